@@ -1,0 +1,127 @@
+"""Bills: the common form of what a place costs and needs, and the offers there are to serve a model at a place.
+
+Every bill stands on months 0 to H: month 0 is the day of the decision, month m the m-th month of service. Arrays are
+over (offer, scenario, month) while offers are compared and (scenario, month) once the cheapest is chosen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from . import demand, replicas
+from .facts import Facts
+from .replicas import Load, Need
+from .units import Array
+
+CAPITAL = "capital tied up"
+"""The one line that is no payment: present values leave it out, because discounting already counts it."""
+
+HARDWARE = ("servers", "network", "spare parts", "installation")
+"""Lines that are hardware: what of them falls due on the day of the decision counts against the capital limit."""
+
+
+@dataclass
+class Machines:
+    """The machines of a bill, by scenario and, where said, by month.
+
+    By month: `count` of machines and `gpus` that stand ready, `running` GPUs switched on, `busy` GPUs at work on
+    average. By scenario: `spilled`, the share of the traffic in hours above the capacity of month 1, and the words
+    `contract`, `replica` and `basis` (measured or roofline).
+    """
+
+    count: Array
+    gpus: Array
+    running: Array
+    busy: Array
+    spilled: Array
+    contract: Array
+    replica: Array
+    basis: Array
+
+
+@dataclass
+class Bill:
+    """What one place costs for one load: lines in USD by (scenario, month 0..H), and the offer taken.
+
+    `fits` is false where no offer of the place can serve the load at all. An API has no machines.
+    """
+
+    lines: dict[str, Array]
+    offer: Array
+    fits: Array
+    machines: Machines | None = None
+
+    def scaled(self, share: Array) -> "Bill":
+        """The bill of a share of the requests, where it is proportional to them."""
+        return replace(self, lines={name: line * share[:, None] for name, line in self.lines.items()})
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Machines to rent or servers to buy that hold a replica of one model, as columns over (offer).
+
+    `kind` is the position of the replica in `replicas.kinds`, `each` how many replicas one machine holds.
+    """
+
+    columns: Mapping[str, Array]
+    kind: Array
+    each: Array
+    words: Mapping[str, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def barred(self, gpu: Array) -> Array:
+        """True over (offer, scenario) where a scenario insists on another GPU type."""
+        wanted = gpu[None, :]
+        barred: Array = (wanted != "cheapest") & (self.columns["gpu"][:, None] != wanted)
+        return barred
+
+
+def offers(facts: Facts, table: str, model: str) -> Offers:
+    """Every machine of `machines` or `servers` that holds a replica of the model, less those another one undercuts."""
+    return facts.cached(("offers", table, model), lambda: _offers(facts, table, model))  # type: ignore[no-any-return]
+
+
+def _offers(facts: Facts, table: str, model: str) -> Offers:
+    kinds = replicas.kinds(facts, model).reset_index(names="kind")
+    pairs = facts.table(table).reset_index().merge(kinds, on="gpu", suffixes=("", "_replica"))
+    pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
+    pairs = pairs.assign(each=np.floor(pairs["gpus"] / pairs["gpus_replica"]))
+    if table == "machines":
+        prices = pairs.filter(like="_usd_per_h").to_numpy(float)
+        pairs = pairs[~_undercut(prices, pairs["kind"].to_numpy(), pairs["each"].to_numpy())]
+    columns = {str(name): pairs[name].to_numpy() for name in pairs.columns}
+    size = pairs["gpus_replica"].astype(int).astype(str)
+    words = {"replica": (size + " x " + pairs["gpu"] + ", " + pairs["precision"]).to_numpy(), "basis": columns["basis"]}
+    return Offers(columns, columns["kind"], columns["each"], words)
+
+
+def _undercut(prices: Array, kind: Array, each: Array) -> Array:
+    """Offers that another one never costs more than: same replica, no more of them a machine, no dearer per replica.
+
+    Holds for every contract an offer has, so leaving the undercut ones out cannot change what is cheapest.
+    """
+    per_replica = np.where(np.isnan(prices), np.inf, prices) / each[:, None]
+    out = np.zeros(len(kind), bool)
+    for i in range(len(kind)):
+        same = (kind == kind[i]) & (each[i] % each == 0) & ~out
+        better = same & (per_replica <= per_replica[i]).all(axis=1)
+        better[i] = False
+        out[i] = better.any()
+    return out
+
+
+def pick(array: Array, chosen: Array) -> Array:
+    """Of an array over (offer, scenario, ...), the chosen offer of each scenario."""
+    return array[chosen, np.arange(len(chosen))]
+
+
+def spilled(load: Load, need: Need, carried: Array, kind: Array) -> Array:
+    """Share of what cannot wait that comes in hours above `carried` replicas in month 1, by the Gamma law."""
+    rate = demand.requests_per_second(load.requests[:, 1]) * (1 - load.batch_share[:, 0])
+    seconds = pick(need.planned_seconds, kind)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        above = demand.spill(carried / seconds, rate, load.cv[:, 0]) / rate
+    return np.where((rate > 0) & (carried > 0), above, 0.0)

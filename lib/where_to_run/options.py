@@ -1,0 +1,240 @@
+"""Options: routings of the streams to places, each with its bill, its people and its time to launch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import demand, finance, own_gpus, people, rented_gpus, serving, vendor_api
+from .bills import Bill
+from .facts import Facts
+from .replicas import Load
+from .scenario import PLACES, SKILLS, STREAMS
+from .units import Array
+
+API, RENTED, OWN = range(3)
+ROUTING = "routing"
+
+ROUTINGS: dict[str, tuple[int, ...]] = {
+    "api": (API,) * len(STREAMS),
+    "rented": (RENTED,) * len(STREAMS),
+    "owned": (OWN,) * len(STREAMS),
+    "split_by_sensitivity": tuple(RENTED if data == "sensitive" else API for data, _ in STREAMS),
+    "split_by_domain": tuple(RENTED if task == "specialised" else API for _, task in STREAMS),
+}
+"""For each option the place (a position in PLACES) of each of STREAMS."""
+
+TITLES = {
+    "api": "Vendor API",
+    "rented": "Rented cloud GPUs",
+    "owned": "Own servers",
+    "split_by_sensitivity": "Split by sensitivity",
+    "split_by_domain": "Split by domain",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A block of scenarios that share an open model, as arrays: the demand, and each field by name."""
+
+    facts: Facts
+    rows: Mapping[str, Array]
+    model: str
+
+    @cached_property
+    def load(self) -> Load:
+        """Demand of all streams together, month by month over the longest horizon of the block."""
+        return _load(self.facts, self.rows)
+
+    @cached_property
+    def shares(self) -> Array:
+        """Share of the requests in each stream, over (scenario, stream)."""
+        return demand.stream_shares(self.rows["sensitive_share"], self.rows["specialised_share"])
+
+    @cached_property
+    def rate(self) -> Array:
+        """Discount rate [share/month] of each scenario."""
+        return np.asarray(finance.monthly_rate(self.rows["discount_rate"]))
+
+    @cached_property
+    def api_bill(self) -> Bill:
+        """Bill of all requests at the API model asked for."""
+        return vendor_api.bill(self.facts, self.load, self.rows["api_model"], self.rows["control"] == "region")
+
+    @cached_property
+    def bills(self) -> dict[Any, Bill]:
+        """Bills already made for this block, by what was asked."""
+        return {}
+
+
+def _load(facts: Facts, rows: Mapping[str, Array]) -> Load:
+    months = np.arange(int(rows["horizon_months"].max()) + 1)
+    column = {name: np.asarray(rows[name], float)[:, None] for name in (
+        "requests_per_month", "growth_per_month", "horizon_months", "input_tokens", "output_tokens", "cached_share",
+        "batch_share", "spikiness")}
+    live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
+    requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
+    level = {name: _by_level(facts, rows["latency"], name) for name in ("wait_probability", "derate", "spare_replicas")}
+    return Load(
+        np.asarray(requests) * live, live, column["input_tokens"], column["output_tokens"], column["cached_share"],
+        column["batch_share"], column["spikiness"], np.asarray(demand.cv_from_spikiness(column["spikiness"])),
+        np.asarray(serving.headroom_beta(level["wait_probability"])), level["derate"], level["spare_replicas"],
+    )
+
+
+def _by_level(facts: Facts, latency: Array, name: str) -> Array:
+    values = {level: facts.value(f"service.{level}.{name}") for level in ("batch", "chat", "interactive")}
+    return np.array([values[level] for level in latency])[:, None]
+
+
+@dataclass
+class Outcome:
+    """What one option costs and needs, over the scenarios of a block; arrays over (scenario) or (scenario, month)."""
+
+    lines: dict[tuple[str, str], Array] = field(default_factory=dict)
+    bills: dict[str, tuple[Array, Bill]] = field(default_factory=dict)
+    launch_weeks: Array = field(default_factory=lambda: np.zeros(0))
+    hires: Array = field(default_factory=lambda: np.zeros(0))
+    served: Array = field(default_factory=lambda: np.zeros(0))
+    fits: Array = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, place: str, name: str, line: Array) -> None:
+        """Add a line, or to the line of that name."""
+        self.lines[place, name] = self.lines[place, name] + line if (place, name) in self.lines else line
+
+
+def share_at(question: Question, routing: tuple[int, ...], place: int) -> Array:
+    """Share of the requests an option sends to a place, by scenario."""
+    return question.shares[:, np.array(routing) == place].sum(axis=1)
+
+
+def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Outcome:
+    """The bill of a routing: places, waiting for delivery, people and what mixing places takes.
+
+    `allowed` says over (scenario, place) whether all traffic may go to a place; it decides who serves while own
+    servers are awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
+    """
+    result = Outcome()
+    shares = [share_at(question, routing, place) for place in range(len(PLACES))]
+    used = np.stack([share > 0 for share in shares], axis=1)
+    result.fits = np.ones(len(used), bool)
+    for place in sorted(set(routing)):
+        bill = place_bill(question, place, shares[place])
+        result.bills[PLACES[place]] = (shares[place], bill)
+        result.fits &= bill.fits | ~used[:, place]
+        for name, line in bill.lines.items():
+            result.add(PLACES[place], name, line * used[:, place, None])
+    result.served = question.load.live.copy()
+    if OWN in routing:
+        _wait_for_delivery(question, result, allowed)
+    _run(question, result, used)
+    _staff(question, result, used)
+    return result
+
+
+def place_bill(question: Question, place: int, share: Array) -> Bill:
+    """Bill of a place for a share of the requests; made once for each share asked."""
+    facts, rows = question.facts, question.rows
+    key = (place, share.tobytes())
+    if key not in question.bills:
+        load = question.load.part(share)
+        if place == API:
+            bill = question.api_bill.scaled(share)
+        elif place == RENTED:
+            bill = rented_gpus.bill(facts, load, question.model, rows["gpu"], question.rate)
+        else:
+            bill = own_gpus.bill(facts, load, question.model, rows["gpu"], question.rate, rows["capex_limit_usd"])
+        question.bills[key] = bill
+    return question.bills[key]
+
+
+def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> None:
+    """Until own servers are delivered the traffic runs at the cheaper of the API and machines rented on demand.
+
+    Only where all traffic may go there; where it may go to neither, it is not served until delivery.
+    """
+    live = question.load.live
+    api, rented = question.api_bill, rented_gpus.bill(
+        question.facts, question.load, question.model, question.rows["gpu"], question.rate, ("on_demand_usd_per_h",))
+    waiting = live - own_gpus.in_operation(question.facts, question.load)
+    bills = np.stack([sum(b.lines.values(), np.zeros(1)) * waiting for b in (api, rented)])
+    possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])
+    cost = np.where(possible, bills.sum(axis=-1), np.inf)
+    cheaper = np.argmin(cost, axis=0)
+    served = np.isfinite(cost.min(axis=0))
+    bill = np.where(served[:, None], bills[cheaper, np.arange(len(allowed))], 0.0)
+    result.add(PLACES[OWN], "bill while waiting for delivery", bill)
+    result.served = np.where(served[:, None], live, live - waiting)
+
+
+def _run(question: Question, result: Outcome, used: Array) -> None:
+    """Set-up and platform services of each place in use, and of the routing where there are two or more."""
+    facts, live = question.facts, question.load.live
+    mixed = used.sum(axis=1) > 1
+    for name, here in [*((PLACES[p], used[:, p]) for p in range(len(PLACES))), (ROUTING, mixed)]:
+        if here.any():
+            result.add(name, "set-up project", on_day_one(here * facts.value(f"setup_usd.{name}"), live))
+            result.add(name, "platform services", live * here[:, None] * facts.value(f"platform_usd.{name}"))
+
+
+def on_day_one(usd: Array, live: Array) -> Array:
+    """A line that falls due on the day of the decision alone."""
+    line = np.zeros(live.shape)
+    line[:, 0] = usd
+    return line
+
+
+def _staff(question: Question, result: Outcome, used: Array) -> None:
+    """Least staff, people to add, their joining, and the weeks until the team and its machines are ready."""
+    facts, rows, live = question.facts, question.rows, question.load.live
+    needed, floor = staffing(facts, used, (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0))
+    have = np.stack([rows[f"skill_{area}"] for area in SKILLS], axis=1)
+    gap = people.gaps(needed, have)
+    roles = facts.table("roles").loc[list(SKILLS)]
+    full, wages = roles["fte_at_full_gap"].to_numpy(float), roles["wage_usd_per_year"].to_numpy(float)
+    pay = np.asarray(people.loaded_monthly_wage(wages, facts.value("people.benefits_share")))
+    hiring = people.Hiring(*(facts.value(f"people.{name}") for name in people.Hiring.__dataclass_fields__))
+    result.hires = np.asarray(people.people_to_add(gap, full))
+    added = people.monthly_payroll(gap / people.HIGHEST_LEVEL * full, pay)
+    joining = people.cost_of_joining(gap, full, wages, pay, hiring)
+    result.add("people", "least staff", live * np.asarray(people.monthly_payroll(floor, pay))[:, None])
+    result.add("people", "people to add", live * np.asarray(added)[:, None])
+    result.add("people", "recruiting and ramp-up", on_day_one(np.asarray(joining), live))
+    if PLACES[OWN] in result.bills and (servers := result.bills[PLACES[OWN]][1].machines):
+        further = np.maximum(0.0, servers.count - 1) * used[:, OWN, None] * own_gpus.in_operation(facts, question.load)
+        hands = facts.value("people.fte_per_extra_server") * pay[SKILLS.index("hardware")]
+        result.add("people", "staff for further servers", further * hands)
+    result.launch_weeks = np.maximum(people.weeks_to_fill(gap, hiring), _weeks_to_set_up(facts, used))
+
+
+def staffing(facts: Facts, used: Array, deep_change: Array) -> tuple[Array, Array]:
+    """Levels needed and least people by area over (scenario, area), for the places in use over (scenario, place).
+
+    Levels are the highest over the places, routing included where two or more are used, one more in ML where an own
+    model is changed. People add up over places; with two or more the sum is shared and routing comes on top.
+    """
+    level, floor = (facts.cached(("skills", c), lambda c=c: _by_place(facts, c)) for c in ("level_needed", "floor_fte"))
+    mixed = used.sum(axis=1, keepdims=True) > 1
+    here = np.concatenate([used, mixed], axis=1)
+    needed = (here[:, :, None] * level).max(axis=1)
+    self_hosted = used[:, RENTED] | used[:, OWN]
+    needed[:, SKILLS.index("ml")] += self_hosted & deep_change
+    together = (used[:, :, None] * floor[:-1]).sum(axis=1)
+    shared = np.where(mixed, facts.value("people.mixed_staff_share"), 1.0)
+    return np.minimum(needed, people.HIGHEST_LEVEL), together * shared + mixed * floor[-1]
+
+
+def _by_place(facts: Facts, column: str) -> Array:
+    table: pd.DataFrame = facts.table("skills").pivot(index="place", columns="area", values=column)
+    return table.loc[[*PLACES, ROUTING], list(SKILLS)].to_numpy(float)
+
+
+def _weeks_to_set_up(facts: Facts, used: Array) -> Array:
+    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it."""
+    weeks = np.array([facts.value(f"setup_weeks.{place}") for place in PLACES])
+    weeks[OWN] += facts.value("own.delivery_weeks")
+    slowest: Array = (used * weeks).max(axis=1)
+    return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")

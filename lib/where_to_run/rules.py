@@ -1,0 +1,93 @@
+"""Rules: which place a stream of traffic may be served at, why not, and what would lift it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .scenario import PLACES, STREAMS
+from .units import Array
+
+VERDICTS = ("ok", "conditional", "blocked")
+OK, CONDITIONAL, BLOCKED = range(3)
+NO_RULE = -1
+
+
+def _matches(rule: Mapping[str, Any], stream: tuple[str, str], profile: Mapping[str, str]) -> bool:
+    """Whether every condition of a rule holds; a list means one of its names, for regimes any of the scenario's."""
+    asked = {"data_class": {stream[0]}, "task": {stream[1]}} | {k: set(v.split(",")) for k, v in profile.items()}
+    return all(asked[field] & set(names) for field, names in rule["when"].items())
+
+
+def _level(rule: Mapping[str, Any], place: str, evidence: set[str]) -> int:
+    """Verdict of a rule that applies: kept places are ok, conditional ones named, others blocked; evidence lifts one step."""
+    conditional = rule.get("conditional_on", [])
+    level = OK if place in rule["keep_on"] else CONDITIONAL if place in conditional else BLOCKED
+    lifted = bool(rule["lifted_by"]) and set(rule["lifted_by"]) <= evidence
+    return max(OK, level - 1) if lifted else level
+
+
+def fired(rules: Sequence[Mapping[str, Any]], profile: Mapping[str, str]) -> Iterator[tuple[int, int, int, int]]:
+    """Every rule that applies to a stream under a profile: (stream, place, rule, level), all as positions.
+
+    `profile` holds the scenario's regimes, evidence, control and customisation, names joined by commas.
+    """
+    evidence = set(profile["evidence"].split(","))
+    for number, rule in enumerate(rules):
+        for s, stream in enumerate(STREAMS):
+            if _matches(rule, stream, profile):
+                for p, place in enumerate(PLACES):
+                    yield s, p, number, _level(rule, place, evidence)
+
+
+def judge(rules: Sequence[Mapping[str, Any]], profile: Mapping[str, str]) -> tuple[Array, Array]:
+    """Worst verdict of each stream at each place, and the first rule that gives it (NO_RULE where ok).
+
+    Two arrays of STREAMS x PLACES. A place no rule mentions is ok.
+    """
+    level = np.full((len(STREAMS), len(PLACES)), OK, dtype=np.int8)
+    rule = np.full((len(STREAMS), len(PLACES)), NO_RULE, dtype=np.int16)
+    for s, p, number, verdict in fired(rules, profile):
+        if verdict > level[s, p]:
+            level[s, p], rule[s, p] = verdict, number
+    return level, rule
+
+
+def lifts(rule: Mapping[str, Any], evidence: str) -> list[str]:
+    """Evidence still missing that would lift a rule one step; empty where nothing lifts it."""
+    return [name for name in rule["lifted_by"] if name not in evidence.split(",")]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit the scenario sets itself: its name, and what to say where an option breaks it."""
+
+    name: str
+    because: str
+    unlock: str
+
+
+LIMITS = (
+    Limit(
+        "fits",
+        "Nothing in the tables serves requests of this length with {open_model} on gpu {gpu}, or with {api_model}",
+        "a smaller open_model, gpu: cheapest, shorter requests, or an api_model with a longer context",
+    ),
+    Limit(
+        "deadline",
+        "Takes {launch_weeks:,.0f} weeks to launch; the deadline is {weeks_to_launch:,.0f}",
+        "weeks_to_launch of at least {launch_weeks:,.0f}, or the missing skills in the team",
+    ),
+    Limit(
+        "capex",
+        "Needs {capex_usd:,.0f} USD of hardware on day one; the limit is {capex_limit_usd:,.0f}",
+        "capex_limit_usd of at least {capex_usd:,.0f}",
+    ),
+    Limit(
+        "budget",
+        "Runs at {running_usd_per_month:,.0f} USD a month; the budget is {budget_usd_per_month:,.0f}",
+        "budget_usd_per_month of at least {running_usd_per_month:,.0f}",
+    ),
+)
+"""In the order in which they are named as the reason; figures are rounded up before they are put in."""
