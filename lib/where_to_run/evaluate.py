@@ -12,9 +12,9 @@ from . import finance, fit, options, rules, scenario, vendor_api
 from .bills import CAPITAL, HARDWARE
 from .facts import Facts
 from .options import ROUTINGS, Outcome, Question
-from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
+from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS, Limit
 from .scenario import CRITERIA, PLACES, STREAMS
-from .units import TOKENS_PER_MTOK, Array, whole
+from .units import TOKENS_PER_MTOK, Array
 
 BLOCK = 256
 """Scenarios computed at a time: their arrays stay in the processor's cache, and memory stays bounded."""
@@ -69,11 +69,9 @@ def _frame(store: dict[str, Array]) -> pd.DataFrame:
 
 def _judge(rows: pd.DataFrame, facts: Facts) -> Iterator[Judged]:
     """Answer the rows block by block, blocks of one open model each."""
-    arrays = {name: rows[name].astype(object).to_numpy() if rows[name].dtype == "category" else rows[name].to_numpy()
-              for name in rows.columns}
-    models = rows["open_model"]
-    for code, model in enumerate(models.cat.categories):
-        members = np.flatnonzero(models.cat.codes.to_numpy() == code)
+    arrays = {str(name): rows[name].to_numpy() for name in rows.columns}
+    for model in dict.fromkeys(arrays["open_model"]):
+        members = np.flatnonzero(arrays["open_model"] == model)
         for start in range(0, len(members), BLOCK):
             index = members[start : start + BLOCK]
             yield _block(index, Question(facts, {name: array[index] for name, array in arrays.items()}, model))
@@ -115,7 +113,7 @@ def _figures(question: Question, outcomes: Mapping[str, Outcome]) -> dict[str, l
             "launch_weeks": out.launch_weeks, "capex_usd": capex, "usd_per_month": total.sum(axis=1) / months,
             "running_usd_per_month": (total.sum(axis=1) - aside) / months, "npv_usd": npv,
             "usd_per_mtok": npv / np.where(served > 0, served, np.nan), **_sizes(out, len(rate)), "hires": out.hires,
-            "fits": out.fits,
+            "misfits": (~out.fits).astype(float),
         }
         for name, values in figures.items():
             found.setdefault(name, []).append(values)
@@ -142,43 +140,44 @@ def _verdicts(question: Question, columns: dict[str, Array], level: Array, rule:
     named = np.stack([rule[:, streams, routing] for routing in ROUTINGS.values()], axis=1)
     columns["rule"] = np.take_along_axis(named, worst[..., None], axis=2)[..., 0]
     by_rule = found.max(axis=2)
-    rows = {name: np.asarray(values, float)[:, None] for name, values in question.rows.items()
-            if name in ("weeks_to_launch", "capex_limit_usd", "budget_usd_per_month")}
-    broken = np.stack([
-        ~columns["fits"].astype(bool),
-        columns["launch_weeks"] > rows["weeks_to_launch"],
-        columns["capex_usd"] > rows["capex_limit_usd"],
-        columns["running_usd_per_month"] > rows["budget_usd_per_month"],
-    ], axis=2)
+    broken = np.stack([_broken(question, columns, limit) for limit in LIMITS], axis=2)
     columns["broken"] = broken
     columns["verdict"] = np.where(broken.any(axis=2), BLOCKED, by_rule)
     columns["because"], columns["unlock"] = _texts(question, columns, by_rule)
 
 
-def limit_text(template: str, question: Question, columns: Mapping[str, Array], at: tuple[int, int]) -> str:
-    """The sentence of a limit for one option of one scenario, with its figures rounded up."""
-    names = ("launch_weeks", "capex_usd", "running_usd_per_month")
-    figures: dict[str, Any] = {name: float(whole(columns[name][at])) for name in names}
-    asked = ("weeks_to_launch", "capex_limit_usd", "budget_usd_per_month", "open_model", "api_model", "gpu")
-    return template.format(**figures, **{name: question.rows[name][at[0]] for name in asked})
+def _broken(question: Question, columns: Mapping[str, Array], limit: Limit) -> Array:
+    amount = columns[limit.amount]
+    broken: Array = amount > 0 if limit.name == "fits" else amount > question.rows[limit.field][:, None]
+    return broken
 
 
 def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> tuple[Array, Array]:
+    """The first reason and all remedies of every option that is not simply ok."""
     because = np.full(by_rule.shape, "", dtype=object)
     unlock = np.full(by_rule.shape, "", dtype=object)
-    written = question.facts.rules["rules"]
-    for s, o in zip(*np.nonzero(columns["verdict"]), strict=True):
-        reasons, changes = [], []
-        if by_rule[s, o] == BLOCKED or (by_rule[s, o] == CONDITIONAL and not columns["broken"][s, o].any()):
-            found = written[columns["rule"][s, o]]
-            reasons.append(found["because"] if by_rule[s, o] == BLOCKED else found["condition"])
-            changes.append(found["unlock"])
-        for limit, broken in zip(LIMITS, columns["broken"][s, o], strict=True):
-            if broken:
-                reasons.append(limit_text(limit.because, question, columns, (s, o)))
-                changes.append(limit_text(limit.unlock, question, columns, (s, o)))
-        because[s, o], unlock[s, o] = reasons[0], "; and ".join(changes)
+    because_of_rule, unlock_rule = _rule_texts(question.facts)
+    free = ~columns["broken"].any(axis=2)
+    for level, spoken in ((CONDITIONAL, free), (BLOCKED, np.ones_like(free))):
+        at = (by_rule == level) & spoken
+        because[at], unlock[at] = because_of_rule[level][columns["rule"][at]], unlock_rule[columns["rule"][at]]
+    for number, limit in enumerate(LIMITS):
+        at = np.nonzero(columns["broken"][:, :, number])
+        texts = limit.texts(columns[limit.amount][at], question.rows[limit.field][at[0]])
+        for s, o, (reason, remedy) in zip(*at, texts, strict=True):
+            because[s, o] = because[s, o] or reason
+            unlock[s, o] = f"{unlock[s, o]}; and {remedy}" if unlock[s, o] else remedy
     return because, unlock
+
+
+def _rule_texts(facts: Facts) -> tuple[dict[int, Array], Array]:
+    """What each rule says where it blocks and where it sets a condition, and what lifts it, by position."""
+    def texts(name: str) -> Array:
+        return np.array([rule[name] for rule in facts.rules["rules"]], dtype=object)
+
+    made: tuple[dict[int, Array], Array] = facts.cached(
+        "rule texts", lambda: ({BLOCKED: texts("because"), CONDITIONAL: texts("condition")}, texts("unlock")))
+    return made
 
 
 def _scores(question: Question, columns: dict[str, Array], outcomes: Mapping[str, Outcome]) -> None:
@@ -305,8 +304,8 @@ def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
                        found["unlock"] if level else "")
         for limit, broken in zip(LIMITS, block.columns["broken"][s, o], strict=True):
             if broken:
-                texts = (limit_text(t, block.question, block.columns, (s, o)) for t in (limit.because, limit.unlock))
-                because, unlock = texts
+                amount, held_to = block.columns[limit.amount][s, o], block.question.rows[limit.field][s]
+                because, unlock = limit.texts(np.array([amount]), np.array([held_to]))[0]
                 yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 

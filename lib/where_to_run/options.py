@@ -1,6 +1,6 @@
 """Options: routings of the streams to places, each with its bill, its people and its time to launch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import demand, finance, own_gpus, people, rented_gpus, serving, vendor_api
+from . import demand, finance, own_gpus, people, rented_gpus, replicas, serving, vendor_api
 from .bills import Bill
 from .facts import Facts
-from .replicas import Load
+from .replicas import Load, Need
 from .scenario import PLACES, SKILLS, STREAMS
 from .units import Array
 
@@ -64,9 +64,27 @@ class Question:
         """Bill of all requests at the API model asked for."""
         return vendor_api.bill(self.facts, self.load, self.rows["api_model"], self.rows["control"] == "region")
 
+    def needs(self, share: Array) -> tuple[Load, Need]:
+        """A share of the demand, and the replicas it needs."""
+        key = ("needs", share.tobytes())
+        if key not in self.made:
+            load = self.load.part(share)
+            self.made[key] = (load, replicas.needed(self.facts, self.model, load))
+        needed: tuple[Load, Need] = self.made[key]
+        return needed
+
+    def fleet(self, share: Array) -> tuple[Load, rented_gpus.Fleet]:
+        """A share of the demand, and the rented machines of every offer it needs."""
+        key = ("fleet", share.tobytes())
+        if key not in self.made:
+            load, need = self.needs(share)
+            self.made[key] = (load, rented_gpus.fleet(self.facts, load, need, self.rows["gpu"]))
+        found: tuple[Load, rented_gpus.Fleet] = self.made[key]
+        return found
+
     @cached_property
-    def bills(self) -> dict[Any, Bill]:
-        """Bills already made for this block, by what was asked."""
+    def made(self) -> dict[Any, Any]:
+        """What was already made for this block, by what was asked."""
         return {}
 
 
@@ -77,16 +95,21 @@ def _load(facts: Facts, rows: Mapping[str, Array]) -> Load:
         "batch_share", "spikiness")}
     live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
     requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
-    level = {name: _by_level(facts, rows["latency"], name) for name in ("wait_probability", "derate", "spare_replicas")}
+    derate, spare = (_by_level(facts, rows["latency"], name) for name in ("derate", "spare_replicas"))
+    beta = _by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta)
     return Load(
         np.asarray(requests) * live, live, column["input_tokens"], column["output_tokens"], column["cached_share"],
         column["batch_share"], column["spikiness"], np.asarray(demand.cv_from_spikiness(column["spikiness"])),
-        np.asarray(serving.headroom_beta(level["wait_probability"])), level["derate"], level["spare_replicas"],
+        beta, derate, spare,
     )
 
 
-def _by_level(facts: Facts, latency: Array, name: str) -> Array:
-    values = {level: facts.value(f"service.{level}.{name}") for level in ("batch", "chat", "interactive")}
+LEVELS = ("batch", "chat", "interactive")
+
+
+def _by_level(facts: Facts, latency: Array, name: str, make: Callable[[float], Any] = float) -> Array:
+    """A figure of the service level each scenario asks for, over (scenario, 1)."""
+    values = facts.cached(("level", name), lambda: {v: make(facts.value(f"service.{v}.{name}")) for v in LEVELS})
     return np.array([values[level] for level in latency])[:, None]
 
 
@@ -121,14 +144,14 @@ def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Out
     shares = [share_at(question, routing, place) for place in range(len(PLACES))]
     used = np.stack([share > 0 for share in shares], axis=1)
     result.fits = np.ones(len(used), bool)
-    for place in sorted(set(routing)):
+    for place in np.flatnonzero(used.any(axis=0)):
         bill = place_bill(question, place, shares[place])
         result.bills[PLACES[place]] = (shares[place], bill)
         result.fits &= bill.fits | ~used[:, place]
         for name, line in bill.lines.items():
             result.add(PLACES[place], name, line * used[:, place, None])
     result.served = question.load.live.copy()
-    if OWN in routing:
+    if used[:, OWN].any():
         _wait_for_delivery(question, result, allowed)
     _run(question, result, used)
     _staff(question, result, used)
@@ -139,16 +162,16 @@ def place_bill(question: Question, place: int, share: Array) -> Bill:
     """Bill of a place for a share of the requests; made once for each share asked."""
     facts, rows = question.facts, question.rows
     key = (place, share.tobytes())
-    if key not in question.bills:
-        load = question.load.part(share)
+    if key not in question.made:
         if place == API:
             bill = question.api_bill.scaled(share)
         elif place == RENTED:
-            bill = rented_gpus.bill(facts, load, question.model, rows["gpu"], question.rate)
+            bill = rented_gpus.bill(facts, *question.fleet(share), question.rate)
         else:
-            bill = own_gpus.bill(facts, load, question.model, rows["gpu"], question.rate, rows["capex_limit_usd"])
-        question.bills[key] = bill
-    return question.bills[key]
+            bill = own_gpus.bill(facts, *question.needs(share), rows["gpu"], question.rate, rows["capex_limit_usd"])
+        question.made[key] = bill
+    made: Bill = question.made[key]
+    return made
 
 
 def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> None:
@@ -158,7 +181,7 @@ def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> N
     """
     live = question.load.live
     api, rented = question.api_bill, rented_gpus.bill(
-        question.facts, question.load, question.model, question.rows["gpu"], question.rate, ("on_demand_usd_per_h",))
+        question.facts, *question.fleet(np.ones(len(allowed))), question.rate, terms=1)
     waiting = live - own_gpus.in_operation(question.facts, question.load)
     bills = np.stack([sum(b.lines.values(), np.zeros(1)) * waiting for b in (api, rented)])
     possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])
@@ -193,10 +216,7 @@ def _staff(question: Question, result: Outcome, used: Array) -> None:
     needed, floor = staffing(facts, used, (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0))
     have = np.stack([rows[f"skill_{area}"] for area in SKILLS], axis=1)
     gap = people.gaps(needed, have)
-    roles = facts.table("roles").loc[list(SKILLS)]
-    full, wages = roles["fte_at_full_gap"].to_numpy(float), roles["wage_usd_per_year"].to_numpy(float)
-    pay = np.asarray(people.loaded_monthly_wage(wages, facts.value("people.benefits_share")))
-    hiring = people.Hiring(*(facts.value(f"people.{name}") for name in people.Hiring.__dataclass_fields__))
+    full, wages, pay, hiring = facts.cached("roles", lambda: _roles(facts))
     result.hires = np.asarray(people.people_to_add(gap, full))
     added = people.monthly_payroll(gap / people.HIGHEST_LEVEL * full, pay)
     joining = people.cost_of_joining(gap, full, wages, pay, hiring)
@@ -208,6 +228,15 @@ def _staff(question: Question, result: Outcome, used: Array) -> None:
         hands = facts.value("people.fte_per_extra_server") * pay[SKILLS.index("hardware")]
         result.add("people", "staff for further servers", further * hands)
     result.launch_weeks = np.maximum(people.weeks_to_fill(gap, hiring), _weeks_to_set_up(facts, used))
+
+
+def _roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
+    """People at a full gap [FTE], wage [USD/year] and cost of a person [USD/month] by area, and how gaps are filled."""
+    roles = facts.table("roles").loc[list(SKILLS)]
+    wages = roles["wage_usd_per_year"].to_numpy(float)
+    pay = np.asarray(people.loaded_monthly_wage(wages, facts.value("people.benefits_share")))
+    hiring = people.Hiring(*(facts.value(f"people.{name}") for name in people.Hiring.__dataclass_fields__))
+    return roles["fte_at_full_gap"].to_numpy(float), wages, pay, hiring
 
 
 def staffing(facts: Facts, used: Array, deep_change: Array) -> tuple[Array, Array]:

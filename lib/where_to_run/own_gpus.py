@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import finance, replicas
+from . import finance
 from .bills import CAPITAL, HARDWARE, Bill, Machines, Offers, offers, pick, spilled
 from .facts import Facts
 from .replicas import Load, Need
@@ -29,14 +29,13 @@ class Rack:
     sold: Array
 
 
-def bill(facts: Facts, load: Load, model: str, gpu: Array, rate: Array, capex_limit: Array) -> Bill:
+def bill(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array, capex_limit: Array) -> Bill:
     """Bill of the server with the least present value among those within the capital limit [USD by month].
 
     servers + network + spare parts + installation + power + colocation + maintenance + capital tied up - residual
     value. Servers are ordered whole, and none is sold before the horizon ends. Nothing runs before delivery.
     """
-    choice = offers(facts, "servers", model)
-    need = replicas.needed(facts, model, load)
+    choice = offers(facts, "servers", need.model)
     rack = _rack(facts, load, choice, need)
     prices = _unit_prices(facts, choice)
     factors = finance.discount_factors(rate, load.live.shape[-1])
@@ -66,7 +65,7 @@ def residual_curve(facts: Facts) -> tuple[Array, Array]:
 def _rack(facts: Facts, load: Load, choice: Offers, need: Need) -> Rack:
     """Whole servers for the busiest hours; work that can wait fills idle hours, and adds servers only beyond them."""
     each = choice.each[:, None, None]
-    work = (need.busy + need.busy_waiting)[choice.kind]
+    work = need.busy(choice.kind)
     wanted = np.maximum(need.replicas[choice.kind], work / facts.value("serving.busiest_share"))
     standing = np.maximum.accumulate(np.asarray(whole(wanted / each)), axis=-1) * load.live
     ordered = np.zeros_like(standing)

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import finance, replicas
+from . import finance
 from .bills import Bill, Machines, Offers, offers, pick, spilled
 from .facts import Facts
 from .replicas import Load, Need
 from .units import BYTES_PER_GB, HOURS_PER_MONTH, Array, whole
 
 TERMS = {"on_demand_usd_per_h": 1, "reserved_1yr_usd_per_h": 12, "reserved_3yr_usd_per_h": 36}
-"""Contracts for a machine, and the months each binds."""
+"""Contracts for a machine by their price column, and the months each binds."""
+
+CONTRACTS = np.array(["on demand", "reserved 1 year", "reserved 3 years"], dtype=object)
+"""Their names, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -25,43 +28,44 @@ class Fleet:
     spot: Array
 
 
-def bill(facts: Facts, load: Load, model: str, gpu: Array, rate: Array, terms: tuple[str, ...] = tuple(TERMS)) -> Bill:
-    """Bill of the machine and contract with the least present value [USD by month], the same all along.
+def fleet(facts: Facts, load: Load, need: Need, gpu: Array) -> Fleet:
+    """Whole machines of every offer: for what cannot wait those that stand ready, for the rest spot beyond idle hours.
 
-    rent + spot + what the contract still owes past the horizon + storage of the weights + egress. Machines for the
-    busiest hours stand ready all month; work that can wait fills their idle hours and runs on spot beyond them.
-    `rate` is the discount rate per month, `gpu` a type or `cheapest`.
+    `gpu` is a type or `cheapest` for each scenario.
     """
-    fleet = _fleet(facts, load, model, gpu)
-    factors = finance.discount_factors(rate, load.live.shape[-1])
-    spot_price = np.where(
-        np.isnan(fleet.offers.columns["spot_usd_per_h"]), fleet.offers.columns["on_demand_usd_per_h"],
-        fleet.offers.columns["spot_usd_per_h"]) * HOURS_PER_MONTH
-    worth = [_worth(fleet, load, factors, term) for term in terms]
-    spot_worth = np.einsum("osm,sm->os", fleet.spot, factors) * spot_price[:, None]
-    total = np.where(fleet.holds, np.stack(worth) + spot_worth, np.inf)
-    best = total.reshape(-1, len(gpu)).argmin(axis=0)
-    term, chosen = np.divmod(best, len(fleet.offers))
-    fits = np.isfinite(total.reshape(-1, len(gpu)).min(axis=0))
-    count = pick(fleet.count, chosen)
-    rent, owed = _rent(fleet, load, count, chosen, np.array(terms)[term])
-    lines = _lines(facts, load, rent, pick(fleet.spot, chosen) * spot_price[chosen][:, None], owed, fleet, chosen)
-    return Bill(lines, fleet.offers.columns["key"][chosen], fits, _machines(load, fleet, count, chosen, np.array(terms)[term]))
-
-
-def _fleet(facts: Facts, load: Load, model: str, gpu: Array) -> Fleet:
-    """Whole machines of every offer: for what cannot wait those that stand ready, for the rest spot beyond idle hours."""
-    choice = offers(facts, "machines", model)
-    need = replicas.needed(facts, model, load)
+    choice = offers(facts, "machines", need.model)
     each = choice.each[:, None, None]
     count = np.asarray(whole(need.replicas[choice.kind] / each))
     spot = np.zeros((len(choice), 1, 1))
     if load.batch_share.any():
-        busy, waiting = need.busy[choice.kind], need.busy_waiting[choice.kind]
-        idle = np.maximum(0.0, count * each * facts.value("serving.busiest_share") - busy)
-        spot = np.maximum(0.0, waiting - idle) / each * (1 + facts.value("rented.spot_overhead_share"))
+        seconds = need.seconds[choice.kind][..., None]
+        idle = np.maximum(0.0, count * each * facts.value("serving.busiest_share") - seconds * need.prompt)
+        spot = np.maximum(0.0, seconds * need.waiting - idle) / each * (1 + facts.value("rented.spot_overhead_share"))
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     return Fleet(choice, need, holds, count, np.broadcast_to(spot, count.shape))
+
+
+def bill(facts: Facts, load: Load, fleet: Fleet, rate: Array, terms: int = len(TERMS)) -> Bill:
+    """Bill of the machine and contract with the least present value [USD by month], the same all along.
+
+    rent + spot + what the contract still owes past the horizon + storage of the weights + egress. Machines for the
+    busiest hours stand ready all month; work that can wait fills their idle hours and runs on spot beyond them.
+    `rate` is the discount rate per month; `terms` = 1 allows no contract but on demand.
+    """
+    factors = finance.discount_factors(rate, load.live.shape[-1])
+    spot_price = np.where(
+        np.isnan(fleet.offers.columns["spot_usd_per_h"]), fleet.offers.columns["on_demand_usd_per_h"],
+        fleet.offers.columns["spot_usd_per_h"]) * HOURS_PER_MONTH
+    worth = [_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]]
+    spot_worth = np.einsum("osm,sm->os", fleet.spot, factors) * spot_price[:, None]
+    total = np.where(fleet.holds, np.stack(worth) + spot_worth, np.inf)
+    best = total.reshape(-1, len(rate)).argmin(axis=0)
+    term, chosen = np.divmod(best, len(fleet.offers))
+    fits = np.isfinite(total.reshape(-1, len(rate)).min(axis=0))
+    count = pick(fleet.count, chosen)
+    rent, owed = _rent(fleet, load, count, chosen, term)
+    lines = _lines(facts, load, rent, pick(fleet.spot, chosen) * spot_price[chosen][:, None], owed, fleet, chosen)
+    return Bill(lines, fleet.offers.columns["key"][chosen], fits, _machines(load, fleet, count, chosen, term))
 
 
 def _terms(load: Load, months: int) -> tuple[Array, Array, Array]:
@@ -95,8 +99,10 @@ def _rent(fleet: Fleet, load: Load, count: Array, chosen: Array, term: Array) ->
     """Rent by month, and what is owed past the horizon in its last month, of the machine and contract chosen [USD]."""
     rent, owed = np.zeros(count.shape), np.zeros(count.shape)
     rows = np.arange(len(chosen))
-    for name in np.unique(term):
-        months, here = TERMS[name], term == name
+    for number, (name, months) in enumerate(TERMS.items()):
+        here = term == number
+        if not here.any():
+            continue
         price = (fleet.offers.columns[name][chosen] * HOURS_PER_MONTH)[:, None]
         starts, live, months_owed = _terms(load, months)
         most = np.maximum.reduceat(count, starts, axis=-1)
@@ -124,9 +130,8 @@ def _lines(facts: Facts, load: Load, rent: Array, spot: Array, owed: Array, flee
 def _machines(load: Load, fleet: Fleet, count: Array, chosen: Array, term: Array) -> Machines:
     each, kind = fleet.offers.each[chosen][:, None], fleet.offers.kind[chosen]
     gpus = count * fleet.offers.columns["gpus"][chosen][:, None]
-    busy = np.minimum(pick(fleet.need.busy + fleet.need.busy_waiting, kind), count * each)
+    busy = np.minimum(fleet.need.busy_of(kind), count * each)
     per_replica = fleet.offers.columns["gpus"][chosen][:, None] / each
     words = {name: column[chosen] for name, column in fleet.offers.words.items()}
-    contract = np.char.replace(np.char.replace(term.astype(str), "_usd_per_h", ""), "_", " ").astype(object)
     above = spilled(load, fleet.need, (count * each)[:, 1], kind)
-    return Machines(count, gpus, gpus, np.nan_to_num(busy) * per_replica, above, contract, **words)
+    return Machines(count, gpus, gpus, busy * per_replica, above, CONTRACTS[term], **words)

@@ -12,7 +12,6 @@ from .units import SECONDS_PER_MONTH, Array
 
 PEAKS = {"fp16": "bf16_tflops", "fp8": "fp8_tflops", "fp4": "fp4_tflops"}
 WEIGHTS = {"fp16": "weights_gb_16bit", "fp8": "weights_gb_8bit", "fp4": "weights_gb_4bit"}
-COEFFICIENTS = ["alpha", "beta", "gamma"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Load:
 def kinds(facts: Facts, model: str) -> pd.DataFrame:
     """Every kind of replica of a model that fits its GPUs: one row each, with what `rates` needs.
 
-    Measured kinds come first; a GPU type nobody measured with the model gets one by the roofline, 8 bit where the
-    GPU computes in 8 bit, else 16. `basis` says which.
+    GPU types one can rent or buy. Measured kinds come first; a type nobody measured with the model gets one by the
+    roofline, 8 bit where the GPU computes in 8 bit, else 16. `basis` says which.
     """
     return facts.cached(("kinds", model), lambda: _kinds(facts, model))  # type: ignore[no-any-return]
 
@@ -53,8 +52,9 @@ def _kinds(facts: Facts, model: str) -> pd.DataFrame:
     points = facts.table("throughput")
     fitted = facts.cached("fitted", lambda: throughput.fit(points))
     rows = fitted[fitted["model"] == model].assign(basis="measured").to_dict("records")
-    measured = {row["gpu"] for row in rows}
-    for gpu in facts.table("gpus").index.difference(list(measured)):
+    on_offer = set(facts.table("machines")["gpu"]) | set(facts.table("servers")["gpu"])
+    rows = [row for row in rows if row["gpu"] in on_offer]
+    for gpu in sorted(on_offer - {row["gpu"] for row in rows}):
         rows += _by_roofline(facts, model, str(gpu))
     return _with_memory(facts, pd.DataFrame(rows), model)
 
@@ -80,7 +80,7 @@ def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     )
     # an 8-bit or 4-bit engine keeps its cache in 8 bit: half the 16-bit bytes
     kv_bytes = weights["kv_bytes_per_token"] * np.where(rows["precision"] == "fp16", 1.0, 0.5)
-    rows = rows.reindex(columns=[*throughput.REPLICA, *COEFFICIENTS, "points", "basis"])
+    rows = rows.reindex(columns=[*throughput.REPLICA, "alpha", "beta", "gamma", "points", "basis"])
     rows = rows.assign(weights_gb=gb, kv_gb=kv_gb, kv_bytes_per_token=kv_bytes)
     return rows[rows["kv_gb"] > 0].reset_index(drop=True)
 
@@ -91,20 +91,24 @@ def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     The seconds include the share of the published engine maximum a team reaches. A kind that cannot hold a single
     request has no slots and infinite seconds.
     """
-    rows = kinds(facts, model)
-    column = {name: rows[name].to_numpy()[:, None, None] for name in rows.columns}
+    column = facts.cached(("kind columns", model), lambda: _columns(kinds(facts, model)))
     isl, osl, cached = load.input_tokens, load.output_tokens, load.cached_share
     slots = serving.sequences(column["kv_gb"], column["kv_bytes_per_token"], isl + osl, facts.value("serving.max_sequences"))
-    seconds = serving.seconds_per_request(tuple(column[c] for c in COEFFICIENTS), isl, osl, cached)  # type: ignore[arg-type]
-    if (rows["basis"] == "roofline").any():
-        estimate = _roofline(facts, model, rows, np.maximum(slots, 1), load)
-        seconds = np.where(column["basis"] == "roofline", estimate, seconds)
+    seconds = serving.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
+    unmeasured = column["basis"] == "roofline"
+    if unmeasured.any():
+        seconds = np.where(unmeasured, _roofline(facts, model, np.maximum(slots, 1), load), seconds)
     return np.where(slots >= 1, seconds / facts.value("serving.engine_share"), np.inf), slots
 
 
-def _roofline(facts: Facts, model: str, rows: pd.DataFrame, batch: Array, load: Load) -> Array:
-    shape, fitted = facts.cached(("roofline", model), lambda: _roofline_shape(facts, model, rows))
-    return serving.roofline_seconds(shape, fitted, batch, load.input_tokens, load.output_tokens, load.cached_share)  # type: ignore[return-value]
+def _columns(rows: pd.DataFrame) -> dict[str, Array]:
+    return {str(name): rows[name].to_numpy()[:, None, None] for name in rows.columns}
+
+
+def _roofline(facts: Facts, model: str, batch: Array, load: Load) -> Array:
+    shape, fitted = facts.cached(("roofline", model), lambda: _roofline_shape(facts, model, kinds(facts, model)))
+    seconds = serving.roofline_seconds(shape, fitted, batch, load.input_tokens, load.output_tokens, load.cached_share)
+    return np.asarray(seconds) / shape["roofline_share"]
 
 
 def _roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[str, Any], dict[str, float]]:
@@ -124,7 +128,7 @@ def _roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[
     by_row = {
         "gpus": rows["gpus"], "weights_gb": rows["weights_gb"], "kv_bytes_per_token": rows["kv_bytes_per_token"],
         "tflops": peak, "bf16_tflops": card["bf16_tflops"], "bandwidth_gb_per_s": card["bandwidth_gb_per_s"],
-        "link_gb_per_s": card["link_gb_per_s"],
+        "link_gb_per_s": card["link_gb_per_s"], "roofline_share": card["roofline_share"].fillna(1.0),
     }
     return shape | {name: np.asarray(v, float)[:, None, None] for name, v in by_row.items()}, fitted
 
@@ -143,34 +147,48 @@ def expert_shares(weights: pd.Series) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Need:
-    """Replicas a load needs, over (kind, scenario, month) [replica].
+    """Replicas of a model that a load needs, for every kind of replica.
 
-    `replicas` are whole, with headroom and spare; `busy` and `busy_waiting` those at work on average, for what cannot
-    and what can wait. Over (kind, scenario): `planned_seconds`, what a request takes of the planned capacity [s], and
-    `possible`, false where a replica cannot hold a single request; such a kind counts no replicas.
+    `replicas` are whole, with headroom and spare, over (kind, scenario, month). Over (kind, scenario): `seconds` of
+    replica time a request takes, `planned_seconds` what it takes of the planned capacity, and `possible`, false where
+    a replica cannot hold a single request; such a kind counts no replicas. Over (scenario, month) [request/s]:
+    `prompt`, what cannot wait, and `waiting`, what can.
     """
 
+    model: str
     replicas: Array
-    busy: Array
-    busy_waiting: Array
+    seconds: Array
     planned_seconds: Array
     possible: Array
+    prompt: Array
+    waiting: Array
+
+    def busy(self, kind: Array) -> Array:
+        """Replicas of the kinds asked at work on average on all of the load, over (kind asked, scenario, month)."""
+        busy: Array = self.seconds[kind][..., None] * (self.prompt + self.waiting)
+        return busy
+
+    def busy_of(self, kind: Array) -> Array:
+        """The same for one kind a scenario, over (scenario, month)."""
+        busy: Array = self.seconds[kind, np.arange(len(kind))][:, None] * (self.prompt + self.waiting)
+        return busy
 
 
 def needed(facts: Facts, model: str, load: Load) -> Need:
     """Whole replicas for the busiest hours, with headroom and a spare, for every kind of replica.
 
     Busy replicas at peak = peak rate of what cannot wait x seconds per request / share the service level leaves;
-    `serving.replicas_needed` adds the headroom. Work that can wait is kept apart, as mean load.
+    `serving.replicas_needed` adds the headroom. Work that can wait is kept apart.
     """
     seconds, slots = rates(facts, model, load)
-    possible = np.isfinite(seconds[..., 0])
-    seconds = np.where(possible[..., None], seconds, 0.0)
+    possible = np.isfinite(seconds)
+    seconds = np.where(possible, seconds, 0.0)
     per_second = load.requests / SECONDS_PER_MONTH
-    prompt, waiting = per_second * (1 - load.batch_share), per_second * load.batch_share
+    prompt = per_second * (1 - load.batch_share)
     planned = seconds / load.derate
     z = serving.peakedness(facts.value("demand.arrival_cv"), facts.value("serving.peakedness_cap"))
     busiest = facts.value("serving.busiest_share")
-    whole = serving.replicas_needed(prompt * load.spikiness * planned, np.maximum(slots, 1), load.headroom_beta, z, busiest)
-    replicas = np.where(whole > 0, whole + load.spare_replicas, 0.0)
-    return Need(replicas, prompt * seconds, waiting * seconds, planned[..., 0], possible)
+    at_peak = planned * (prompt * load.spikiness)
+    whole = np.asarray(serving.replicas_needed(at_peak, np.maximum(slots, 1), load.headroom_beta, z, busiest))
+    replicas = whole + (whole > 0) * load.spare_replicas
+    return Need(model, replicas, seconds[..., 0], planned[..., 0], possible[..., 0], prompt, per_second - prompt)

@@ -61,33 +61,40 @@ def lifts(rule: Mapping[str, Any], evidence: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit the scenario sets itself: its name, and what to say where an option breaks it."""
+    """A limit the scenario sets itself: what is measured, the field it is held to, and what to say where it breaks."""
 
     name: str
+    amount: str
+    field: str
     because: str
     unlock: str
+
+    def texts(self, amounts: Array, limits: Array) -> list[tuple[str, str]]:
+        """Reason and remedy for every amount and its limit; amounts are rounded up, so that the remedy suffices."""
+        whole_amounts = np.ceil(amounts).tolist()
+        return [(self.because.format(a, b), self.unlock.format(a)) for a, b in zip(whole_amounts, limits.tolist(), strict=True)]
 
 
 LIMITS = (
     Limit(
-        "fits",
-        "Nothing in the tables serves requests of this length with {open_model} on gpu {gpu}, or with {api_model}",
+        "fits", "misfits", "open_model",
+        "Nothing in the tables serves requests of this length with the models asked for ({1} on the GPU named)",
         "a smaller open_model, gpu: cheapest, shorter requests, or an api_model with a longer context",
     ),
     Limit(
-        "deadline",
-        "Takes {launch_weeks:,.0f} weeks to launch; the deadline is {weeks_to_launch:,.0f}",
-        "weeks_to_launch of at least {launch_weeks:,.0f}, or the missing skills in the team",
+        "deadline", "launch_weeks", "weeks_to_launch",
+        "Takes {0:,.0f} weeks to launch; the deadline is {1:,.0f}",
+        "weeks_to_launch of at least {0:,.0f}, or the missing skills in the team",
     ),
     Limit(
-        "capex",
-        "Needs {capex_usd:,.0f} USD of hardware on day one; the limit is {capex_limit_usd:,.0f}",
-        "capex_limit_usd of at least {capex_usd:,.0f}",
+        "capex", "capex_usd", "capex_limit_usd",
+        "Needs {0:,.0f} USD of hardware on day one; the limit is {1:,.0f}",
+        "capex_limit_usd of at least {0:,.0f}",
     ),
     Limit(
-        "budget",
-        "Runs at {running_usd_per_month:,.0f} USD a month; the budget is {budget_usd_per_month:,.0f}",
-        "budget_usd_per_month of at least {running_usd_per_month:,.0f}",
+        "budget", "running_usd_per_month", "budget_usd_per_month",
+        "Runs at {0:,.0f} USD a month; the budget is {1:,.0f}",
+        "budget_usd_per_month of at least {0:,.0f}",
     ),
 )
-"""In the order in which they are named as the reason; figures are rounded up before they are put in."""
+"""In the order in which they are named as the reason."""

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from .paths import DATA
+from .units import Array
 
 Kind = Literal["number", "whole", "choice", "names", "order"]
 LARGEST_GRID = 2_000_000
@@ -238,14 +239,18 @@ def check(rows: pd.DataFrame, keys: Mapping[str, Collection[str]] | None = None)
         raise ScenarioError(f"scenarios lack the fields {', '.join(missing)}; make rows with scenario.grid(...)")
     if rows.empty:
         raise ScenarioError("no scenario to evaluate: the table has no row")
-    columns = {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows), name="scenario"))
+    columns = {f.name: pd.Series(_checked(f, rows[f.name], keys or {}), dtype=None if f.kind in ("number", "whole") else object)
+               for f in FIELDS}
+    return pd.DataFrame(columns).rename_axis("scenario")
 
 
-def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Any:
+def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Array:
     if f.kind not in ("number", "whole"):
         return _checked_names(f, column, keys)
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    try:
+        numbers = column.to_numpy(dtype=float, copy=True)
+    except (TypeError, ValueError):
+        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
     bad = ~((numbers >= f.low) & (numbers <= f.high))
     if f.kind == "whole":
         bad |= numbers != np.round(numbers)
@@ -256,11 +261,11 @@ def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -
     return numbers.astype(np.int64) if f.kind == "whole" else numbers
 
 
-def _checked_names(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Any:
+def _checked_names(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Array:
+    texts = column.to_numpy(dtype=object, copy=True)
     allowed = keys.get(f.choices) if isinstance(f.choices, str) else f.choices
-    extra = {"cheapest"} if f.name == "gpu" else set()
-    codes, texts = pd.factorize(column.astype(object), use_na_sentinel=False)
-    for text in texts:
+    extra = ["cheapest"] if f.name == "gpu" else []
+    for text in dict.fromkeys(texts):
         if not isinstance(text, str):
             raise ScenarioError(f"{f.name}: got {text!r}; allowed: {f.allowed}")
         parts = [p for p in text.split(",") if p] if f.kind in ("names", "order") else [text]
@@ -268,8 +273,8 @@ def _checked_names(f: Field, column: pd.Series, keys: Mapping[str, Collection[st
         if unknown and allowed is not None:
             near = get_close_matches(unknown[0], list(allowed), n=3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise ScenarioError(f"{f.name}: no {unknown[0]!r}.{hint} Allowed: {', '.join([*sorted(extra), *allowed])}")
-    return pd.Categorical.from_codes(codes, categories=list(texts))
+            raise ScenarioError(f"{f.name}: no {unknown[0]!r}.{hint} Allowed: {', '.join([*extra, *allowed])}")
+    return texts
 
 
 def parameters_cell() -> str:

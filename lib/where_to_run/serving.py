@@ -117,5 +117,6 @@ def replicas_needed(busy: Number, slots: Number, beta: Number, peaked: Number, b
     Square-root staffing with Hayward's peakedness: slots c = a + beta sqrt(z a), a = busy x slots of a replica, so
     n = busy + beta sqrt(z busy / slots); never planned above `busiest_share` occupancy.
     """
-    wanted = np.maximum(busy + beta * np.sqrt(peaked * np.asarray(busy) / slots), np.asarray(busy) / busiest_share)
-    return np.where(np.asarray(busy) > 0, np.maximum(1, whole(wanted)), 0.0)
+    extra = np.asarray(beta * np.sqrt(peaked / np.asarray(slots, float)))
+    wanted = np.maximum(busy + extra * np.sqrt(busy), np.asarray(busy) / busiest_share)
+    return np.maximum(whole(wanted), np.asarray(busy) > 0)
