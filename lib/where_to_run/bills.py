@@ -57,6 +57,12 @@ class Bill:
         return replace(self, lines={name: line * share[:, None] for name, line in self.lines.items()})
 
 
+def nothing(load: Load) -> Bill:
+    """The bill where a place has no offer at all for the model: it costs nothing and does not fit."""
+    number = len(load.requests)
+    return Bill({"machines": np.zeros(load.requests.shape)}, np.full(number, "", dtype=object), np.zeros(number, bool))
+
+
 @dataclass(frozen=True)
 class Offers:
     """Machines to rent or servers to buy that hold a replica of one model, as columns over (offer).
@@ -81,7 +87,7 @@ class Offers:
 
 def offers(facts: Facts, table: str, model: str) -> Offers:
     """Every machine of `machines` or `servers` that holds a replica of the model, less those another one undercuts."""
-    return facts.cached(("offers", table, model), lambda: _offers(facts, table, model))  # type: ignore[no-any-return]
+    return facts.cached(("offers", table, model), lambda: _offers(facts, table, model))
 
 
 def _offers(facts: Facts, table: str, model: str) -> Offers:

@@ -23,7 +23,7 @@ def requests_per_second(requests_per_month: Number) -> Number:
 
 
 def stream_shares(sensitive_share: Number, specialised_share: Number) -> Array:
-    """Share of the requests in each of scenario.STREAMS, on a last axis of four; the two splits are taken as independent."""
+    """Share of the requests in each of scenario.STREAMS, on a last axis; the two splits are independent."""
     s, p = np.broadcast_arrays(np.asarray(sensitive_share, float), np.asarray(specialised_share, float))
     return np.stack([s * (1 - p), s * p, (1 - s) * (1 - p), (1 - s) * p], axis=-1)
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from .paths import DATA
+from .paths import DATA, read_yaml
 
 COMMON = ("key", "effective_from", "source", "read_on", "note", "low", "high")
 OVERRIDE_COLUMNS = ("table", "key", "column", "value", "source", "note")
@@ -60,7 +59,7 @@ class Facts:
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
     """The columns of every table, as data/tables.yaml defines them."""
-    loaded: dict[str, Any] = yaml.safe_load((DATA / "tables.yaml").read_text())
+    loaded: dict[str, Any] = read_yaml(DATA / "tables.yaml")
     return loaded
 
 
@@ -84,11 +83,15 @@ def read(table: str, path: Path | None = None) -> pd.DataFrame:
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise FactsError(f"cannot read {path.name}: {error}. Restore it, or check it with: where-to-run check-data") from None
+        raise FactsError(
+            f"cannot read {path.name}: {error}. Restore it, or check it with: where-to-run check-data"
+        ) from None
     spec = _spec(table)
     lacking, extra = [c for c in spec if c not in raw.columns], [c for c in raw.columns if c not in spec]
     if lacking or extra:
-        raise FactsError(f"{path.name}: lacks the columns {lacking or 'none'}, has unknown ones {extra or 'none'}; see tables.yaml")
+        raise FactsError(
+            f"{path.name}: lacks the columns {lacking or 'none'}, has unknown ones {extra or 'none'}; see tables.yaml"
+        )
     typed = {name: _typed(table, name, column, raw[name], raw["key"]) for name, column in spec.items()}
     return pd.DataFrame(typed)
 
@@ -110,7 +113,9 @@ def _typed(table: str, name: str, column: Mapping[str, Any], texts: pd.Series, k
     if bad.any():
         row = int(np.argmax(bad.to_numpy()))
         allowed = column.get("among") or ("a date as 2026-11-22" if "_" in name and name in COMMON else _range(column))
-        raise FactsError(f"{table}.csv, key {keys.iloc[row]!r}, column {name}: got {texts.iloc[row]!r}; allowed: {allowed}")
+        raise FactsError(
+            f"{table}.csv, key {keys.iloc[row]!r}, column {name}: got {texts.iloc[row]!r}; allowed: {allowed}"
+        )
     return result
 
 
@@ -135,14 +140,16 @@ def load(as_of: str | None = None, overrides: str | Path | None = None) -> Facts
     if pd.isna(pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")):
         raise FactsError(f"as_of: got {day!r}; give a day as 2026-11-22")
     tables = {name: in_force(rows, day) for name, rows in every.items()}
-    hollow = [name for name, rows in tables.items() if rows.empty]
+    hollow = {every[name]["effective_from"].min(): name for name, rows in tables.items() if rows.empty}
     if hollow:
-        first = max(every[name]["effective_from"].min() for name in hollow)
-        raise FactsError(f"no {hollow[0]} on {day}: the first row starts {first}. Ask for a later day, or add a row")
+        first = max(hollow)
+        raise FactsError(
+            f"no {hollow[first]} on {day}: the first row starts {first}. Ask for a later day, or add a row"
+        )
     laid = _overrides(overrides)
     for number, row in laid.iterrows():
         _lay(tables, row, f"{Path(str(overrides)).name}, line {int(str(number)) + 2}")
-    rules = yaml.safe_load((DATA / "rules.yaml").read_text())
+    rules = read_yaml(DATA / "rules.yaml")
     return Facts(day, tables, rules, laid)
 
 
@@ -179,6 +186,9 @@ def _lay(tables: dict[str, pd.DataFrame], row: pd.Series, where: str) -> None:
     table.loc[key, [column, "source", "note"]] = [value, row["source"], row["note"]]
     if column == schema()["tables"][name]["headline"]:
         table.loc[key, ["low", "high"]] = np.nan
+    changed = table.loc[[key]].reset_index()
+    for problem in _row_problems(name, changed, {other: set(rows.index) for other, rows in tables.items()}):
+        raise FactsError(f"{where}: {problem}")
     tables[name] = table
 
 
@@ -200,12 +210,16 @@ def problems() -> list[str]:
             every[name] = read(name)
         except FactsError as error:
             found.append(str(error))
+    keys = {name: set(rows["key"]) for name, rows in every.items()}
     for name, rows in every.items():
-        found += _row_problems(name, rows, every)
-    return found + rule_problems(yaml.safe_load((DATA / "rules.yaml").read_text()))
+        found += _row_problems(name, rows, keys)
+        doubles = rows[rows.duplicated(["key", "effective_from"])]
+        found += [f"{name}.csv: two rows for {r.key!r} from {r.effective_from}" for r in doubles.itertuples()]
+    return found + rule_problems(read_yaml(DATA / "rules.yaml"))
 
 
-def _row_problems(name: str, rows: pd.DataFrame, every: Mapping[str, pd.DataFrame]) -> list[str]:
+def _row_problems(name: str, rows: pd.DataFrame, keys: Mapping[str, set[str]]) -> list[str]:
+    """What is wrong with rows of a table that a look at one cell does not tell; `keys` are the keys of every table."""
     found = []
     headline, columns = schema()["tables"][name]["headline"], schema()["tables"][name]["columns"]
     for row in rows.to_dict("records"):
@@ -215,13 +229,21 @@ def _row_problems(name: str, rows: pd.DataFrame, every: Mapping[str, pd.DataFram
         low, high, value = row["low"], row["high"], row[headline]
         if low > value or high < value:
             found.append(f"{where}: {headline} {value:g} is outside its own range {low:g} to {high:g}")
-        if name == "assumptions" and row["unit"] not in schema()["units"]:
-            found.append(f"{where}: unit {row['unit']!r} is not in the list of tables.yaml")
+        if name == "assumptions" and (problem := _unit_problem(row["unit"], value)):
+            found.append(f"{where}: {problem}")
         for column, spec in columns.items():
-            if "table" in spec and row[column] and row[column] not in set(every.get(spec["table"], rows)["key"]):
+            if "table" in spec and row[column] and row[column] not in keys.get(spec["table"], set()):
                 found.append(f"{where}: {column} {row[column]!r} is no key of {spec['table']}.csv")
-    doubles = rows[rows.duplicated(["key", "effective_from"])]
-    return found + [f"{name}.csv: two rows for {r.key!r} from {r.effective_from}" for r in doubles.itertuples()]
+    return found
+
+
+def _unit_problem(unit: str, value: float) -> str:
+    """What is wrong with a single figure in its unit: an unknown unit, a negative figure, a share above one."""
+    if unit not in schema()["units"]:
+        return f"unit {unit!r} is not in the list of tables.yaml"
+    if value < 0 or (unit.startswith("share") and value > 1):
+        return f"value {value:g} is no {unit}; a share lies between 0 and 1, and nothing is negative"
+    return ""
 
 
 def rule_problems(rules: Mapping[str, Any]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import demand, finance, own_gpus, people, rented_gpus, replicas, serving, vendor_api
-from .bills import Bill
+from . import bills, demand, finance, own_gpus, people, rented_gpus, replicas, serving, vendor_api
+from .bills import Bill, offers
 from .facts import Facts
 from .replicas import Load, Need
 from .scenario import PLACES, SKILLS, STREAMS
@@ -90,19 +90,40 @@ class Question:
 
 def _load(facts: Facts, rows: Mapping[str, Array]) -> Load:
     months = np.arange(int(rows["horizon_months"].max()) + 1)
-    column = {name: np.asarray(rows[name], float)[:, None] for name in (
-        "requests_per_month", "growth_per_month", "horizon_months", "input_tokens", "output_tokens", "cached_share",
-        "batch_share", "spikiness")}
+    column = {
+        name: np.asarray(rows[name], float)[:, None]
+        for name in (
+            "requests_per_month",
+            "growth_per_month",
+            "horizon_months",
+            "input_tokens",
+            "output_tokens",
+            "cached_share",
+            "batch_share",
+            "spikiness",
+        )
+    }
     live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
     requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
     derate, spare = (_by_level(facts, rows["latency"], name) for name in ("derate", "spare_replicas"))
     beta = _by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta)
     return Load(
-        np.asarray(requests) * live, live, column["input_tokens"], column["output_tokens"], column["cached_share"],
-        column["batch_share"], column["spikiness"], np.asarray(demand.cv_from_spikiness(column["spikiness"])),
-        beta, derate, spare,
+        np.asarray(requests) * live,
+        live,
+        column["input_tokens"],
+        column["output_tokens"],
+        column["cached_share"],
+        column["batch_share"],
+        column["spikiness"],
+        np.asarray(demand.cv_from_spikiness(column["spikiness"])),
+        beta,
+        derate,
+        spare,
     )
 
+
+OFFERS = {RENTED: "machines", OWN: "servers"}
+"""The table with the offers of a place that has machines."""
 
 LEVELS = ("batch", "chat", "interactive")
 
@@ -119,9 +140,11 @@ class Outcome:
 
     lines: dict[tuple[str, str], Array] = field(default_factory=dict)
     bills: dict[str, tuple[Array, Bill]] = field(default_factory=dict)
-    launch_weeks: Array = field(default_factory=lambda: np.zeros(0))
+    people_weeks: Array = field(default_factory=lambda: np.zeros(0))
+    setup_weeks: Array = field(default_factory=lambda: np.zeros(0))
     hires: Array = field(default_factory=lambda: np.zeros(0))
     served: Array = field(default_factory=lambda: np.zeros(0))
+    missed: Array = field(default_factory=lambda: np.zeros(0))
     fits: Array = field(default_factory=lambda: np.zeros(0))
 
     def add(self, place: str, name: str, line: Array) -> None:
@@ -145,12 +168,12 @@ def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Out
     used = np.stack([share > 0 for share in shares], axis=1)
     result.fits = np.ones(len(used), bool)
     for place in np.flatnonzero(used.any(axis=0)):
-        bill = place_bill(question, place, shares[place])
+        bill = place_bill(question, int(place), shares[place])
         result.bills[PLACES[place]] = (shares[place], bill)
         result.fits &= bill.fits | ~used[:, place]
         for name, line in bill.lines.items():
             result.add(PLACES[place], name, line * used[:, place, None])
-    result.served = question.load.live.copy()
+    result.served, result.missed = question.load.live, np.zeros(len(used))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, allowed)
     _run(question, result, used)
@@ -165,6 +188,8 @@ def place_bill(question: Question, place: int, share: Array) -> Bill:
     if key not in question.made:
         if place == API:
             bill = question.api_bill.scaled(share)
+        elif not len(offers(facts, OFFERS[place], question.model)):
+            bill = bills.nothing(question.load)
         elif place == RENTED:
             bill = rented_gpus.bill(facts, *question.fleet(share), question.rate)
         else:
@@ -177,20 +202,23 @@ def place_bill(question: Question, place: int, share: Array) -> Bill:
 def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> None:
     """Until own servers are delivered the traffic runs at the cheaper of the API and machines rented on demand.
 
-    Only where all traffic may go there; where it may go to neither, it is not served until delivery.
+    Only where all traffic may go there; where it may go to neither, it is not served until delivery. What is missed
+    then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
     """
-    live = question.load.live
-    api, rented = question.api_bill, rented_gpus.bill(
-        question.facts, *question.fleet(np.ones(len(allowed))), question.rate, terms=1)
-    waiting = live - own_gpus.in_operation(question.facts, question.load)
-    bills = np.stack([sum(b.lines.values(), np.zeros(1)) * waiting for b in (api, rented)])
+    facts, live, everything = question.facts, question.load.live, np.ones(len(allowed))
+    api, rented = question.api_bill, bills.nothing(question.load)
+    if len(offers(facts, "machines", question.model)):
+        rented = rented_gpus.bill(facts, *question.fleet(everything), question.rate, terms=1)
+    waiting = live - own_gpus.in_operation(facts, question.load)
+    usd = np.stack([sum(b.lines.values(), np.zeros(1)) * waiting for b in (api, rented)])
     possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])
-    cost = np.where(possible, bills.sum(axis=-1), np.inf)
+    cost = np.where(possible, usd.sum(axis=-1), np.inf)
     cheaper = np.argmin(cost, axis=0)
     served = np.isfinite(cost.min(axis=0))
-    bill = np.where(served[:, None], bills[cheaper, np.arange(len(allowed))], 0.0)
+    bill = np.where(served[:, None], usd[cheaper, np.arange(len(allowed))], 0.0)
     result.add(PLACES[OWN], "bill while waiting for delivery", bill)
     result.served = np.where(served[:, None], live, live - waiting)
+    result.missed = np.where(served, 0.0, usd.sum(axis=-1).max(axis=0))
 
 
 def _run(question: Question, result: Outcome, used: Array) -> None:
@@ -227,7 +255,8 @@ def _staff(question: Question, result: Outcome, used: Array) -> None:
         further = np.maximum(0.0, servers.count - 1) * used[:, OWN, None] * own_gpus.in_operation(facts, question.load)
         hands = facts.value("people.fte_per_extra_server") * pay[SKILLS.index("hardware")]
         result.add("people", "staff for further servers", further * hands)
-    result.launch_weeks = np.maximum(people.weeks_to_fill(gap, hiring), _weeks_to_set_up(facts, used))
+    result.people_weeks = np.asarray(people.weeks_to_fill(gap, hiring))
+    result.setup_weeks = _weeks_to_set_up(facts, used)
 
 
 def _roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:

@@ -41,13 +41,16 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array, capex_li
     factors = finance.discount_factors(rate, load.live.shape[-1])
     worth = sum(
         (np.einsum("osm,sm->os", getattr(rack, driver), factors) * usd[:, None] for driver, usd in prices.values()),
-        np.zeros(1))
+        np.zeros(1),
+    )
     upfront = sum((rack.ordered[..., 0] * prices[name, "ordered"][1][:, None] for name in HARDWARE), np.zeros(1))
     worth = worth + np.where(upfront > capex_limit, OUT_OF_REACH, 0.0)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     chosen = np.where(holds, worth, np.inf).argmin(axis=0)
     lines = _lines(facts, load, rack, prices, choice, chosen, rate)
-    return Bill(lines, choice.columns["key"][chosen], holds.any(axis=0), _machines(load, choice, need, rack, chosen))
+    return Bill(
+        lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), _machines(load, choice, need, rack, chosen)
+    )
 
 
 def in_operation(facts: Facts, load: Load) -> Array:
@@ -91,7 +94,13 @@ def _unit_prices(facts: Facts, choice: Offers) -> dict[tuple[str, str], tuple[st
     Power is drawn by every running server at its idle share of the peak, and by busy ones in full.
     """
     price, kw = choice.columns["server_usd"].astype(float), choice.columns["rated_kw"].astype(float)
-    drawn = kw * facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH * facts.value("own.electricity_usd")
+    drawn = (
+        kw
+        * facts.value("own.peak_power_share")
+        * facts.value("own.pue")
+        * HOURS_PER_MONTH
+        * facts.value("own.electricity_usd")
+    )
     idle = facts.value("own.idle_power_share")
     lines = [
         ("servers", "ordered", price),
@@ -108,14 +117,22 @@ def _unit_prices(facts: Facts, choice: Offers) -> dict[tuple[str, str], tuple[st
 
 
 def _lines(
-    facts: Facts, load: Load, rack: Rack, prices: dict[tuple[str, str], tuple[str, Array]], choice: Offers, chosen: Array, rate: Array
+    facts: Facts,
+    load: Load,
+    rack: Rack,
+    prices: dict[tuple[str, str], tuple[str, Array]],
+    choice: Offers,
+    chosen: Array,
+    rate: Array,
 ) -> dict[str, Array]:
     """The lines of the server chosen, and the interest on what its hardware is still worth."""
     lines: dict[str, Array] = {}
     for (name, driver), (_, usd) in prices.items():
         line = pick(getattr(rack, driver), chosen) * usd[chosen][:, None]
         lines[name] = lines[name] + line if name in lines else line
-    worth = finance.value_left(pick(rack.ordered, chosen) * choice.columns["server_usd"][chosen][:, None], *residual_curve(facts))
+    worth = finance.value_left(
+        pick(rack.ordered, chosen) * choice.columns["server_usd"][chosen][:, None], *residual_curve(facts)
+    )
     held = np.concatenate([np.zeros_like(worth[:, :1]), worth[:, :-1]], axis=-1)
     return lines | {CAPITAL: held * load.live * rate[:, None]}
 

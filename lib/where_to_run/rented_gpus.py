@@ -53,9 +53,14 @@ def bill(facts: Facts, load: Load, fleet: Fleet, rate: Array, terms: int = len(T
     `rate` is the discount rate per month; `terms` = 1 allows no contract but on demand.
     """
     factors = finance.discount_factors(rate, load.live.shape[-1])
-    spot_price = np.where(
-        np.isnan(fleet.offers.columns["spot_usd_per_h"]), fleet.offers.columns["on_demand_usd_per_h"],
-        fleet.offers.columns["spot_usd_per_h"]) * HOURS_PER_MONTH
+    spot_price = (
+        np.where(
+            np.isnan(fleet.offers.columns["spot_usd_per_h"]),
+            fleet.offers.columns["on_demand_usd_per_h"],
+            fleet.offers.columns["spot_usd_per_h"],
+        )
+        * HOURS_PER_MONTH
+    )
     worth = [_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]]
     spot_worth = np.einsum("osm,sm->os", fleet.spot, factors) * spot_price[:, None]
     total = np.where(fleet.holds, np.stack(worth) + spot_worth, np.inf)
@@ -63,9 +68,10 @@ def bill(facts: Facts, load: Load, fleet: Fleet, rate: Array, terms: int = len(T
     term, chosen = np.divmod(best, len(fleet.offers))
     fits = np.isfinite(total.reshape(-1, len(rate)).min(axis=0))
     count = pick(fleet.count, chosen)
+    busiest = facts.value("serving.busiest_share")
     rent, owed = _rent(fleet, load, count, chosen, term)
     lines = _lines(facts, load, rent, pick(fleet.spot, chosen) * spot_price[chosen][:, None], owed, fleet, chosen)
-    return Bill(lines, fleet.offers.columns["key"][chosen], fits, _machines(load, fleet, count, chosen, term))
+    return Bill(lines, fleet.offers.columns["key"][chosen], fits, _machines(load, fleet, count, chosen, term, busiest))
 
 
 def _terms(load: Load, months: int) -> tuple[Array, Array, Array]:
@@ -80,7 +86,7 @@ def _terms(load: Load, months: int) -> tuple[Array, Array, Array]:
 
 
 def _worth(fleet: Fleet, load: Load, factors: Array, term: str) -> Array:
-    """Present value of the rent of every offer under a contract [USD] over (offer, scenario); infinite where not offered.
+    """Present value of the rent under a contract [USD] over (offer, scenario); infinite where not offered.
 
     A term pays in each of its months for the most machines any of them needs.
     """
@@ -106,7 +112,9 @@ def _rent(fleet: Fleet, load: Load, count: Array, chosen: Array, term: Array) ->
         price = (fleet.offers.columns[name][chosen] * HOURS_PER_MONTH)[:, None]
         starts, live, months_owed = _terms(load, months)
         most = np.maximum.reduceat(count, starts, axis=-1)
-        paid = np.concatenate([np.zeros((len(count), 1)), np.repeat(most, months, axis=-1)], axis=-1)[:, : count.shape[-1]]
+        paid = np.concatenate([np.zeros((len(count), 1)), np.repeat(most, months, axis=-1)], axis=-1)[
+            :, : count.shape[-1]
+        ]
         horizon = live.sum(axis=-1).astype(int)
         after = np.zeros(count.shape)
         after[rows, horizon] = most[rows, (horizon - 1) // months] * months_owed
@@ -114,23 +122,25 @@ def _rent(fleet: Fleet, load: Load, count: Array, chosen: Array, term: Array) ->
     return rent, owed
 
 
-def _lines(facts: Facts, load: Load, rent: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array) -> dict[str, Array]:
-    replicas_kept = pick(fleet.need.replicas, fleet.offers.kind[chosen])
+def _lines(
+    facts: Facts, load: Load, rent: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array
+) -> dict[str, Array]:
+    kept = pick(fleet.need.replicas, fleet.offers.kind[chosen])
     storage = facts.value("rented.storage_gb_per_replica") * facts.value("rented.storage_usd")
     bytes_out = load.requests * load.output_tokens * facts.value("rented.bytes_per_token")
     return {
         "machines": rent,
         "spot machines": np.nan_to_num(spot, posinf=0.0),
         "contract past the horizon": owed,
-        "storage": replicas_kept * storage,
+        "storage": kept * storage,
         "egress": bytes_out / BYTES_PER_GB * facts.value("rented.egress_usd"),
     }
 
 
-def _machines(load: Load, fleet: Fleet, count: Array, chosen: Array, term: Array) -> Machines:
+def _machines(load: Load, fleet: Fleet, count: Array, chosen: Array, term: Array, busiest_share: float) -> Machines:
     each, kind = fleet.offers.each[chosen][:, None], fleet.offers.kind[chosen]
     gpus = count * fleet.offers.columns["gpus"][chosen][:, None]
-    busy = np.minimum(fleet.need.busy_of(kind), count * each)
+    busy = np.minimum(fleet.need.busy_of(kind), count * each * busiest_share)
     per_replica = fleet.offers.columns["gpus"][chosen][:, None] / each
     words = {name: column[chosen] for name, column in fleet.offers.words.items()}
     above = spilled(load, fleet.need, (count * each)[:, 1], kind)

@@ -45,7 +45,7 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     GPU types one can rent or buy. Measured kinds come first; a type nobody measured with the model gets one by the
     roofline, 8 bit where the GPU computes in 8 bit, else 16. `basis` says which.
     """
-    return facts.cached(("kinds", model), lambda: _kinds(facts, model))  # type: ignore[no-any-return]
+    return facts.cached(("kinds", model), lambda: _kinds(facts, model))
 
 
 def _kinds(facts: Facts, model: str) -> pd.DataFrame:
@@ -62,10 +62,15 @@ def _kinds(facts: Facts, model: str) -> pd.DataFrame:
 def _by_roofline(facts: Facts, model: str, gpu: str) -> list[dict[str, Any]]:
     card, weights = facts.table("gpus").loc[gpu], facts.table("models").loc[model]
     precision = "fp8" if card["fp8_tflops"] > 0 else "fp16"
-    size = float(serving.smallest_replica(
-        card["memory_gb"], weights[WEIGHTS[precision]], facts.value("serving.memory_share"),
-        facts.value("serving.memory_overhead_gb"), facts.value("serving.kv_reserve_share"),
-    ))
+    size = float(
+        serving.smallest_replica(
+            card["memory_gb"],
+            weights[WEIGHTS[precision]],
+            facts.value("serving.memory_share"),
+            facts.value("serving.memory_overhead_gb"),
+            facts.value("serving.kv_reserve_share"),
+        )
+    )
     known = card[["bf16_tflops", "link_gb_per_s"]].notna().all() and np.isfinite(size)
     return [{"model": model, "gpu": gpu, "gpus": size, "precision": precision, "basis": "roofline"}] if known else []
 
@@ -75,8 +80,12 @@ def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     cards, weights = facts.table("gpus").loc[rows["gpu"]], facts.table("models").loc[model]
     gb = rows["precision"].map({p: weights[column] for p, column in WEIGHTS.items()})
     kv_gb = serving.kv_cache_gb(
-        rows["gpus"].to_numpy(), cards["memory_gb"].to_numpy(), gb.to_numpy(float), facts.value("serving.memory_share"),
-        facts.value("serving.memory_overhead_gb"), facts.value("serving.weight_overhead_ratio"),
+        rows["gpus"].to_numpy(),
+        cards["memory_gb"].to_numpy(),
+        gb.to_numpy(float),
+        facts.value("serving.memory_share"),
+        facts.value("serving.memory_overhead_gb"),
+        facts.value("serving.weight_overhead_ratio"),
     )
     # an 8-bit or 4-bit engine keeps its cache in 8 bit: half the 16-bit bytes
     kv_bytes = weights["kv_bytes_per_token"] * np.where(rows["precision"] == "fp16", 1.0, 0.5)
@@ -88,17 +97,20 @@ def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
 def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     """Seconds of replica time a request takes and requests a replica holds at once, over (kind, scenario, 1).
 
-    The seconds include the share of the published engine maximum a team reaches. A kind that cannot hold a single
-    request has no slots and infinite seconds.
+    The seconds include the share of the published engine maximum a team reaches. They are infinite where a kind cannot
+    hold a single request, or where the request is longer than the model's context.
     """
     column = facts.cached(("kind columns", model), lambda: _columns(kinds(facts, model)))
     isl, osl, cached = load.input_tokens, load.output_tokens, load.cached_share
-    slots = serving.sequences(column["kv_gb"], column["kv_bytes_per_token"], isl + osl, facts.value("serving.max_sequences"))
+    slots = serving.sequences(
+        column["kv_gb"], column["kv_bytes_per_token"], isl + osl, facts.value("serving.max_sequences")
+    )
     seconds = serving.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
     unmeasured = column["basis"] == "roofline"
     if unmeasured.any():
         seconds = np.where(unmeasured, _roofline(facts, model, np.maximum(slots, 1), load), seconds)
-    return np.where(slots >= 1, seconds / facts.value("serving.engine_share"), np.inf), slots
+    holds = (slots >= 1) & (isl + osl <= facts.table("models").at[model, "context_tokens"])
+    return np.where(holds, seconds / facts.value("serving.engine_share"), np.inf), np.asarray(slots)
 
 
 def _columns(rows: pd.DataFrame) -> dict[str, Array]:
@@ -126,9 +138,14 @@ def _roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[
     shape["attention_width"] = width if np.isfinite(width) else weights["hidden"]
     shape |= expert_shares(weights) if mixture else {"expert_share": 0.0, "experts_per_token_share": 0.0}
     by_row = {
-        "gpus": rows["gpus"], "weights_gb": rows["weights_gb"], "kv_bytes_per_token": rows["kv_bytes_per_token"],
-        "tflops": peak, "bf16_tflops": card["bf16_tflops"], "bandwidth_gb_per_s": card["bandwidth_gb_per_s"],
-        "link_gb_per_s": card["link_gb_per_s"], "roofline_share": card["roofline_share"].fillna(1.0),
+        "gpus": rows["gpus"],
+        "weights_gb": rows["weights_gb"],
+        "kv_bytes_per_token": rows["kv_bytes_per_token"],
+        "tflops": peak,
+        "bf16_tflops": card["bf16_tflops"],
+        "bandwidth_gb_per_s": card["bandwidth_gb_per_s"],
+        "link_gb_per_s": card["link_gb_per_s"],
+        "roofline_share": card["roofline_share"].fillna(1.0),
     }
     return shape | {name: np.asarray(v, float)[:, None, None] for name, v in by_row.items()}, fitted
 
@@ -138,7 +155,9 @@ def expert_shares(weights: pd.Series) -> dict[str, float]:
 
     total = rest + experts x e and active = rest + used x e give e, the size of one expert.
     """
-    size = (weights["total_params_b"] - weights["active_params_b"]) / (weights["experts"] - weights["experts_per_token"])
+    size = (weights["total_params_b"] - weights["active_params_b"]) / (
+        weights["experts"] - weights["experts_per_token"]
+    )
     return {
         "expert_share": float(weights["experts"] * size / weights["total_params_b"]),
         "experts_per_token_share": float(weights["experts_per_token"] / weights["experts"]),

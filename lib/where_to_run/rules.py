@@ -21,7 +21,7 @@ def _matches(rule: Mapping[str, Any], stream: tuple[str, str], profile: Mapping[
 
 
 def _level(rule: Mapping[str, Any], place: str, evidence: set[str]) -> int:
-    """Verdict of a rule that applies: kept places are ok, conditional ones named, others blocked; evidence lifts one step."""
+    """Verdict of a rule that applies: kept places are ok, conditional ones named, others blocked; lifted, one less."""
     conditional = rule.get("conditional_on", [])
     level = OK if place in rule["keep_on"] else CONDITIONAL if place in conditional else BLOCKED
     lifted = bool(rule["lifted_by"]) and set(rule["lifted_by"]) <= evidence
@@ -54,9 +54,11 @@ def judge(rules: Sequence[Mapping[str, Any]], profile: Mapping[str, str]) -> tup
     return level, rule
 
 
-def lifts(rule: Mapping[str, Any], evidence: str) -> list[str]:
-    """Evidence still missing that would lift a rule one step; empty where nothing lifts it."""
-    return [name for name in rule["lifted_by"] if name not in evidence.split(",")]
+def unlock(rule: Mapping[str, Any], evidence: str) -> str:
+    """What would lift a rule, in words; where a part of the evidence is in hand, what is still missing."""
+    missing = [name for name in rule["lifted_by"] if name not in evidence.split(",")]
+    words: str = rule["unlock"]
+    return f"{words}. Still missing: {', '.join(missing)}" if 0 < len(missing) < len(rule["lifted_by"]) else words
 
 
 @dataclass(frozen=True)
@@ -72,27 +74,45 @@ class Limit:
     def texts(self, amounts: Array, limits: Array) -> list[tuple[str, str]]:
         """Reason and remedy for every amount and its limit; amounts are rounded up, so that the remedy suffices."""
         whole_amounts = np.ceil(amounts).tolist()
-        return [(self.because.format(a, b), self.unlock.format(a)) for a, b in zip(whole_amounts, limits.tolist(), strict=True)]
+        return [
+            (self.because.format(a, b), self.unlock.format(a))
+            for a, b in zip(whole_amounts, limits.tolist(), strict=True)
+        ]
 
 
 LIMITS = (
     Limit(
-        "fits", "misfits", "open_model",
+        "fits",
+        "misfits",
+        "open_model",
         "Nothing in the tables serves requests of this length with the models asked for ({1} on the GPU named)",
         "a smaller open_model, gpu: cheapest, shorter requests, or an api_model with a longer context",
     ),
     Limit(
-        "deadline", "launch_weeks", "weeks_to_launch",
-        "Takes {0:,.0f} weeks to launch; the deadline is {1:,.0f}",
+        "delivery",
+        "setup_weeks",
+        "weeks_to_launch",
+        "Takes {0:,.0f} weeks to deliver and set up; the deadline is {1:,.0f}",
+        "weeks_to_launch of at least {0:,.0f}",
+    ),
+    Limit(
+        "team",
+        "people_weeks",
+        "weeks_to_launch",
+        "Takes {0:,.0f} weeks to train or hire the people it needs; the deadline is {1:,.0f}",
         "weeks_to_launch of at least {0:,.0f}, or the missing skills in the team",
     ),
     Limit(
-        "capex", "capex_usd", "capex_limit_usd",
+        "capex",
+        "capex_usd",
+        "capex_limit_usd",
         "Needs {0:,.0f} USD of hardware on day one; the limit is {1:,.0f}",
         "capex_limit_usd of at least {0:,.0f}",
     ),
     Limit(
-        "budget", "running_usd_per_month", "budget_usd_per_month",
+        "budget",
+        "running_usd_per_month",
+        "budget_usd_per_month",
         "Runs at {0:,.0f} USD a month; the budget is {1:,.0f}",
         "budget_usd_per_month of at least {0:,.0f}",
     ),

@@ -31,12 +31,16 @@ def seconds_per_request(
     return prefill + beta * output_tokens + gamma * output_tokens * (np.asarray(input_tokens) + output_tokens)
 
 
-def kv_cache_gb(gpus: Number, memory_gb: Number, weights_gb: Number, share: float, overhead_gb: float, weight_ratio: float) -> Number:
+def kv_cache_gb(
+    gpus: Number, memory_gb: Number, weights_gb: Number, share: float, overhead_gb: float, weight_ratio: float
+) -> Number:
     """Memory left for the key-value cache of a replica [GB]: GPUs x (share x memory - overhead) - ratio x weights."""
     return gpus * (share * np.asarray(memory_gb) - overhead_gb) - weight_ratio * weights_gb
 
 
-def smallest_replica(memory_gb: Number, weights_gb: Number, share: float, overhead_gb: float, kv_reserve_share: float) -> Array:
+def smallest_replica(
+    memory_gb: Number, weights_gb: Number, share: float, overhead_gb: float, kv_reserve_share: float
+) -> Array:
     """Fewest GPUs that hold the weights and a reserve for the cache [GPU]; NaN where 16 do not.
 
     Smallest g of REPLICA_SIZES with g (share memory - overhead) >= (1 + reserve) weights.
@@ -53,7 +57,12 @@ def sequences(kv_gb: Number, kv_bytes_per_token: Number, tokens_per_request: Num
 
 
 def roofline_seconds(
-    shape: dict[str, Number], fitted: dict[str, float], batch: Number, input_tokens: Number, output_tokens: Number, cached_share: Number
+    shape: dict[str, Number],
+    fitted: dict[str, float],
+    batch: Number,
+    input_tokens: Number,
+    output_tokens: Number,
+    cached_share: Number,
 ) -> Number:
     """Replica time one request takes by the roofline [s], for a model and GPU nobody measured together.
 
@@ -68,11 +77,24 @@ def roofline_seconds(
     active = shape["active_params_b"] * PARAMETERS_PER_BILLION
     prompt = np.asarray(input_tokens) * (1 - np.asarray(cached_share))
     spread = np.where(np.asarray(g) > 1, 1.0, 0.0)
-    link = spread * 2 * layers * 4 * shape["hidden"] * (g - 1) / g / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
+    link = (
+        spread
+        * 2
+        * layers
+        * 4
+        * shape["hidden"]
+        * (g - 1)
+        / g
+        / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
+    )
     latency = spread * 2 * layers * fitted["link_latency_us"] * SECONDS_PER_US
     attention = 2 * layers * shape["attention_width"] * prompt * input_tokens / (flops16 * fitted["attention_mfu"])
     prefill = 2 * active * prompt / (flops * fitted["prefill_mfu"]) + attention + prompt * link
-    read = shape["weights_gb"] * (1 - shape["expert_share"] * (1 - shape["experts_per_token_share"]) ** batch) * BYTES_PER_GB
+    read = (
+        shape["weights_gb"]
+        * (1 - shape["expert_share"] * (1 - shape["experts_per_token_share"]) ** batch)
+        * BYTES_PER_GB
+    )
     cache = batch * (np.asarray(input_tokens) + np.asarray(output_tokens) / 2) * shape["kv_bytes_per_token"]
     step = (read + cache) / (g * shape["bandwidth_gb_per_s"] * BYTES_PER_GB * fitted["bandwidth_share"])
     step = step + 2 * active * batch / (flops * fitted["decode_mfu"]) + latency + batch * link

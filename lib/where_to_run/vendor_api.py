@@ -9,8 +9,14 @@ from .replicas import Load
 from .units import TOKENS_PER_MTOK, Array
 
 PRICES = (
-    "input_usd_per_mtok", "cached_input_usd_per_mtok", "output_usd_per_mtok", "batch_discount_share",
-    "long_prompt_tokens", "long_input_usd_per_mtok", "long_output_usd_per_mtok", "residency_uplift_share",
+    "input_usd_per_mtok",
+    "cached_input_usd_per_mtok",
+    "output_usd_per_mtok",
+    "batch_discount_share",
+    "long_prompt_tokens",
+    "long_input_usd_per_mtok",
+    "long_output_usd_per_mtok",
+    "residency_uplift_share",
     "context_tokens",
 )
 
@@ -54,7 +60,9 @@ def _long_prompts(facts: Facts, load: Load, price: dict[str, Array], lines: dict
 def _prices(facts: Facts, offers: Array) -> dict[str, Array]:
     """Prices of the offers named over (scenario, 1); what is not offered costs as usual."""
     table: dict[str, Array] = facts.cached("api prices", lambda: _complete(facts))
-    position: dict[str, int] = facts.cached("api positions", lambda: {k: i for i, k in enumerate(facts.table("api_offers").index)})
+    position: dict[str, int] = facts.cached(
+        "api positions", lambda: {k: i for i, k in enumerate(facts.table("api_offers").index)}
+    )
     rows = np.array([position[offer] for offer in offers])
     return {name: column[rows, None] for name, column in table.items()}
 
@@ -64,8 +72,12 @@ def _complete(facts: Facts) -> dict[str, Array]:
     table = facts.table("api_offers")
     column = {name: table[name].to_numpy(float) for name in PRICES}
     missing: dict[str, Array | float] = {
-        "cached_input_usd_per_mtok": column["input_usd_per_mtok"], "batch_discount_share": 0.0,
-        "long_prompt_tokens": np.inf, "long_input_usd_per_mtok": column["input_usd_per_mtok"],
-        "long_output_usd_per_mtok": column["output_usd_per_mtok"], "residency_uplift_share": 0.0, "context_tokens": np.inf,
+        "cached_input_usd_per_mtok": column["input_usd_per_mtok"],
+        "batch_discount_share": 0.0,
+        "long_prompt_tokens": np.inf,
+        "long_input_usd_per_mtok": column["input_usd_per_mtok"],
+        "long_output_usd_per_mtok": column["output_usd_per_mtok"],
+        "residency_uplift_share": 0.0,
+        "context_tokens": np.inf,
     }
     return column | {name: np.where(np.isnan(column[name]), other, column[name]) for name, other in missing.items()}

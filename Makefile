@@ -1,0 +1,48 @@
+# Every target makes its own environment from requirements.lock first; nothing else is needed but Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PRESET ?=
+PARAMS ?=
+
+.PHONY: report lab test check bench format lock clean
+
+report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
+	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
+
+lab: $(READY)  ## explore in JupyterLab
+	$(BIN)/jupyter lab notebooks/1_decide.ipynb
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, format, types, tables, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/where-to-run check-data
+	$(BIN)/python -m pytest
+
+bench: $(READY)  ## time and memory of evaluate, and of a report, beside their floors
+	$(BIN)/python tests/bench.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lock:  ## pin anew what pyproject.toml asks for
+	rm -rf .lock && $(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet --upgrade pip setuptools
+	.lock/bin/python -m pip install --quiet . --group dev
+	.lock/bin/python -m pip freeze --all | grep -v -e '^where-to-run' -e '^pip==' > requirements.lock
+	rm -rf .lock build lib/*.egg-info
+
+clean:
+	rm -rf .venv reports

@@ -1,0 +1,30 @@
+"""Audit: measured throughput held to what the memory and the arithmetic of the GPUs allow."""
+
+from .facts import Facts
+from .replicas import PEAKS
+from .units import BYTES_PER_GB, FLOPS_PER_TFLOPS, PARAMETERS_PER_BILLION
+
+SMALLEST_CACHE_SHARE = 0.5
+"""An engine may keep its cache in 8 bit: half the bytes of the 16-bit figure in models.csv."""
+
+
+def above_ceiling(facts: Facts) -> list[str]:
+    """Measured points that no such machine could reach, a sentence each.
+
+    Every answer token reads the cache of its own context once, so tokens/s x (ISL + OSL/2) x cache bytes must stay
+    under the bandwidth of the replica; and every token, prompt or answer, takes 2 x active parameters operations.
+    """
+    points = facts.table("throughput").reset_index()
+    cards, models = facts.table("gpus").loc[points["gpu"]], facts.table("models").loc[points["model"]]
+    context = points["input_tokens"] + points["output_tokens"] / 2
+    read = points["output_tokens_per_s"] * context * models["kv_bytes_per_token"].to_numpy() * SMALLEST_CACHE_SHARE
+    bandwidth = points["gpus"] * cards["bandwidth_gb_per_s"].to_numpy() * BYTES_PER_GB
+    tokens = points["output_tokens_per_s"] * (1 + points["input_tokens"] / points["output_tokens"])
+    work = tokens * 2 * models["active_params_b"].to_numpy() * PARAMETERS_PER_BILLION
+    peak = [card[PEAKS[precision]] for (_, card), precision in zip(cards.iterrows(), points["precision"], strict=True)]
+    flops = points["gpus"] * peak * FLOPS_PER_TFLOPS
+    over = (read > bandwidth) | (work > flops)
+    return [
+        f"throughput.csv, key {key!r}: more tokens per second than its GPUs can read or compute"
+        for key in points["key"][over]
+    ]

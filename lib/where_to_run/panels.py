@@ -1,0 +1,292 @@
+"""Panels: an answer in, a piece of HTML out; what the notebooks, the report and the app show."""
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from . import charts, scenario, throughput
+from .evaluate import Answer
+from .facts import Facts
+from .options import TITLES
+from .scenario import CRITERIA
+from .unlock import single_changes
+
+
+def usd(amount: float) -> str:
+    """An amount of money for reading: $1,234 or -$56."""
+    return "–" if pd.isna(amount) else f"{'-' if round(amount) < 0 else ''}${abs(amount):,.0f}"
+
+
+def bottom_line(answer: Answer) -> str:
+    """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
+    ranked = answer.options.sort_values("rank").dropna(subset=["rank"])
+    if ranked.empty:
+        return _nothing_allowed(answer)
+    first, *others = [row for _, row in ranked.iterrows()]
+    says = f"<p class='bottom-line'><strong>{TITLES[first['option']]}</strong>: {_price(answer, first)}"
+    if first["verdict"] == "conditional":
+        says += f" On one condition: {escape(first['because'])}"
+    rest = "; ".join(f"{TITLES[row['option']]}, {_price(answer, row)[:-1]}" for row in _distinct(first, others)[:2])
+    says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
+    close = [TITLES[row["option"]] for row in _distinct(first, others) if first["score"] - row["score"] < CLOSE_CALL]
+    return says + (
+        f"<p>A close call: {' and '.join(close)} scored within 0.02. Look at the criteria below.</p>" if close else ""
+    )
+
+
+CLOSE_CALL = 0.02
+"""Scores nearer than this are told as a close call: a step of a skill or a few per cent of cost turns them round."""
+
+
+def _distinct(first: pd.Series, others: list[pd.Series]) -> list[pd.Series]:
+    """Options that do differ: a split whose share is zero costs to the cent what the option it falls back on costs."""
+    seen, kept = {first["npv_usd"]}, []
+    for row in others:
+        if row["npv_usd"] not in seen:
+            seen.add(row["npv_usd"])
+            kept.append(row)
+    return kept
+
+
+def _price(answer: Answer, row: pd.Series) -> str:
+    months = int(answer.scenarios["horizon_months"].iloc[0])
+    return (
+        f"{usd(row['usd_per_month'])} a month over {months} months ({row['usd_per_mtok']:.2f} USD per million tokens), "
+        f"ready in {row['launch_weeks']:.0f} weeks, score {row['score']:.2f}."
+    )
+
+
+def _nothing_allowed(answer: Answer) -> str:
+    changes = single_changes(answer)
+    says = "<p class='bottom-line'><strong>Nothing is allowed as asked.</strong> "
+    if changes.empty:
+        return says + "No single change opens an option; the table of options says what each would need.</p>"
+    items = "".join(f"<li>{escape(row.change)} opens {TITLES[row.option]}</li>" for row in changes.itertuples())
+    return f"{says}One of these changes would do:</p><ul>{items}</ul>"
+
+
+def table(frame: pd.DataFrame, caption: str, left: int = 1) -> str:
+    """A frame as an HTML table, everything escaped, numbers to the right after the first `left` columns."""
+    body = frame.to_html(index=False, escape=True, border=0, classes=f"wtr left{left}", na_rep="–", justify="left")
+    return body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)
+
+
+def options_table(answer: Answer) -> str:
+    """One row an option: verdict, cost, time, size, score."""
+    found = answer.options.sort_values(["rank", "npv_usd"])
+    return table(
+        pd.DataFrame(
+            {
+                "Option": found["option"].astype(str).map(TITLES),
+                "Verdict": found["verdict"].astype(str),
+                "USD a month": found["usd_per_month"].map(usd),
+                "USD per Mtok": found["usd_per_mtok"].map("{:.2f}".format),
+                "Hardware on day one": found["capex_usd"].map(usd),
+                "Weeks to launch": found["launch_weeks"].map("{:.0f}".format),
+                "GPUs": found["gpus"].map("{:.0f}".format),
+                "Utilisation": found["utilisation"].map(lambda u: "–" if pd.isna(u) else f"{u:.0%}"),
+                "People to add": found["hires"].map("{:.1f} FTE".format),
+                "Score": found["score"].map(lambda s: "–" if pd.isna(s) else f"{s:.2f}"),
+            }
+        ),
+        "The options, best first; what is struck out has no score",
+        left=2,
+    )
+
+
+def ruled_out(answer: Answer) -> str:
+    """What is struck out or conditional: the rule, the reason, the source and what would lift it."""
+    spoken = answer.verdicts[answer.verdicts["verdict"] != "ok"]
+    if spoken.empty:
+        return "<p>Nothing is struck out, and nothing carries a condition.</p>"
+    rows = spoken.groupby(["option", "rule"], sort=False, observed=True).first().reset_index()
+    rows = rows.sort_values("verdict", kind="stable")
+    shown = pd.DataFrame(
+        {
+            "Option": rows["option"].astype(str).map(TITLES),
+            "Verdict": rows["verdict"],
+            "Because": rows["because"],
+            "What would lift it": rows["unlock"],
+            "Rule": rows["rule"],
+            "Source": rows["source"],
+        }
+    )
+    return table(shown, "What is struck out, or allowed on a condition, and why", left=6)
+
+
+def costs(answer: Answer) -> str:
+    """Charts of the cost by option, and every line [USD a month, mean over the horizon]; the sums are the totals."""
+    months = float(answer.scenarios["horizon_months"].iloc[0])
+    lines = answer.lines
+    wide = (
+        lines.pivot_table(index=["place", "line"], columns="option", values="usd", aggfunc="sum", sort=False) / months
+    )
+    wide = wide[[name for name in TITLES if name in wide.columns]]
+    wide.loc[("", "Total"), :] = wide.sum()
+    shown = (
+        wide.map(usd)
+        .rename(columns=TITLES)
+        .rename_axis(columns=None)
+        .reset_index()
+        .rename(columns={"place": "Place", "line": "Line"})
+    )
+    shown["Place"] = shown["Place"].str.replace("_", " ")
+    pictures = charts.figure(charts.cost_by_option(lines, months)) + charts.figure(charts.cost_over_time(lines))
+    return pictures + table(shown, "Cost by line, USD a month, mean over the horizon", left=2)
+
+
+def yardsticks(answer: Answer) -> str:
+    """The API bill beside the cheapest vendor that hosts the same open weights; token lines alone."""
+    words = {"asked": "API model asked for", "hosted": "The same open weights, hosted by a vendor"}
+    rows = answer.yardsticks
+    shown = pd.DataFrame(
+        {
+            "Yardstick": rows["yardstick"].map(words),
+            "Offer": rows["offer"],
+            "USD a month": rows["usd_per_month"].map(usd),
+        }
+    )
+    return table(shown, "Two yardsticks for the tokens alone, without people or set-up", left=2)
+
+
+def scores(answer: Answer) -> str:
+    """How the score is made up: chart and table of value x weight by criterion."""
+    rows = answer.fit.dropna(subset=["value"])
+    if rows.empty:
+        return "<p>No option is allowed, so none has a score.</p>"
+    weights = rows.drop_duplicates("criterion").set_index("criterion")["weight"]
+    wide = rows.pivot_table(index="criterion", columns="option", values="value", sort=False, observed=True).loc[
+        list(CRITERIA)
+    ]
+    shown = wide.map("{:.2f}".format).rename(columns=TITLES).rename_axis(columns=None)
+    shown.insert(0, "Weight", weights.loc[list(CRITERIA)].map("{:.3f}".format))
+    shown.loc["score = sum of weight x value"] = ["", *(f"{s:.3f}" for s in (wide.mul(weights, axis=0)).sum())]
+    shown = shown.reset_index(names="Criterion")
+    return charts.figure(charts.score_by_criterion(answer.fit)) + table(
+        shown, "Value 0 to 1 on each criterion, and its weight", left=1
+    )
+
+
+def sizing(answer: Answer) -> str:
+    """Machines and GPUs by month: chart, and what stands in the first and the last month."""
+    rows = answer.sizing
+    if rows.empty:
+        return "<p>No option needs a machine.</p>"
+    ends = rows.sort_values("month").groupby(["option", "place"], sort=False, observed=True)
+    edge = pd.concat([ends.head(1), ends.tail(1)]).sort_values(["option", "month"])
+    shown = pd.DataFrame(
+        {
+            "Option": edge["option"].astype(str).map(TITLES),
+            "Offer": edge["offer"],
+            "Contract": edge["contract"],
+            "Replica": edge["replica"],
+            "Throughput": edge["basis"],
+            "Month": edge["month"],
+            "Machines": edge["machines"].map("{:.0f}".format),
+            "GPUs": edge["gpus"].map("{:.0f}".format),
+            "GPUs at work": edge["busy_gpus"].map("{:.1f}".format),
+        }
+    )
+    return charts.figure(charts.gpus_over_time(rows)) + table(
+        shown, "What stands in the first and the last month", left=5
+    )
+
+
+def asked(answer: Answer, preset: str = "") -> str:
+    """The question: every field, its value and unit, those that differ from the defaults marked."""
+    row, differs = answer.scenarios.iloc[0], scenario.changed(answer.scenarios)
+    shown = pd.DataFrame(
+        [
+            {
+                "Field": f.name,
+                "Value": _plain(row[f.name]),
+                "Unit": f.unit,
+                "Changed": "yes" if f.name in differs else "",
+                "Meaning": f.meaning,
+            }
+            for f in scenario.FIELDS
+        ]
+    )
+    story = scenario.presets().get(preset, {})
+    intro = f"<p><strong>{escape(story['title'])}.</strong> {escape(story['story'])}</p>" if story else ""
+    return intro + table(shown, "The question", left=5)
+
+
+def _plain(value: Any) -> str:
+    return value or "none" if isinstance(value, str) else f"{value:,.10g}"
+
+
+def sources(answer: Answer) -> str:
+    """Every fact behind the answer: the offers it used and all single figures, with range, source and date."""
+    facts = answer.facts
+    used = _used(answer)
+    parts = [
+        table(_sourced(facts.table(name).loc[keys], name), f"Rows of {name}.csv behind this answer", left=6)
+        for name, keys in used.items()
+    ]
+    figures = facts.table("assumptions")
+    shown = pd.DataFrame(
+        {
+            "Figure": figures.index,
+            "Value": figures["value"].map("{:g}".format),
+            "Low": figures["low"].map("{:g}".format),
+            "High": figures["high"].map("{:g}".format),
+            "Unit": figures["unit"],
+            "Meaning": figures["meaning"],
+            "Source": figures["source"],
+            "Read on": figures["read_on"],
+        }
+    )
+    overrides = table(facts.overrides, "Overrides laid over the shipped facts", left=6) if len(facts.overrides) else ""
+    return overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=8)
+
+
+def _used(answer: Answer) -> dict[str, list[str]]:
+    """Keys of the rows an answer rests on, by table."""
+    row, rows = answer.scenarios.iloc[0], answer.sizing
+    at = {place: sorted(set(rows.loc[rows["place"] == place, "offer"])) for place in ("rented_gpus", "own_gpus")}
+    offers = [o for o in dict.fromkeys(answer.yardsticks["offer"]) if o]
+    gpus = sorted(
+        set(answer.facts.table("machines").loc[at["rented_gpus"], "gpu"])
+        | set(answer.facts.table("servers").loc[at["own_gpus"], "gpu"])
+    )
+    keys = {
+        "api_offers": offers,
+        "models": [row["open_model"]],
+        "machines": at["rented_gpus"],
+        "servers": at["own_gpus"],
+        "gpus": gpus,
+    }
+    return {name: named for name, named in keys.items() if named} | {"roles": list(answer.facts.table("roles").index)}
+
+
+def _sourced(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    dull = {"source", "read_on", "note", "effective_from", "low", "high"}
+    figures = rows.apply(
+        lambda row: "; ".join(f"{c} {_plain(v)}" for c, v in row.items() if c not in dull and pd.notna(v) and v != ""),
+        axis=1,
+    )
+    return pd.DataFrame(
+        {
+            "Key": rows.index,
+            "Figures": figures,
+            "Holds from": rows["effective_from"],
+            "Source": rows["source"],
+            "Read on": rows["read_on"],
+            "Note": rows["note"],
+        }
+    )
+
+
+def small_print(facts: Facts) -> str:
+    """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
+    rows = throughput.accuracy(facts.table("throughput")).reset_index(names="gpu")
+    shown = pd.DataFrame(
+        {
+            "GPU": rows["gpu"],
+            "Mean error": rows["mean_error"].map("{:.1%}".format),
+            "Points": rows["points"].map("{:.0f}".format),
+        }
+    )
+    return table(shown, "Fitted throughput against measured points held out one at a time", left=1)

@@ -1,0 +1,86 @@
+"""Time and memory of the main job, each beside its floor in the same run. Run it with `make bench`."""
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+
+from where_to_run import evaluate, facts, report, scenario
+
+SEED = 20261122
+
+
+def scenarios(number: int) -> pd.DataFrame:
+    """Rows spread over volume, spikiness, growth, sensitivity and request size, 36 months each."""
+    draw = np.random.default_rng(SEED)
+    rows = pd.concat([scenario.grid()] * number, ignore_index=True)
+    return rows.assign(
+        requests_per_month=10 ** draw.uniform(4, 9, number),
+        spikiness=draw.uniform(1.1, 15, number),
+        growth_per_month=draw.uniform(-0.02, 0.1, number),
+        sensitive_share=draw.uniform(0, 1, number),
+        specialised_share=draw.uniform(0, 1, number),
+        input_tokens=draw.uniform(200, 4000, number),
+    )
+
+
+def seconds(job: Callable[[], object], repeats: int = 1) -> float:
+    """Median wall time of a job."""
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        job()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def bench_evaluate() -> None:
+    known = facts.load()
+    evaluate(scenario.grid(), known)
+    print(f"{'rows':>8} {'seconds':>9} {'ms a row':>9} {'peak GB':>8}   all options, 36 months, one core")
+    for number, repeats in ((1, 50), (1_000, 3), (100_000, 1)):
+        rows = scenarios(number)
+        taken = seconds(lambda rows=rows: evaluate(rows, known), repeats)
+        print(f"{number:>8,} {taken:>9.3f} {taken / number * 1e3:>9.3f} {peak_gb():>8.2f}")
+    rows = scenarios(300)
+    one_by_one = seconds(lambda: [evaluate(rows.iloc[[i]], known) for i in range(len(rows))])
+    print(f"floor: the same formulas row by row, {one_by_one / len(rows) * 1e3:.3f} ms a row over {len(rows)} rows")
+
+
+def bench_report() -> None:
+    """A report with everything imported, beside papermill on an empty notebook."""
+    with tempfile.TemporaryDirectory() as folder:
+        empty = Path(folder) / "empty.ipynb"
+        nbformat.write(
+            nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": ""}}), empty
+        )
+        answer = evaluate(scenario.grid(), facts.load())
+
+        def floor() -> object:
+            return papermill.execute_notebook(
+                str(empty), f"{folder}/out.ipynb", progress_bar=False, kernel_name="python3"
+            )
+
+        def ours() -> object:
+            return report.make(answer, {}, Path(folder) / "report")
+
+        floor(), ours()
+        pairs = [(seconds(floor), seconds(ours)) for _ in range(7)]
+    empty_s, report_s = (statistics.median(times) for times in zip(*pairs, strict=True))
+    print(f"report {report_s:.2f} s, papermill on an empty notebook {empty_s:.2f} s: {report_s / empty_s:.2f} times it")
+
+
+if __name__ == "__main__":
+    bench_evaluate()
+    bench_report()

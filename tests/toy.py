@@ -1,0 +1,129 @@
+"""A made-up world small enough for arithmetic by hand: one model, two GPU types, prices and loads as a test asks."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from where_to_run import facts as facts_module
+from where_to_run.facts import Facts
+from where_to_run.replicas import Load
+
+PER_SECOND = 730 * 3600.0
+"""Requests a month at one request a second: 2,628,000."""
+
+FIGURES = {
+    "serving.engine_share": 0.75,
+    "serving.max_sequences": 4,
+    "serving.memory_share": 0.9,
+    "serving.memory_overhead_gb": 2,
+    "serving.weight_overhead_ratio": 1.02,
+    "serving.busiest_share": 0.9,
+    "serving.peakedness_cap": 10,
+    "demand.arrival_cv": 3,
+    "rented.storage_gb_per_replica": 500,
+    "rented.storage_usd": 0.1,
+    "rented.egress_usd": 0.1,
+    "rented.bytes_per_token": 8,
+    "rented.spot_overhead_share": 0.15,
+    "own.network_share": 0.1,
+    "own.spares_share": 0.05,
+    "own.maintenance_share": 0.12,
+    "own.delivery_weeks": 1.5 * 365.25 / 7 / 12,
+    "own.colocation_usd": 200,
+    "own.electricity_usd": 0.1,
+    "own.pue": 1.5,
+    "own.idle_power_share": 0.4,
+    "own.peak_power_share": 0.75,
+    "residual.12_months": 0.6,
+    "residual.24_months": 0.4,
+    "residual.36_months": 0.3,
+    "residual.48_months": 0.2,
+    "residual.60_months": 0.1,
+}
+
+SHAPES = [(100, 100), (1000, 100), (100, 1000), (1000, 1000), (2000, 500), (500, 2000)]
+
+
+@cache
+def shipped() -> Facts:
+    """The tables as they are; the toy world replaces whatever its arithmetic needs."""
+    return facts_module.load()
+
+
+def toy_facts(machines=(), servers=(), figures=()) -> Facts:
+    """A model `toy` on GPUs `tiny` and `other` of 80 GB, one GPU a replica, at the prices and figures given.
+
+    Measured as t = 0.8 ms x ISL + 0.4 ms x OSL: a request of 1,000 + 500 tokens with half its input cached takes
+    0.4 + 0.2 = 0.6 s, and 0.8 s at the three quarters of the engine's maximum a team reaches.
+    A machine is (key, (gpu, GPUs, USD/h on demand, for 1 year, for 3 years, spot)), a server
+    (key, (gpu, GPUs, USD, installation, kW)).
+    """
+    base = shipped()
+    values = base.table("assumptions").copy()
+    for key, value in (FIGURES | dict(figures)).items():
+        assert key in values.index
+        values.loc[key, "value"] = value
+    gpus = base.table("gpus").loc[["h100", "h100"]].assign(memory_gb=80.0, fp8_tflops=2000.0)
+    models = base.table("models").loc[["llama-3.1-8b"]].assign(kv_bytes_per_token=100_000.0, weights_gb_8bit=10.0)
+    points = [
+        ("toy", gpu, 1, "fp8", isl, osl, osl / (0.8e-3 * isl + 0.4e-3 * osl))
+        for gpu in ("tiny", "other")
+        for isl, osl in SHAPES
+    ]
+    columns = [
+        "gpu",
+        "gpus",
+        "on_demand_usd_per_h",
+        "reserved_1yr_usd_per_h",
+        "reserved_3yr_usd_per_h",
+        "spot_usd_per_h",
+    ]
+    made = {
+        "assumptions": values,
+        "gpus": gpus.set_axis(pd.Index(["tiny", "other"], name="key")),
+        "models": models.set_axis(pd.Index(["toy"], name="key")),
+        "throughput": pd.DataFrame(
+            points,
+            columns=["model", "gpu", "gpus", "precision", "input_tokens", "output_tokens", "output_tokens_per_s"],
+        ),
+        "machines": _table(machines, columns),
+        "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]),
+    }
+    return replace(base, tables={**base.tables, **made}, cache={})
+
+
+def _table(rows, columns) -> pd.DataFrame:
+    made = pd.DataFrame([row for _, row in rows], columns=columns, index=pd.Index([k for k, _ in rows], name="key"))
+    return made.astype({name: float for name in columns if name != "gpu"})
+
+
+def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=None) -> Load:
+    """One scenario: requests a second in months 1, 2, ..., or the same rate over the horizon."""
+    rates = np.atleast_1d(per_second).astype(float)
+    rates = np.repeat(rates, horizon) if len(rates) == 1 else rates
+    months = months or len(rates)
+    requests = np.zeros((1, months + 1))
+    requests[0, 1 : len(rates) + 1] = rates * PER_SECOND
+    live = np.zeros((1, months + 1))
+    live[0, 1 : len(rates) + 1] = 1
+    one = np.ones((1, 1))
+    return Load(
+        requests,
+        live,
+        input_tokens=1000 * one,
+        output_tokens=500 * one,
+        cached_share=0.5 * one,
+        batch_share=batch_share * one,
+        spikiness=spikiness * one,
+        cv=one,
+        headroom_beta=1.1 * one,
+        derate=0.8 * one,
+        spare_replicas=one,
+    )
+
+
+def joined(*loads) -> Load:
+    """Several scenarios in one block."""
+    return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in Load.__dataclass_fields__})
