@@ -4,7 +4,7 @@ Every bill stands on months 0 to H: month 0 is the day of the decision, month m 
 over (offer, scenario, month) while offers are compared and (scenario, month) once the cheapest is chosen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -52,6 +52,11 @@ class Bill:
     fits: Array
     machines: Machines | None = None
 
+    @property
+    def total(self) -> Array:
+        """All lines together [USD by month]."""
+        return added_up(self.lines.values())
+
     def scaled(self, share: Array) -> "Bill":
         """The bill of a share of the requests, where it is proportional to them."""
         return replace(self, lines={name: line * share[:, None] for name, line in self.lines.items()})
@@ -61,6 +66,15 @@ def nothing(load: Load) -> Bill:
     """The bill where a place has no offer at all for the model: it costs nothing and does not fit."""
     number = len(load.requests)
     return Bill({"machines": np.zeros(load.requests.shape)}, np.full(number, "", dtype=object), np.zeros(number, bool))
+
+
+def added_up(lines: Iterable[Array]) -> Array:
+    """Sum of lines of one shape."""
+    first, *others = lines
+    total = first.copy()
+    for line in others:
+        total += line
+    return total
 
 
 @dataclass(frozen=True)
@@ -127,7 +141,7 @@ def pick(array: Array, chosen: Array) -> Array:
 def spilled(load: Load, need: Need, carried: Array, kind: Array) -> Array:
     """Share of what cannot wait that comes in hours above `carried` replicas in month 1, by the Gamma law."""
     rate = demand.requests_per_second(load.requests[:, 1]) * (1 - load.batch_share[:, 0])
-    seconds = pick(need.planned_seconds, kind)
+    seconds = pick(need.planned, kind)
     with np.errstate(invalid="ignore", divide="ignore"):
         above = demand.spill(carried / seconds, rate, load.cv[:, 0]) / rate
     return np.where((rate > 0) & (carried > 0), above, 0.0)

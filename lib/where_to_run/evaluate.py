@@ -186,7 +186,7 @@ def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
         for limit, broken in zip(LIMITS, block.columns["broken"][s, o], strict=True):
             if broken:
                 amount, held_to = block.columns[limit.amount][s, o], block.question.rows[limit.field][s]
-                because, unlock = limit.texts(np.array([amount]), np.array([held_to]))[0]
+                because, unlock = limit.reason(amount, held_to), limit.remedy(amount)
                 yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 
@@ -204,7 +204,7 @@ def _yardsticks(block: Judged) -> pd.DataFrame:
             for n in names
         ]
         usd = (
-            np.stack([sum(b.lines.values(), np.zeros(1)).sum(axis=1) / months for b in bills])
+            np.stack([b.total.sum(axis=1) / months for b in bills])
             if bills
             else np.empty((0, len(months)))
         )

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from . import finance, fit, options, rules
-from .bills import CAPITAL, HARDWARE
+from .bills import CAPITAL, HARDWARE, added_up
 from .facts import Facts
 from .options import ROUTINGS, Outcome, Question
 from .rules import BLOCKED, CONDITIONAL, LIMITS, Limit
 from .scenario import CRITERIA, PLACES, STREAMS
 from .units import TOKENS_PER_MTOK, Array
 
-BLOCK = 256
+BLOCK = 512
 """Scenarios computed at a time: their arrays stay in the processor's cache, and memory stays bounded."""
 
 PROFILE = ("regimes", "evidence", "control", "customisation")
@@ -69,7 +69,7 @@ def _figures(question: Question, outcomes: Mapping[str, Outcome]) -> dict[str, l
     tokens = load.requests * (load.input_tokens + load.output_tokens)
     found: dict[str, list[Array]] = {}
     for out in outcomes.values():
-        total = sum(out.lines.values(), np.zeros(1))
+        total = added_up(out.lines.values())
         own = {name: line for (place, name), line in out.lines.items() if place == PLACES[options.OWN]}
         capex = sum((own[name][:, 0] for name in HARDWARE if name in own), np.zeros(len(rate)))
         aside = sum((own[name].sum(axis=1) for name in (CAPITAL, "residual value") if name in own), capex)
@@ -129,25 +129,33 @@ def _broken(question: Question, columns: Mapping[str, Array], limit: Limit) -> A
 
 def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> tuple[Array, Array]:
     """The first reason and all remedies of every option that is not simply ok."""
-    because = np.full(by_rule.shape, "", dtype=object)
-    unlock = np.full(by_rule.shape, "", dtype=object)
-    free = ~columns["broken"].any(axis=2)
-    for s, o in zip(*np.nonzero((by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & free)), strict=True):
-        key = ("rule text", columns["rule"][s, o], by_rule[s, o], question.rows["evidence"][s])
-        if key not in question.facts.cache:
-            rule = question.facts.rules["rules"][key[1]]
-            question.facts.cache[key] = (
-                rule["because" if key[2] == BLOCKED else "condition"],
-                rules.unlock(rule, key[3]),
-            )
-        because[s, o], unlock[s, o] = question.facts.cache[key]
-    for number, limit in enumerate(LIMITS):
-        at = np.nonzero(columns["broken"][:, :, number])
-        texts = limit.texts(columns[limit.amount][at], question.rows[limit.field][at[0]])
-        for s, o, (reason, remedy) in zip(*at, texts, strict=True):
-            because[s, o] = because[s, o] or reason
-            unlock[s, o] = f"{unlock[s, o]}; and {remedy}" if unlock[s, o] else remedy
-    return because, unlock
+    number = by_rule.size
+    because, unlock = [""] * number, [""] * number
+    level, rule = by_rule.ravel().tolist(), columns["rule"].ravel().tolist()
+    spoken = (by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & ~columns["broken"].any(axis=2))
+    for at in np.flatnonzero(spoken).tolist():
+        evidence = question.rows["evidence"][at // len(NAMES)]
+        because[at], unlock[at] = _rule_texts(question.facts, rule[at], level[at], evidence)
+    for column, limit in enumerate(LIMITS):
+        amounts, limits = columns[limit.amount].ravel().tolist(), question.rows[limit.field].tolist()
+        for at in np.flatnonzero(columns["broken"][:, :, column]).tolist():
+            remedy = limit.remedy(amounts[at])
+            because[at] = because[at] or limit.reason(amounts[at], limits[at // len(NAMES)])
+            unlock[at] = f"{unlock[at]}; and {remedy}" if unlock[at] else remedy
+    texts = np.empty((2, number), dtype=object)
+    texts[0], texts[1] = because, unlock
+    return texts[0].reshape(by_rule.shape), texts[1].reshape(by_rule.shape)
+
+
+def _rule_texts(facts: Facts, rule: int, level: int, evidence: str) -> tuple[str, str]:
+    """What a rule says at a level, and what would lift it with the evidence in hand."""
+    key = ("rule texts", rule, level, evidence)
+    if key not in facts.cache:
+        written = facts.rules["rules"][rule]
+        said = written["because"] if level == BLOCKED else written["condition"]
+        facts.cache[key] = (said, rules.unlock(written, evidence))
+    texts: tuple[str, str] = facts.cache[key]
+    return texts
 
 
 def _scores(question: Question, columns: dict[str, Array], outcomes: Mapping[str, Outcome]) -> None:

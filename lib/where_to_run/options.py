@@ -78,7 +78,7 @@ class Question:
         key = ("fleet", share.tobytes())
         if key not in self.made:
             load, need = self.needs(share)
-            self.made[key] = (load, rented_gpus.fleet(self.facts, load, need, self.rows["gpu"]))
+            self.made[key] = (load, rented_gpus.fleet(self.facts, load, need, self.rows["gpu"], self.rate))
         found: tuple[Load, rented_gpus.Fleet] = self.made[key]
         return found
 
@@ -172,7 +172,7 @@ def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Out
         result.bills[PLACES[place]] = (shares[place], bill)
         result.fits &= bill.fits | ~used[:, place]
         for name, line in bill.lines.items():
-            result.add(PLACES[place], name, line * used[:, place, None])
+            result.add(PLACES[place], name, line if used[:, place].all() else line * used[:, place, None])
     result.served, result.missed = question.load.live, np.zeros(len(used))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, allowed)
@@ -210,7 +210,7 @@ def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> N
     if len(offers(facts, "machines", question.model)):
         rented = rented_gpus.bill(facts, *question.fleet(everything), question.rate, terms=1)
     waiting = live - own_gpus.in_operation(facts, question.load)
-    usd = np.stack([sum(b.lines.values(), np.zeros(1)) * waiting for b in (api, rented)])
+    usd = np.stack([b.total * waiting for b in (api, rented)])
     possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])
     cost = np.where(possible, usd.sum(axis=-1), np.inf)
     cheaper = np.argmin(cost, axis=0)

@@ -16,17 +16,32 @@ OUT_OF_REACH = 1e15
 
 @dataclass(frozen=True)
 class Rack:
-    """Servers of every offer over (offer, scenario, month): standing, ordered, running, busy, and sold at the end.
+    """Servers of every offer over (offer, scenario, month): ordered, standing ready, and at work on average.
 
-    `ordered` falls a month before the servers are needed, `running` counts server-months after delivery, `busy` those
-    at work, `sold` the share of their price all servers fetch in the last month.
+    `ordered` falls a month before the servers are needed. `operating` is the share of each month after delivery, over
+    (scenario, month), and `left` the share of their price all servers fetch in the end, over (offer, scenario).
     """
 
-    standing: Array
     ordered: Array
-    running: Array
-    busy: Array
-    sold: Array
+    standing: Array
+    working: Array
+    operating: Array
+    left: Array
+
+    def worth(self, driver: str, factors: Array, horizon: Array) -> Array:
+        """Present value of a dollar on every unit of a driver, over (offer, scenario)."""
+        if driver == "left":
+            return self.left * factors[np.arange(len(horizon)), horizon]
+        weights = factors if driver == "ordered" else factors * self.operating
+        return np.einsum("osm,sm->os", getattr(self, driver), weights)
+
+    def units(self, driver: str, chosen: Array, horizon: Array) -> Array:
+        """Units of a driver of the offers chosen, over (scenario, month)."""
+        if driver == "left":
+            units = np.zeros(self.operating.shape)
+            units[np.arange(len(horizon)), horizon] = pick(self.left, chosen)
+            return units
+        return pick(getattr(self, driver), chosen) * (1.0 if driver == "ordered" else self.operating)
 
 
 def bill(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array, capex_limit: Array) -> Bill:
@@ -36,21 +51,23 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array, capex_li
     value. Servers are ordered whole, and none is sold before the horizon ends. Nothing runs before delivery.
     """
     choice = offers(facts, "servers", need.model)
-    rack = _rack(facts, load, choice, need)
-    prices = _unit_prices(facts, choice)
-    factors = finance.discount_factors(rate, load.live.shape[-1])
-    worth = sum(
-        (np.einsum("osm,sm->os", getattr(rack, driver), factors) * usd[:, None] for driver, usd in prices.values()),
-        np.zeros(1),
-    )
-    upfront = sum((rack.ordered[..., 0] * prices[name, "ordered"][1][:, None] for name in HARDWARE), np.zeros(1))
-    worth = worth + np.where(upfront > capex_limit, OUT_OF_REACH, 0.0)
+    rack, prices = _rack(facts, load, choice, need), _unit_prices(facts, choice)
+    factors, horizon = finance.discount_factors(rate, load.live.shape[-1]), load.live.sum(axis=-1).astype(int)
+    worth = np.zeros(rack.left.shape)
+    for driver, usd in prices.values():
+        worth += rack.worth(driver, factors, horizon) * usd[:, None]
+    upfront = rack.ordered[..., 0] * np.sum([prices[name][1] for name in HARDWARE], axis=0)[:, None]
+    worth += np.where(upfront > capex_limit, OUT_OF_REACH, 0.0)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     chosen = np.where(holds, worth, np.inf).argmin(axis=0)
-    lines = _lines(facts, load, rack, prices, choice, chosen, rate)
-    return Bill(
-        lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), _machines(load, choice, need, rack, chosen)
-    )
+    lines: dict[str, Array] = {}
+    for name, (driver, usd) in prices.items():
+        line = rack.units(driver, chosen, horizon) * usd[chosen][:, None]
+        group = name.removesuffix(AT_WORK)
+        lines[group] = lines[group] + line if group in lines else line
+    lines[CAPITAL] = _capital(facts, load, lines["servers"], rate)
+    machines = _machines(load, choice, need, rack, chosen)
+    return Bill(lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), machines)
 
 
 def in_operation(facts: Facts, load: Load) -> Array:
@@ -67,74 +84,54 @@ def residual_curve(facts: Facts) -> tuple[Array, Array]:
 
 def _rack(facts: Facts, load: Load, choice: Offers, need: Need) -> Rack:
     """Whole servers for the busiest hours; work that can wait fills idle hours, and adds servers only beyond them."""
-    each = choice.each[:, None, None]
-    work = need.busy(choice.kind)
-    wanted = np.maximum(need.replicas[choice.kind], work / facts.value("serving.busiest_share"))
-    standing = np.maximum.accumulate(np.asarray(whole(wanted / each)), axis=-1) * load.live
+    each, kind, scenario = choice.each[:, None, None], choice.kind[:, None], np.arange(len(load.live))
+    work = need.busy(kind, scenario)
+    work /= each
+    standing = need.replicas(kind, scenario)
+    standing /= each
+    if load.batch_share.any():
+        np.maximum(standing, work / need.busiest_share, out=standing)
+    standing = np.maximum.accumulate(np.asarray(whole(standing)), axis=-1)
+    standing *= load.live
     ordered = np.zeros_like(standing)
-    ordered[..., :-1] = np.maximum(0.0, np.diff(standing, axis=-1))
-    running = standing * in_operation(facts, load)
-    busy = np.minimum(standing, work / each) * in_operation(facts, load)
-    return Rack(standing, ordered, running, busy, _sold(facts, load, ordered))
+    np.maximum(0.0, np.diff(standing, axis=-1), out=ordered[..., :-1])
+    working = np.minimum(standing, work, out=work)
+    age = load.live.sum(axis=-1)[:, None] - np.arange(load.live.shape[-1])
+    fetched = np.where(age >= 0, finance.share_left(np.maximum(age, 0), *residual_curve(facts)), 0.0)
+    left = np.einsum("osm,sm->os", ordered, fetched)
+    return Rack(ordered, standing, working, in_operation(facts, load), left)
 
 
-def _sold(facts: Facts, load: Load, ordered: Array) -> Array:
-    """Share of their price that all servers ordered fetch, in the last month of the horizon."""
-    horizon = load.live.sum(axis=-1).astype(int)
-    age = horizon[:, None] - np.arange(load.live.shape[-1])
-    left = np.where(age >= 0, finance.share_left(np.maximum(age, 0), *residual_curve(facts)), 0.0)
-    sold = np.zeros_like(ordered)
-    sold[:, np.arange(len(horizon)), horizon] = np.einsum("osm,sm->os", ordered, left)
-    return sold
+AT_WORK = ", at work"
+"""Ending of the part of a line that only busy servers cause."""
 
 
-def _unit_prices(facts: Facts, choice: Offers) -> dict[tuple[str, str], tuple[str, Array]]:
+def _unit_prices(facts: Facts, choice: Offers) -> dict[str, tuple[str, Array]]:
     """For each line, what drives it and what one unit of that costs with each offer [USD].
 
-    Power is drawn by every running server at its idle share of the peak, and by busy ones in full.
+    Power is drawn by every standing server at its idle share of the peak, and by busy ones in full.
     """
     price, kw = choice.columns["server_usd"].astype(float), choice.columns["rated_kw"].astype(float)
-    drawn = (
-        kw
-        * facts.value("own.peak_power_share")
-        * facts.value("own.pue")
-        * HOURS_PER_MONTH
-        * facts.value("own.electricity_usd")
-    )
-    idle = facts.value("own.idle_power_share")
-    lines = [
-        ("servers", "ordered", price),
-        ("network", "ordered", price * facts.value("own.network_share")),
-        ("spare parts", "ordered", price * facts.value("own.spares_share")),
-        ("installation", "ordered", choice.columns["installation_usd"].astype(float)),
-        ("power", "running", drawn * idle),
-        ("power", "busy", drawn * (1 - idle)),
-        ("colocation", "running", kw * facts.value("own.colocation_usd")),
-        ("maintenance", "running", price * facts.value("own.maintenance_share") / MONTHS_PER_YEAR),
-        ("residual value", "sold", -price),
-    ]
-    return {(name, driver): (driver, usd) for name, driver, usd in lines}
+    peak_kwh = kw * facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH
+    power, idle = peak_kwh * facts.value("own.electricity_usd"), facts.value("own.idle_power_share")
+    return {
+        "servers": ("ordered", price),
+        "network": ("ordered", price * facts.value("own.network_share")),
+        "spare parts": ("ordered", price * facts.value("own.spares_share")),
+        "installation": ("ordered", choice.columns["installation_usd"].astype(float)),
+        "power": ("standing", power * idle),
+        "power" + AT_WORK: ("working", power * (1 - idle)),
+        "colocation": ("standing", kw * facts.value("own.colocation_usd")),
+        "maintenance": ("standing", price * facts.value("own.maintenance_share") / MONTHS_PER_YEAR),
+        "residual value": ("left", -price),
+    }
 
 
-def _lines(
-    facts: Facts,
-    load: Load,
-    rack: Rack,
-    prices: dict[tuple[str, str], tuple[str, Array]],
-    choice: Offers,
-    chosen: Array,
-    rate: Array,
-) -> dict[str, Array]:
-    """The lines of the server chosen, and the interest on what its hardware is still worth."""
-    lines: dict[str, Array] = {}
-    for (name, driver), (_, usd) in prices.items():
-        line = pick(getattr(rack, driver), chosen) * usd[chosen][:, None]
-        lines[name] = lines[name] + line if name in lines else line
-    worth = finance.value_left(
-        pick(rack.ordered, chosen) * choice.columns["server_usd"][chosen][:, None], *residual_curve(facts)
-    )
+def _capital(facts: Facts, load: Load, bought: Array, rate: Array) -> Array:
+    """Interest on what the servers are worth at the start of each month [USD by month]."""
+    worth = finance.value_left(bought, *residual_curve(facts))
     held = np.concatenate([np.zeros_like(worth[:, :1]), worth[:, :-1]], axis=-1)
-    return lines | {CAPITAL: held * load.live * rate[:, None]}
+    return held * load.live * rate[:, None]
 
 
 def _machines(load: Load, choice: Offers, need: Need, rack: Rack, chosen: Array) -> Machines:
@@ -143,5 +140,5 @@ def _machines(load: Load, choice: Offers, need: Need, rack: Rack, chosen: Array)
     words = {name: column[chosen] for name, column in choice.words.items()}
     bought = np.full(len(chosen), "bought", dtype=object)
     above = spilled(load, need, carried, choice.kind[chosen])
-    running, busy = pick(rack.running, chosen) * gpus, pick(rack.busy, chosen) * gpus
+    running, busy = count * gpus * rack.operating, pick(rack.working, chosen) * gpus * rack.operating
     return Machines(count, count * gpus, running, busy, above, bought, **words)

@@ -1,11 +1,12 @@
 """The bill of rented machines with GPUs: paid by the hour, idle or busy, at the contract that costs least."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import finance
-from .bills import Bill, Machines, Offers, offers, pick, spilled
+from .bills import Bill, Machines, Offers, offers, spilled
 from .facts import Facts
 from .replicas import Load, Need
 from .units import BYTES_PER_GB, HOURS_PER_MONTH, Array, whole
@@ -19,30 +20,78 @@ CONTRACTS = np.array(["on demand", "reserved 1 year", "reserved 3 years"], dtype
 
 @dataclass(frozen=True)
 class Fleet:
-    """Machines of every offer over (offer, scenario, month): those that stand ready, and machine-months of spot."""
+    """Machines of every offer that could be the cheapest, a pair of offer and scenario at a time, in scenario order.
+
+    `offer` and `scenario` of each pair, `first` pair of each scenario, `holds` whether it can serve the load at all.
+    Over (pair, month): `count` of machines that stand ready, machine-months of `spot`.
+    """
 
     offers: Offers
     need: Need
+    offer: Array
+    scenario: Array
+    first: Array
     holds: Array
     count: Array
     spot: Array
 
+    @property
+    def kind(self) -> Array:
+        """Kind of replica of each pair."""
+        return self.offers.kind[self.offer]
 
-def fleet(facts: Facts, load: Load, need: Need, gpu: Array) -> Fleet:
+    def column(self, name: str) -> Array:
+        """A column of the offers, by pair."""
+        return self.offers.columns[name][self.offer]
+
+
+def fleet(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array) -> Fleet:
     """Whole machines of every offer: for what cannot wait those that stand ready, for the rest spot beyond idle hours.
 
-    `gpu` is a type or `cheapest` for each scenario.
+    `gpu` is a type or `cheapest` for each scenario, `rate` the discount rate per month.
     """
     choice = offers(facts, "machines", need.model)
-    each = choice.each[:, None, None]
-    count = np.asarray(whole(need.replicas[choice.kind] / each))
-    spot = np.zeros((len(choice), 1, 1))
-    if load.batch_share.any():
-        seconds = need.seconds[choice.kind][..., None]
-        idle = np.maximum(0.0, count * each * facts.value("serving.busiest_share") - seconds * need.prompt)
-        spot = np.maximum(0.0, seconds * need.waiting - idle) / each * (1 + facts.value("rented.spot_overhead_share"))
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
-    return Fleet(choice, need, holds, count, np.broadcast_to(spot, count.shape))
+    scenario, offer = np.nonzero(_within_reach(facts, choice, need, load, holds, rate).T)
+    each = choice.each[offer][:, None]
+    count = np.asarray(whole(need.replicas(choice.kind[offer], scenario) / each))
+    spot = np.zeros((len(offer), 1))
+    if load.batch_share.any():
+        seconds = need.seconds[choice.kind[offer], scenario][:, None]
+        idle = np.maximum(0.0, count * each * need.busiest_share - seconds * need.prompt[scenario])
+        spot = np.maximum(0.0, seconds * need.waiting[scenario] - idle) / each
+        spot = spot * (1 + facts.value("rented.spot_overhead_share"))
+    first = np.searchsorted(scenario, np.arange(len(gpu)))
+    spot = np.broadcast_to(spot, count.shape)
+    return Fleet(choice, need, offer, scenario, first, holds[offer, scenario], count, spot)
+
+
+def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: Array, rate: Array) -> Array:
+    """Offers over (offer, scenario) that could be the cheapest; the others are dearer even at the best for them.
+
+    Bounds on the present value without going month by month: an offer costs at least its lowest price for the mean
+    load unrounded, and at most its price on demand for that load rounded up throughout (the square root is concave,
+    so the mean load bounds the mean headroom).
+    """
+    factors = finance.discount_factors(rate, load.live.shape[-1]) * load.live
+    months = factors.sum(axis=1)
+    peak, waiting = ((rates * factors).sum(axis=1) / months for rates in (need.peak, need.waiting))
+    busy, some, each = need.planned[choice.kind] * peak, peak > 0, choice.each[:, None]
+    fewest = np.maximum((np.maximum(busy, 1) + need.spare) / each, 1) * some
+    room = need.headroom[choice.kind] * np.sqrt(busy)
+    most = ((busy / need.busiest_share + room + 1 + need.spare) / each + 1) * some
+    prices = np.stack([choice.columns[name] for name in TERMS])
+    on_spot = need.seconds[choice.kind] * waiting / each * (1 + facts.value("rented.spot_overhead_share"))
+    at_most = most * prices[0][:, None] + on_spot * _spot_price(choice.columns)[:, None]
+    reach = np.where(holds, at_most, np.inf).min(axis=0)
+    near = holds & (fewest * np.nanmin(prices, axis=0)[:, None] <= reach * (1 + 1e-9))
+    near[0] |= ~near.any(axis=0)
+    return near
+
+
+def _spot_price(columns: Mapping[str, Array]) -> Array:
+    """Price of work that can wait [USD/hour]: on spot, on demand where there is none."""
+    return np.where(np.isnan(columns["spot_usd_per_h"]), columns["on_demand_usd_per_h"], columns["spot_usd_per_h"])
 
 
 def bill(facts: Facts, load: Load, fleet: Fleet, rate: Array, terms: int = len(TERMS)) -> Bill:
@@ -53,25 +102,17 @@ def bill(facts: Facts, load: Load, fleet: Fleet, rate: Array, terms: int = len(T
     `rate` is the discount rate per month; `terms` = 1 allows no contract but on demand.
     """
     factors = finance.discount_factors(rate, load.live.shape[-1])
-    spot_price = (
-        np.where(
-            np.isnan(fleet.offers.columns["spot_usd_per_h"]),
-            fleet.offers.columns["on_demand_usd_per_h"],
-            fleet.offers.columns["spot_usd_per_h"],
-        )
-        * HOURS_PER_MONTH
-    )
-    worth = [_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]]
-    spot_worth = np.einsum("osm,sm->os", fleet.spot, factors) * spot_price[:, None]
-    total = np.where(fleet.holds, np.stack(worth) + spot_worth, np.inf)
-    best = total.reshape(-1, len(rate)).argmin(axis=0)
-    term, chosen = np.divmod(best, len(fleet.offers))
-    fits = np.isfinite(total.reshape(-1, len(rate)).min(axis=0))
-    count = pick(fleet.count, chosen)
-    busiest = facts.value("serving.busiest_share")
-    rent, owed = _rent(fleet, load, count, chosen, term)
-    lines = _lines(facts, load, rent, pick(fleet.spot, chosen) * spot_price[chosen][:, None], owed, fleet, chosen)
-    return Bill(lines, fleet.offers.columns["key"][chosen], fits, _machines(load, fleet, count, chosen, term, busiest))
+    spot_usd = _spot_price(fleet.offers.columns)[fleet.offer] * HOURS_PER_MONTH
+    worth = np.stack([_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]])
+    if load.batch_share.any():
+        worth = worth + np.einsum("pm,pm->p", fleet.spot, factors[fleet.scenario]) * spot_usd
+    worth = np.where(fleet.holds, worth, np.inf)
+    best = worth.min(axis=0)
+    chosen = np.lexsort((best, fleet.scenario))[fleet.first]
+    term = worth.argmin(axis=0)[chosen]
+    rent, owed = _rent(fleet, load, chosen, term)
+    lines = _lines(facts, load, rent, fleet.spot[chosen] * spot_usd[chosen][:, None], owed, fleet, chosen)
+    return Bill(lines, fleet.column("key")[chosen], np.isfinite(best[chosen]), _machines(load, fleet, chosen, term))
 
 
 def _terms(load: Load, months: int) -> tuple[Array, Array, Array]:
@@ -86,62 +127,59 @@ def _terms(load: Load, months: int) -> tuple[Array, Array, Array]:
 
 
 def _worth(fleet: Fleet, load: Load, factors: Array, term: str) -> Array:
-    """Present value of the rent under a contract [USD] over (offer, scenario); infinite where not offered.
+    """Present value of the rent of each pair under a contract [USD]; infinite where not offered.
 
     A term pays in each of its months for the most machines any of them needs.
     """
-    months, price = TERMS[term], fleet.offers.columns[term] * HOURS_PER_MONTH
+    months = TERMS[term]
     starts, live, owed = _terms(load, months)
-    horizon = live.sum(axis=-1).astype(int)
+    horizon, rows = live.sum(axis=-1).astype(int), np.arange(len(live))
     weight = np.add.reduceat(factors * live, starts, axis=-1)
-    rows = np.arange(len(horizon))
     weight[rows, (horizon - 1) // months] += owed * factors[rows, horizon]
-    most = fleet.count[..., 1:] if months == 1 else np.maximum.reduceat(fleet.count, starts, axis=-1)
-    worth = np.einsum("osb,sb->os", most, weight) * price[:, None]
+    most = fleet.count[:, 1:] if months == 1 else np.maximum.reduceat(fleet.count, starts, axis=-1)
+    worth = np.einsum("pb,pb->p", most, weight[fleet.scenario]) * fleet.column(term) * HOURS_PER_MONTH
     return np.where(np.isnan(worth), np.inf, worth)
 
 
-def _rent(fleet: Fleet, load: Load, count: Array, chosen: Array, term: Array) -> tuple[Array, Array]:
-    """Rent by month, and what is owed past the horizon in its last month, of the machine and contract chosen [USD]."""
+def _rent(fleet: Fleet, load: Load, chosen: Array, term: Array) -> tuple[Array, Array]:
+    """Rent by month, and what is owed past the horizon in its last month, of the pairs and contracts chosen [USD]."""
+    count = fleet.count[chosen]
     rent, owed = np.zeros(count.shape), np.zeros(count.shape)
     rows = np.arange(len(chosen))
     for number, (name, months) in enumerate(TERMS.items()):
         here = term == number
         if not here.any():
             continue
-        price = (fleet.offers.columns[name][chosen] * HOURS_PER_MONTH)[:, None]
+        price = (fleet.column(name)[chosen] * HOURS_PER_MONTH)[:, None]
         starts, live, months_owed = _terms(load, months)
         most = np.maximum.reduceat(count, starts, axis=-1)
-        paid = np.concatenate([np.zeros((len(count), 1)), np.repeat(most, months, axis=-1)], axis=-1)[
-            :, : count.shape[-1]
-        ]
+        paid = np.concatenate([np.zeros((len(count), 1)), np.repeat(most, months, axis=-1)], axis=-1)
         horizon = live.sum(axis=-1).astype(int)
         after = np.zeros(count.shape)
         after[rows, horizon] = most[rows, (horizon - 1) // months] * months_owed
-        rent[here], owed[here] = (paid * live * price)[here], (after * price)[here]
+        rent[here], owed[here] = (paid[:, : count.shape[-1]] * live * price)[here], (after * price)[here]
     return rent, owed
 
 
 def _lines(
     facts: Facts, load: Load, rent: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array
 ) -> dict[str, Array]:
-    kept = pick(fleet.need.replicas, fleet.offers.kind[chosen])
+    kept = fleet.need.replicas(fleet.kind[chosen], fleet.scenario[chosen])
     storage = facts.value("rented.storage_gb_per_replica") * facts.value("rented.storage_usd")
     bytes_out = load.requests * load.output_tokens * facts.value("rented.bytes_per_token")
     return {
         "machines": rent,
-        "spot machines": np.nan_to_num(spot, posinf=0.0),
+        "spot machines": spot,
         "contract past the horizon": owed,
         "storage": kept * storage,
         "egress": bytes_out / BYTES_PER_GB * facts.value("rented.egress_usd"),
     }
 
 
-def _machines(load: Load, fleet: Fleet, count: Array, chosen: Array, term: Array, busiest_share: float) -> Machines:
-    each, kind = fleet.offers.each[chosen][:, None], fleet.offers.kind[chosen]
-    gpus = count * fleet.offers.columns["gpus"][chosen][:, None]
-    busy = np.minimum(fleet.need.busy_of(kind), count * each * busiest_share)
-    per_replica = fleet.offers.columns["gpus"][chosen][:, None] / each
-    words = {name: column[chosen] for name, column in fleet.offers.words.items()}
+def _machines(load: Load, fleet: Fleet, chosen: Array, term: Array) -> Machines:
+    each, kind, count = fleet.offers.each[fleet.offer[chosen]][:, None], fleet.kind[chosen], fleet.count[chosen]
+    in_one = fleet.column("gpus")[chosen][:, None]
+    busy = np.minimum(fleet.need.busy(kind, fleet.scenario[chosen]), count * each * fleet.need.busiest_share)
+    words = {name: column[fleet.offer[chosen]] for name, column in fleet.offers.words.items()}
     above = spilled(load, fleet.need, (count * each)[:, 1], kind)
-    return Machines(count, gpus, gpus, busy * per_replica, above, CONTRACTS[term], **words)
+    return Machines(count, count * in_one, count * in_one, busy * in_one / each, above, CONTRACTS[term], **words)

@@ -166,48 +166,59 @@ def expert_shares(weights: pd.Series) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Need:
-    """Replicas of a model that a load needs, for every kind of replica.
+    """What a load asks of every kind of replica of a model.
 
-    `replicas` are whole, with headroom and spare, over (kind, scenario, month). Over (kind, scenario): `seconds` of
-    replica time a request takes, `planned_seconds` what it takes of the planned capacity, and `possible`, false where
-    a replica cannot hold a single request; such a kind counts no replicas. Over (scenario, month) [request/s]:
-    `prompt`, what cannot wait, and `waiting`, what can.
+    Over (kind, scenario): `seconds` of replica time a request takes, `planned` seconds it takes of the planned
+    capacity, `headroom` in replicas per square root of busy ones, and `possible`, false where a replica cannot hold a
+    single request. Over (scenario, month) [request/s]: `peak` and `prompt`, busiest hours and mean of what cannot
+    wait, and `waiting`, what can. `spare` replicas by scenario; no pool is planned above `busiest_share`.
     """
 
     model: str
-    replicas: Array
     seconds: Array
-    planned_seconds: Array
+    planned: Array
+    headroom: Array
     possible: Array
+    peak: Array
     prompt: Array
     waiting: Array
+    spare: Array
+    busiest_share: float
 
-    def busy(self, kind: Array) -> Array:
-        """Replicas of the kinds asked at work on average on all of the load, over (kind asked, scenario, month)."""
-        busy: Array = self.seconds[kind][..., None] * (self.prompt + self.waiting)
-        return busy
+    def replicas(self, kind: Array, scenario: Array) -> Array:
+        """Whole replicas, with headroom and spare, over (the kinds and scenarios asked, month) [replica]."""
+        busy = self.planned[kind, scenario][..., None] * self.peak[scenario]
+        whole = np.asarray(serving.replicas_needed(busy, self.headroom[kind, scenario][..., None], self.busiest_share))
+        whole += (whole > 0) * self.spare[scenario][..., None]
+        return whole
 
-    def busy_of(self, kind: Array) -> Array:
-        """The same for one kind a scenario, over (scenario, month)."""
-        busy: Array = self.seconds[kind, np.arange(len(kind))][:, None] * (self.prompt + self.waiting)
-        return busy
+    def busy(self, kind: Array, scenario: Array) -> Array:
+        """Replicas at work on average on all of the load, over (the kinds and scenarios asked, month) [replica]."""
+        return self.seconds[kind, scenario][..., None] * (self.prompt + self.waiting)[scenario]
 
 
 def needed(facts: Facts, model: str, load: Load) -> Need:
-    """Whole replicas for the busiest hours, with headroom and a spare, for every kind of replica.
+    """What a load asks of every kind of replica of a model.
 
-    Busy replicas at peak = peak rate of what cannot wait x seconds per request / share the service level leaves;
-    `serving.replicas_needed` adds the headroom. Work that can wait is kept apart.
+    Busy replicas at peak = peak rate of what cannot wait x seconds per request / share the service level leaves.
+    Work that can wait is kept apart.
     """
     seconds, slots = rates(facts, model, load)
     possible = np.isfinite(seconds)
     seconds = np.where(possible, seconds, 0.0)
     per_second = load.requests / SECONDS_PER_MONTH
     prompt = per_second * (1 - load.batch_share)
-    planned = seconds / load.derate
     z = serving.peakedness(facts.value("demand.arrival_cv"), facts.value("serving.peakedness_cap"))
-    busiest = facts.value("serving.busiest_share")
-    at_peak = planned * (prompt * load.spikiness)
-    whole = np.asarray(serving.replicas_needed(at_peak, np.maximum(slots, 1), load.headroom_beta, z, busiest))
-    replicas = whole + (whole > 0) * load.spare_replicas
-    return Need(model, replicas, seconds[..., 0], planned[..., 0], possible[..., 0], prompt, per_second - prompt)
+    headroom = np.asarray(serving.headroom(load.headroom_beta, z, np.maximum(slots, 1)))
+    return Need(
+        model=model,
+        seconds=seconds[..., 0],
+        planned=(seconds / load.derate)[..., 0],
+        headroom=headroom[..., 0],
+        possible=possible[..., 0],
+        peak=prompt * load.spikiness,
+        prompt=prompt,
+        waiting=per_second - prompt,
+        spare=load.spare_replicas[:, 0],
+        busiest_share=facts.value("serving.busiest_share"),
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -71,13 +72,13 @@ class Limit:
     because: str
     unlock: str
 
-    def texts(self, amounts: Array, limits: Array) -> list[tuple[str, str]]:
-        """Reason and remedy for every amount and its limit; amounts are rounded up, so that the remedy suffices."""
-        whole_amounts = np.ceil(amounts).tolist()
-        return [
-            (self.because.format(a, b), self.unlock.format(a))
-            for a, b in zip(whole_amounts, limits.tolist(), strict=True)
-        ]
+    def reason(self, amount: float, limit: Any) -> str:
+        """Why an amount breaks its limit, in words; the amount is rounded up."""
+        return self.because % (f"{ceil(amount):,}", limit if isinstance(limit, str) else f"{limit:,.0f}")
+
+    def remedy(self, amount: float) -> str:
+        """What would lift the limit; the amount is rounded up, so that it suffices."""
+        return self.unlock % f"{ceil(amount):,}"
 
 
 LIMITS = (
@@ -85,36 +86,36 @@ LIMITS = (
         "fits",
         "misfits",
         "open_model",
-        "Nothing in the tables serves requests of this length with the models asked for ({1} on the GPU named)",
-        "a smaller open_model, gpu: cheapest, shorter requests, or an api_model with a longer context",
+        "Nothing in the tables serves requests of this length with the models asked for (%.0s%s on the GPU named)",
+        "a smaller open_model, gpu: cheapest, shorter requests, or an api_model with a longer context%.0s",
     ),
     Limit(
         "delivery",
         "setup_weeks",
         "weeks_to_launch",
-        "Takes {0:,.0f} weeks to deliver and set up; the deadline is {1:,.0f}",
-        "weeks_to_launch of at least {0:,.0f}",
+        "Takes %s weeks to deliver and set up; the deadline is %s",
+        "weeks_to_launch of at least %s",
     ),
     Limit(
         "team",
         "people_weeks",
         "weeks_to_launch",
-        "Takes {0:,.0f} weeks to train or hire the people it needs; the deadline is {1:,.0f}",
-        "weeks_to_launch of at least {0:,.0f}, or the missing skills in the team",
+        "Takes %s weeks to train or hire the people it needs; the deadline is %s",
+        "weeks_to_launch of at least %s, or the missing skills in the team",
     ),
     Limit(
         "capex",
         "capex_usd",
         "capex_limit_usd",
-        "Needs {0:,.0f} USD of hardware on day one; the limit is {1:,.0f}",
-        "capex_limit_usd of at least {0:,.0f}",
+        "Needs %s USD of hardware on day one; the limit is %s",
+        "capex_limit_usd of at least %s",
     ),
     Limit(
         "budget",
         "running_usd_per_month",
         "budget_usd_per_month",
-        "Runs at {0:,.0f} USD a month; the budget is {1:,.0f}",
-        "budget_usd_per_month of at least {0:,.0f}",
+        "Runs at %s USD a month; the budget is %s",
+        "budget_usd_per_month of at least %s",
     ),
 )
 """In the order in which they are named as the reason."""

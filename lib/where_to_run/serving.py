@@ -133,12 +133,21 @@ def peakedness(arrival_cv: Number, at_most: float) -> Number:
     return np.minimum(at_most, (1 + np.square(arrival_cv)) / 2)
 
 
-def replicas_needed(busy: Number, slots: Number, beta: Number, peaked: Number, busiest_share: float) -> Number:
-    """Whole replicas for a peak load that keeps `busy` replicas full [replica]; none for no load.
+def headroom(beta: Number, peaked: Number, slots: Number) -> Number:
+    """Replicas of headroom per square root of busy replicas [replica^0.5]: beta sqrt(z / slots of a replica).
 
-    Square-root staffing with Hayward's peakedness: slots c = a + beta sqrt(z a), a = busy x slots of a replica, so
-    n = busy + beta sqrt(z busy / slots); never planned above `busiest_share` occupancy.
+    Square-root staffing with Hayward's peakedness, slots c = a + beta sqrt(z a), in replicas instead of slots.
     """
-    extra = np.asarray(beta * np.sqrt(peaked / np.asarray(slots, float)))
-    wanted = np.maximum(busy + extra * np.sqrt(busy), np.asarray(busy) / busiest_share)
+    return beta * np.sqrt(peaked / np.asarray(slots, float))
+
+
+def replicas_needed(busy: Number, headroom_per_root: Number, busiest_share: float) -> Number:
+    """Whole replicas for a peak load that keeps `busy` replicas full [replica]; at least one, none for no load.
+
+    n = busy + headroom sqrt(busy), and never planned above `busiest_share` occupancy.
+    """
+    # in place, because these arrays are the largest there are
+    wanted = np.asarray(headroom_per_root * np.sqrt(busy))
+    wanted += busy
+    np.maximum(wanted, np.asarray(busy) / busiest_share, out=wanted)
     return np.maximum(whole(wanted), np.asarray(busy) > 0)

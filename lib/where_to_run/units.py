@@ -26,4 +26,5 @@ SECONDS_PER_US = 1e-6
 
 def whole(number: Number) -> Number:
     """Smallest whole number not below `number`; forgives rounding noise of 1e-9 so 3.0000000001 stays 3."""
-    return np.ceil(np.asarray(number) - 1e-9)
+    below = np.asarray(number - 1e-9)
+    return np.ceil(below, out=below)
