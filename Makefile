@@ -5,7 +5,7 @@ READY := .venv/.ready
 PRESET ?=
 PARAMS ?=
 
-.PHONY: report lab test check bench format lock clean
+.PHONY: report lab test check bench format parameters lock clean
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
@@ -29,6 +29,9 @@ bench: $(READY)  ## time and memory of evaluate, and of a report, beside their f
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+parameters: $(READY)  ## write data/question.yaml anew into the notebooks
+	$(BIN)/python tests/write_parameters.py
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'

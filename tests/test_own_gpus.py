@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toy import joined, toy_facts, toy_load
-from where_to_run import own_gpus, replicas
+from where_to_run import finance, own_gpus, replicas
 
 EIGHT = ("eight", ("tiny", 8, 100_000, 5_000, 4.0))
 """A server of eight GPUs: 100,000 USD, 5,000 USD to install, 4 kW."""
@@ -14,8 +14,9 @@ def bill(servers, load, gpu="cheapest", rate=0.01, limit=1e9, figures=()):
     facts = toy_facts(servers=servers, figures=figures)
     need = replicas.needed(facts, "toy", load)
     number = len(load.requests)
-    asked, rates = np.full(number, gpu, dtype=object), np.full(number, rate)
-    return own_gpus.bill(facts, load, need, asked, rates, np.full(number, float(limit)))
+    asked = np.full(number, gpu, dtype=object)
+    factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
+    return own_gpus.bill(facts, load, need, asked, factors, np.full(number, float(limit)))
 
 
 def usd(found, line, scenario=0) -> list[float]:

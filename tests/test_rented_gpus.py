@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toy import joined, toy_facts, toy_load
-from where_to_run import rented_gpus, replicas
+from where_to_run import finance, rented_gpus, replicas
 
 ON_DEMAND = ("two", ("tiny", 2, 2.0, np.nan, np.nan, np.nan))
 """A machine of two GPUs at 2 USD/h on demand, nothing else."""
@@ -14,8 +14,9 @@ def bill(machines, load, gpu="cheapest", rate=0.0, terms=3, figures=()):
     facts = toy_facts(machines, figures=figures)
     need = replicas.needed(facts, "toy", load)
     number = len(load.requests)
-    fleet = rented_gpus.fleet(facts, load, need, np.full(number, gpu, dtype=object))
-    return rented_gpus.bill(facts, load, fleet, np.full(number, rate), terms)
+    factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
+    fleet = rented_gpus.fleet(facts, load, need, np.full(number, gpu, dtype=object), factors)
+    return rented_gpus.bill(facts, load, fleet, factors, terms)
 
 
 def usd(found, line, scenario=0) -> list[float]:

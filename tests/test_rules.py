@@ -1,6 +1,5 @@
 import copy
 
-import numpy as np
 import pytest
 
 from where_to_run import facts, rules
@@ -103,7 +102,7 @@ def test_the_remedy_names_the_evidence_still_missing_once_a_part_is_in_hand():
 
 def test_a_missed_deadline_says_by_how_much_and_rounds_up():
     team = next(limit for limit in rules.LIMITS if limit.name == "team")
-    because, unlock = team.texts(np.array([12.2]), np.array([12.0]))[0]
+    because, unlock = team.reason(12.2, 12.0), team.remedy(12.2)
     assert because == "Takes 13 weeks to train or hire the people it needs; the deadline is 12"
     assert unlock.startswith("weeks_to_launch of at least 13,")
 

@@ -34,21 +34,25 @@ def test_without_headroom_every_request_waits():
     assert serving.wait_probability(0.0) == 1.0
 
 
+def planned(busy, slots, beta, peaked, busiest_share):
+    return serving.replicas_needed(busy, serving.headroom(beta, peaked, slots), busiest_share)
+
+
 def test_100_busy_slots_need_111_when_a_fifth_may_wait():
     # cases.json C08_sqrt_staffing_exact: 100 + 1.0615 x sqrt(100) = 110.6 -> 111; exact Erlang C waits 0.1998
     beta = serving.headroom_beta(0.2)
-    assert serving.replicas_needed(100, slots=1, beta=beta, peaked=1, busiest_share=1.0) == 111
+    assert planned(100, slots=1, beta=beta, peaked=1, busiest_share=1.0) == 111
 
 
 def test_headroom_grows_with_the_root_of_peakedness_over_slots():
     # By hand: 4 + 2 x sqrt(4 x 4 / 4) = 8
-    assert serving.replicas_needed(4, slots=4, beta=2, peaked=4, busiest_share=1.0) == 8
+    assert planned(4, slots=4, beta=2, peaked=4, busiest_share=1.0) == 8
 
 
 def test_a_pool_is_never_planned_fuller_than_the_busiest_share():
     # By hand, no headroom to speak of: 9 / 0.9 = 10 exactly; 9.01 / 0.9 = 10.01 -> 11
-    assert serving.replicas_needed(9.0, slots=1e12, beta=1, peaked=1, busiest_share=0.9) == 10
-    assert serving.replicas_needed(9.01, slots=1e12, beta=1, peaked=1, busiest_share=0.9) == 11
+    assert planned(9.0, slots=1e12, beta=1, peaked=1, busiest_share=0.9) == 10
+    assert planned(9.01, slots=1e12, beta=1, peaked=1, busiest_share=0.9) == 11
 
 
 def test_arrivals_twice_as_spread_as_poisson_are_two_and_a_half_times_as_peaked():
@@ -64,27 +68,27 @@ def test_peakedness_is_capped():
 
 
 def test_no_load_needs_no_replica():
-    assert serving.replicas_needed(0.0, slots=10, beta=1.0, peaked=2.5, busiest_share=0.9) == 0
+    assert planned(0.0, slots=10, beta=1.0, peaked=2.5, busiest_share=0.9) == 0
 
 
 @given(st.floats(1e-30, 1e-6))
 @example(1e-30)
 def test_the_smallest_load_needs_a_whole_replica(busy):
-    assert serving.replicas_needed(busy, slots=256, beta=1.0, peaked=2.5, busiest_share=0.9) == 1
+    assert planned(busy, slots=256, beta=1.0, peaked=2.5, busiest_share=0.9) == 1
 
 
 @given(st.floats(0, 1e5), st.floats(0, 1e5), st.floats(1, 1e4), st.floats(0, 3), st.floats(1, 10))
 def test_more_load_never_needs_fewer_replicas(a, b, slots, beta, peaked):
-    fewer = serving.replicas_needed(min(a, b), slots, beta, peaked, 0.9)
-    more = serving.replicas_needed(max(a, b), slots, beta, peaked, 0.9)
+    fewer = planned(min(a, b), slots, beta, peaked, 0.9)
+    more = planned(max(a, b), slots, beta, peaked, 0.9)
     assert fewer <= more
 
 
 @given(st.floats(0, 1e5), st.floats(1, 1e4), st.floats(0, 3), st.floats(1, 10))
 def test_the_replicas_planned_are_whole_and_hold_the_load(busy, slots, beta, peaked):
-    planned = serving.replicas_needed(busy, slots, beta, peaked, 0.9)
-    assert planned == np.round(planned)
-    assert planned * 0.9 >= busy - 1e-6
+    found = planned(busy, slots, beta, peaked, 0.9)
+    assert found == np.round(found)
+    assert found * 0.9 >= busy - 1e-6
 
 
 # one replica
@@ -296,9 +300,12 @@ def _load(requests, **changes):
     return replicas.Load(**{k: np.array([[v]]) for k, v in (one | {"requests": requests} | changes).items()})
 
 
+def all_replicas(need):
+    return need.replicas(np.arange(len(need.seconds)), np.zeros(len(need.seconds), int))
+
+
 def test_a_load_needs_its_spare_and_no_load_needs_none(shipped):
-    none = replicas.needed(shipped, "llama-3.1-8b", _load(0.0)).replicas
-    little = replicas.needed(shipped, "llama-3.1-8b", _load(1.0)).replicas
+    none, little = (all_replicas(replicas.needed(shipped, "llama-3.1-8b", _load(n))) for n in (0.0, 1.0))
     assert (none == 0).all()
     assert (little == 2).all()  # one at work and one spare
 
@@ -308,9 +315,9 @@ def test_busy_replicas_are_the_rate_times_the_seconds(shipped):
     # a derate of a half plans twice of them
     need = replicas.needed(shipped, "llama-3.1-8b", _load(2_628_000.0, derate=0.5))
     assert need.possible.any()
-    busy = need.busy(np.arange(len(need.seconds)))[..., 0]
-    assert busy == pytest.approx(need.seconds)
-    assert need.planned_seconds == pytest.approx(2 * need.seconds)
+    kinds = np.arange(len(need.seconds))
+    assert need.busy(kinds, np.zeros(len(kinds), int)) == pytest.approx(need.seconds)
+    assert need.planned == pytest.approx(2 * need.seconds)
 
 
 def test_a_request_too_long_for_the_cache_is_not_possible(shipped):
@@ -320,4 +327,4 @@ def test_a_request_too_long_for_the_cache_is_not_possible(shipped):
     on_l4 = np.array(kinds["gpu"] == "l4")
     assert on_l4.any()
     assert not need.possible[on_l4].any()
-    assert (need.replicas[on_l4] == 0).all()
+    assert (all_replicas(need)[on_l4] == 0).all()

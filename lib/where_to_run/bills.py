@@ -95,6 +95,8 @@ class Offers:
     def barred(self, gpu: Array) -> Array:
         """True over (offer, scenario) where a scenario insists on another GPU type."""
         wanted = gpu[None, :]
+        if (gpu == "cheapest").all():
+            return np.zeros((len(self), len(gpu)), bool)
         barred: Array = (wanted != "cheapest") & (self.columns["gpu"][:, None] != wanted)
         return barred
 

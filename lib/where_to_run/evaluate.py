@@ -203,11 +203,7 @@ def _yardsticks(block: Judged) -> pd.DataFrame:
             )
             for n in names
         ]
-        usd = (
-            np.stack([b.total.sum(axis=1) / months for b in bills])
-            if bills
-            else np.empty((0, len(months)))
-        )
+        usd = np.stack([b.total.sum(axis=1) / months for b in bills]) if bills else np.empty((0, len(months)))
         for s in range(len(months)):
             best = int(np.argmin(usd[:, s])) if bills else -1
             rows.append(

@@ -13,10 +13,9 @@ def monthly_rate(yearly_rate: Number) -> Number:
     return (1 + np.asarray(yearly_rate)) ** (1 / MONTHS_PER_YEAR) - 1
 
 
-def present_value(flows: Number, rate: Number) -> Number:
-    """Worth today of flows at periods 0, 1, 2, ... [unit of the flows]: sum of F_t / (1 + r)^t over the last axis."""
-    flows = np.asarray(flows)
-    return np.sum(flows * discount_factors(rate, flows.shape[-1]), axis=-1)
+def present_value(flows: Array, factors: Array) -> Array:
+    """Worth today of flows at periods 0, 1, 2, ... [unit of the flows]: sum over the last axis of F_t x factor_t."""
+    return np.einsum("...t,...t->...", flows, factors)
 
 
 def discount_factors(rate: Number, periods: int) -> Array:
@@ -24,9 +23,10 @@ def discount_factors(rate: Number, periods: int) -> Array:
     return np.power(1 + np.asarray(rate)[..., None], -np.arange(periods, dtype=float))
 
 
-def levelised_cost(costs: Number, tokens: Number, rate: Number) -> Number:
-    """Level cost of a token over the horizon: present value of the costs over present value of the tokens."""
-    return present_value(costs, rate) / present_value(tokens, rate)
+def levelised_cost(costs: Array, tokens: Array, factors: Array) -> Array:
+    """Level cost of a token: present value of the costs over present value of the tokens, NaN where there are none."""
+    bought = present_value(tokens, factors)
+    return present_value(costs, factors) / np.where(bought > 0, bought, np.nan)
 
 
 def share_left(age_months: Number, ages: Array, shares: Array) -> Number:

@@ -65,17 +65,15 @@ def _block(index: Array, question: Question) -> Judged:
 
 def _figures(question: Question, outcomes: Mapping[str, Outcome]) -> dict[str, list[Array]]:
     """Costs, sizes and times of every option."""
-    load, rate, months = question.load, question.rate, question.load.live.sum(axis=1)
-    tokens = load.requests * (load.input_tokens + load.output_tokens)
+    load, factors, months = question.load, question.factors, question.load.live.sum(axis=1)
+    tokens = load.requests * (load.input_tokens + load.output_tokens) / TOKENS_PER_MTOK
     found: dict[str, list[Array]] = {}
     for out in outcomes.values():
         total = added_up(out.lines.values())
         own = {name: line for (place, name), line in out.lines.items() if place == PLACES[options.OWN]}
-        capex = sum((own[name][:, 0] for name in HARDWARE if name in own), np.zeros(len(rate)))
+        capex = sum((own[name][:, 0] for name in HARDWARE if name in own), np.zeros(len(months)))
         aside = sum((own[name].sum(axis=1) for name in (CAPITAL, "residual value") if name in own), capex)
         cash = total - own[CAPITAL] if CAPITAL in own else total
-        npv = np.asarray(finance.present_value(cash, rate))
-        served = np.asarray(finance.present_value(tokens * out.served, rate)) / TOKENS_PER_MTOK
         figures = {
             "launch_weeks": np.maximum(out.people_weeks, out.setup_weeks),
             "people_weeks": out.people_weeks,
@@ -83,9 +81,9 @@ def _figures(question: Question, outcomes: Mapping[str, Outcome]) -> dict[str, l
             "capex_usd": capex,
             "usd_per_month": total.sum(axis=1) / months,
             "running_usd_per_month": (total.sum(axis=1) - aside) / months,
-            "npv_usd": npv,
-            "usd_per_mtok": npv / np.where(served > 0, served, np.nan),
-            **_sizes(out, len(rate)),
+            "npv_usd": finance.present_value(cash, factors),
+            "usd_per_mtok": finance.levelised_cost(cash, tokens * out.served, factors),
+            **_sizes(out, len(months)),
             "hires": out.hires,
             "misfits": (~out.fits).astype(float),
             "missed_usd_per_month": out.missed / months,

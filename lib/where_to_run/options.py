@@ -55,9 +55,9 @@ class Question:
         return demand.stream_shares(self.rows["sensitive_share"], self.rows["specialised_share"])
 
     @cached_property
-    def rate(self) -> Array:
-        """Discount rate [share/month] of each scenario."""
-        return np.asarray(finance.monthly_rate(self.rows["discount_rate"]))
+    def factors(self) -> Array:
+        """Worth today of a dollar in each month, over (scenario, month)."""
+        return finance.discount_factors(finance.monthly_rate(self.rows["discount_rate"]), self.load.live.shape[-1])
 
     @cached_property
     def api_bill(self) -> Bill:
@@ -78,7 +78,7 @@ class Question:
         key = ("fleet", share.tobytes())
         if key not in self.made:
             load, need = self.needs(share)
-            self.made[key] = (load, rented_gpus.fleet(self.facts, load, need, self.rows["gpu"], self.rate))
+            self.made[key] = (load, rented_gpus.fleet(self.facts, load, need, self.rows["gpu"], self.factors))
         found: tuple[Load, rented_gpus.Fleet] = self.made[key]
         return found
 
@@ -191,9 +191,9 @@ def place_bill(question: Question, place: int, share: Array) -> Bill:
         elif not len(offers(facts, OFFERS[place], question.model)):
             bill = bills.nothing(question.load)
         elif place == RENTED:
-            bill = rented_gpus.bill(facts, *question.fleet(share), question.rate)
+            bill = rented_gpus.bill(facts, *question.fleet(share), question.factors)
         else:
-            bill = own_gpus.bill(facts, *question.needs(share), rows["gpu"], question.rate, rows["capex_limit_usd"])
+            bill = own_gpus.bill(facts, *question.needs(share), rows["gpu"], question.factors, rows["capex_limit_usd"])
         question.made[key] = bill
     made: Bill = question.made[key]
     return made
@@ -208,7 +208,7 @@ def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> N
     facts, live, everything = question.facts, question.load.live, np.ones(len(allowed))
     api, rented = question.api_bill, bills.nothing(question.load)
     if len(offers(facts, "machines", question.model)):
-        rented = rented_gpus.bill(facts, *question.fleet(everything), question.rate, terms=1)
+        rented = rented_gpus.bill(facts, *question.fleet(everything), question.factors, terms=1)
     waiting = live - own_gpus.in_operation(facts, question.load)
     usd = np.stack([b.total * waiting for b in (api, rented)])
     possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])

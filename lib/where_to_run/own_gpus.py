@@ -44,15 +44,16 @@ class Rack:
         return pick(getattr(self, driver), chosen) * (1.0 if driver == "ordered" else self.operating)
 
 
-def bill(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array, capex_limit: Array) -> Bill:
+def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, capex_limit: Array) -> Bill:
     """Bill of the server with the least present value among those within the capital limit [USD by month].
 
     servers + network + spare parts + installation + power + colocation + maintenance + capital tied up - residual
     value. Servers are ordered whole, and none is sold before the horizon ends. Nothing runs before delivery.
+    `factors` are the worth today of a dollar in each month.
     """
     choice = offers(facts, "servers", need.model)
     rack, prices = _rack(facts, load, choice, need), _unit_prices(facts, choice)
-    factors, horizon = finance.discount_factors(rate, load.live.shape[-1]), load.live.sum(axis=-1).astype(int)
+    horizon = load.live.sum(axis=-1).astype(int)
     worth = np.zeros(rack.left.shape)
     for driver, usd in prices.values():
         worth += rack.worth(driver, factors, horizon) * usd[:, None]
@@ -65,7 +66,7 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array, capex_li
         line = rack.units(driver, chosen, horizon) * usd[chosen][:, None]
         group = name.removesuffix(AT_WORK)
         lines[group] = lines[group] + line if group in lines else line
-    lines[CAPITAL] = _capital(facts, load, lines["servers"], rate)
+    lines[CAPITAL] = _capital(facts, load, lines["servers"], factors)
     machines = _machines(load, choice, need, rack, chosen)
     return Bill(lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), machines)
 
@@ -127,11 +128,11 @@ def _unit_prices(facts: Facts, choice: Offers) -> dict[str, tuple[str, Array]]:
     }
 
 
-def _capital(facts: Facts, load: Load, bought: Array, rate: Array) -> Array:
+def _capital(facts: Facts, load: Load, bought: Array, factors: Array) -> Array:
     """Interest on what the servers are worth at the start of each month [USD by month]."""
     worth = finance.value_left(bought, *residual_curve(facts))
     held = np.concatenate([np.zeros_like(worth[:, :1]), worth[:, :-1]], axis=-1)
-    return held * load.live * rate[:, None]
+    return held * load.live * (factors[:, :1] / factors[:, 1:2] - 1)
 
 
 def _machines(load: Load, choice: Offers, need: Need, rack: Rack, chosen: Array) -> Machines:

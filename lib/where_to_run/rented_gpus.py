@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import finance
 from .bills import Bill, Machines, Offers, offers, spilled
 from .facts import Facts
 from .replicas import Load, Need
@@ -45,14 +44,14 @@ class Fleet:
         return self.offers.columns[name][self.offer]
 
 
-def fleet(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array) -> Fleet:
+def fleet(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> Fleet:
     """Whole machines of every offer: for what cannot wait those that stand ready, for the rest spot beyond idle hours.
 
-    `gpu` is a type or `cheapest` for each scenario, `rate` the discount rate per month.
+    `gpu` is a type or `cheapest` for each scenario, `factors` the worth today of a dollar in each month.
     """
     choice = offers(facts, "machines", need.model)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
-    scenario, offer = np.nonzero(_within_reach(facts, choice, need, load, holds, rate).T)
+    scenario, offer = np.nonzero(_within_reach(facts, choice, need, load, holds, factors).T)
     each = choice.each[offer][:, None]
     count = np.asarray(whole(need.replicas(choice.kind[offer], scenario) / each))
     spot = np.zeros((len(offer), 1))
@@ -66,14 +65,14 @@ def fleet(facts: Facts, load: Load, need: Need, gpu: Array, rate: Array) -> Flee
     return Fleet(choice, need, offer, scenario, first, holds[offer, scenario], count, spot)
 
 
-def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: Array, rate: Array) -> Array:
+def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: Array, factors: Array) -> Array:
     """Offers over (offer, scenario) that could be the cheapest; the others are dearer even at the best for them.
 
     Bounds on the present value without going month by month: an offer costs at least its lowest price for the mean
     load unrounded, and at most its price on demand for that load rounded up throughout (the square root is concave,
     so the mean load bounds the mean headroom).
     """
-    factors = finance.discount_factors(rate, load.live.shape[-1]) * load.live
+    factors = factors * load.live
     months = factors.sum(axis=1)
     peak, waiting = ((rates * factors).sum(axis=1) / months for rates in (need.peak, need.waiting))
     busy, some, each = need.planned[choice.kind] * peak, peak > 0, choice.each[:, None]
@@ -94,14 +93,13 @@ def _spot_price(columns: Mapping[str, Array]) -> Array:
     return np.where(np.isnan(columns["spot_usd_per_h"]), columns["on_demand_usd_per_h"], columns["spot_usd_per_h"])
 
 
-def bill(facts: Facts, load: Load, fleet: Fleet, rate: Array, terms: int = len(TERMS)) -> Bill:
+def bill(facts: Facts, load: Load, fleet: Fleet, factors: Array, terms: int = len(TERMS)) -> Bill:
     """Bill of the machine and contract with the least present value [USD by month], the same all along.
 
     rent + spot + what the contract still owes past the horizon + storage of the weights + egress. Machines for the
     busiest hours stand ready all month; work that can wait fills their idle hours and runs on spot beyond them.
-    `rate` is the discount rate per month; `terms` = 1 allows no contract but on demand.
+    `factors` are the worth today of a dollar in each month; `terms` = 1 allows no contract but on demand.
     """
-    factors = finance.discount_factors(rate, load.live.shape[-1])
     spot_usd = _spot_price(fleet.offers.columns)[fleet.offer] * HOURS_PER_MONTH
     worth = np.stack([_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]])
     if load.batch_share.any():

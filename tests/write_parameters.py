@@ -1,0 +1,13 @@
+"""Write the question anew into the parameters cell of every notebook. Run it with `make parameters`."""
+
+import nbformat
+
+from where_to_run import scenario
+from where_to_run.paths import NOTEBOOKS
+
+for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = scenario.parameters_cell()
+    nbformat.write(notebook, path)
