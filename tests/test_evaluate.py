@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from where_to_run import evaluate, facts, scenario
+from where_to_run import evaluate, facts, rented_gpus, scenario
 from where_to_run.facts import Facts
 from where_to_run.options import ROUTINGS
 from where_to_run.scenario import BY_NAME, CRITERIA, ScenarioError
@@ -448,6 +448,16 @@ def test_a_model_nobody_hosts_has_no_hosted_yardstick():
     yard = answered(open_model="mixtral-8x7b").yardsticks.set_index("yardstick")
     assert yard.loc["hosted", "offer"] == ""
     assert np.isnan(yard.loc["hosted", "usd_per_month"])
+
+
+# The search for the cheapest
+
+
+def test_offers_left_out_of_the_search_could_never_have_been_the_cheapest(monkeypatch):
+    before = many().options
+    everything = lambda facts, choice, need, load, holds, factors: holds | ~holds.any(axis=0)  # noqa: E731
+    monkeypatch.setattr(rented_gpus, "_within_reach", everything)
+    pd.testing.assert_frame_equal(evaluate(random_rows(), shipped()).options, before)
 
 
 # The door
