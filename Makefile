@@ -5,7 +5,7 @@ READY := .venv/.ready
 PRESET ?=
 PARAMS ?=
 
-.PHONY: report lab test check bench format parameters lock clean
+.PHONY: report lab test check bench format parameters picture lock clean
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
@@ -32,6 +32,9 @@ format: $(READY)
 
 parameters: $(READY)  ## write data/question.yaml anew into the notebooks
 	$(BIN)/python tests/write_parameters.py
+
+picture: $(READY)  ## draw the README's picture anew
+	$(BIN)/python tests/make_picture.py
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'

@@ -1,13 +1,14 @@
 """Panels: an answer in, a piece of HTML out; what the notebooks, the report and the app show."""
 
+import re
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from . import charts, scenario, throughput
 from .evaluate import Answer
-from .facts import Facts
 from .options import TITLES
 from .scenario import CRITERIA
 from .unlock import single_changes
@@ -34,6 +35,9 @@ def bottom_line(answer: Answer) -> str:
         f"<p>A close call: {' and '.join(close)} scored within 0.02. Look at the criteria below.</p>" if close else ""
     )
 
+
+STYLE = (Path(__file__).with_name("templates") / "report" / "panels.css").read_text()
+"""How panels look, on the page of a report and in a notebook alike."""
 
 CLOSE_CALL = 0.02
 """Scores nearer than this are told as a close call: a step of a skill or a few per cent of cost turns them round."""
@@ -62,23 +66,33 @@ def _nothing_allowed(answer: Answer) -> str:
     says = "<p class='bottom-line'><strong>Nothing is allowed as asked.</strong> "
     if changes.empty:
         return says + "No single change opens an option; the table of options says what each would need.</p>"
-    items = "".join(f"<li>{escape(row.change)} opens {TITLES[row.option]}</li>" for row in changes.itertuples())
+    opened = changes.groupby("change", sort=False)["option"].agg(lambda names: " and ".join(TITLES[n] for n in names))
+    items = "".join(f"<li>{escape(change)} opens {options}</li>" for change, options in opened.items())
     return f"{says}One of these changes would do:</p><ul>{items}</ul>"
 
 
 def table(frame: pd.DataFrame, caption: str, left: int = 1) -> str:
-    """A frame as an HTML table, everything escaped, numbers to the right after the first `left` columns."""
+    """A frame as an HTML table: everything escaped, links as links, numbers to the right after `left` columns."""
     body = frame.to_html(index=False, escape=True, border=0, classes=f"wtr left{left}", na_rep="–", justify="left")
+    body = re.sub(r"<td>(https://([^/<\s]+)[^<\s]*)</td>", r'<td><a href="\1">\2</a></td>', body)
     return body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)
+
+
+def titles(answer: Answer) -> pd.Series:
+    """Title of every option of the answer; one that comes to the same as another says so."""
+    rows = answer.options
+    first = rows.groupby("npv_usd", sort=False)["option"].transform("first").astype(str)
+    own = rows["option"].astype(str)
+    return own.map(TITLES).where(own == first, own.map(TITLES) + " (here the same as " + first.map(TITLES) + ")")
 
 
 def options_table(answer: Answer) -> str:
     """One row an option: verdict, cost, time, size, score."""
-    found = answer.options.sort_values(["rank", "npv_usd"])
+    found = answer.options.assign(title=titles(answer)).sort_values(["rank", "npv_usd"])
     return table(
         pd.DataFrame(
             {
-                "Option": found["option"].astype(str).map(TITLES),
+                "Option": found["title"],
                 "Verdict": found["verdict"].astype(str),
                 "USD a month": found["usd_per_month"].map(usd),
                 "USD per Mtok": found["usd_per_mtok"].map("{:.2f}".format),
@@ -234,7 +248,7 @@ def sources(answer: Answer) -> str:
             "High": figures["high"].map("{:g}".format),
             "Unit": figures["unit"],
             "Meaning": figures["meaning"],
-            "Source": figures["source"],
+            "Source": figures["source"].where(figures["source"] != "estimate", "estimate: " + figures["note"]),
             "Read on": figures["read_on"],
         }
     )
@@ -279,9 +293,9 @@ def _sourced(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     )
 
 
-def small_print(facts: Facts) -> str:
+def small_print(answer: Answer) -> str:
     """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
-    rows = throughput.accuracy(facts.table("throughput")).reset_index(names="gpu")
+    rows = throughput.accuracy(answer.facts.table("throughput")).reset_index(names="gpu")
     shown = pd.DataFrame(
         {
             "GPU": rows["gpu"],

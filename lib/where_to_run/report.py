@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from nbconvert import HTMLExporter
 
 from . import panels, scenario
 from .evaluate import Answer
-from .options import TITLES
 from .paths import NOTEBOOKS
 from .unlock import single_changes
 
@@ -127,11 +127,13 @@ def _plain(value: Any) -> Any:
 
 
 def summary(answer: Answer) -> str:
-    """What a terminal shows: the recommendation, and a line per option with its cost or what struck it out."""
-    lines = [re.sub(r"<[^>]+>", " ", panels.bottom_line(answer).replace("</p>", "\n")).strip(), ""]
-    for row in answer.options.sort_values(["rank", "npv_usd"]).to_dict("records"):
-        said = f"{panels.usd(row['usd_per_month']):>12} a month   score {row['score']:.2f}   {row['verdict']}"
+    """What a terminal shows: the recommendation, and a line per option with its cost or the rule that struck it out."""
+    first = unescape(re.sub(r"<[^>]+>", "", panels.bottom_line(answer).replace("</p>", "\n").replace("<li>", "\n- ")))
+    lines = [line.strip() for line in first.strip().splitlines()] + [""]
+    struck = answer.verdicts[answer.verdicts["verdict"] == "blocked"].drop_duplicates("option").set_index("option")
+    for row in answer.options.assign(title=panels.titles(answer)).sort_values(["rank", "npv_usd"]).to_dict("records"):
+        said = f"{panels.usd(row['usd_per_month'])} a month, score {row['score']:.2f}, {row['verdict']}"
         if row["verdict"] == "blocked":
-            said = f"{'struck out':>12}   {row['because']}"
-        lines.append(f"  {TITLES[row['option']]:<22}{said}")
-    return "\n".join(re.sub(r" +", " ", lines[0]).split("\n") + lines[1:])
+            said = f"struck out by {struck.at[row['option'], 'rule']}: {row['because']}"
+        lines.append(f"  {row['title']}: {said}")
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
 
-from . import scenario
+from . import panels, scenario
 from .evaluate import Answer, evaluate
 from .facts import Facts
 from .scenario import Field
@@ -54,7 +54,7 @@ def control(field: Field, value: Any) -> widgets.SelectionSlider:
         tooltip=field.meaning,
         continuous_update=False,
         style={"description_width": "22em"},
-        layout={"width": "min(46em, 98%)"},
+        layout={"width": "min(68em, 98%)"},
     )
 
 
@@ -77,7 +77,8 @@ class Workbook:
         self._controls = {f.name: control(f, self.rows[f.name].iloc[0]) for f in headline}
         for slider in self._controls.values():
             slider.observe(self._moved, names="value")
-        return widgets.VBox([*self._controls.values(), self._status])
+        style = widgets.HTML(f"<style>{panels.STYLE}</style>")
+        return widgets.VBox([style, *self._controls.values(), self._status])
 
     def show(self, panel: Callable[[Answer], str]) -> None:
         """Show a panel here, and keep it in step with the sliders."""
