@@ -30,6 +30,7 @@ FLOORS = [
     ["unlock"],
     ["charts"],
     ["panels"],
+    ["provenance"],
     ["workbook", "warm"],
     ["report"],
     ["cli"],
