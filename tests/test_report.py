@@ -137,6 +137,19 @@ def test_a_report_that_fails_leaves_the_older_one_and_no_trace(hospital, monkeyp
     assert [path.name for path in hospital.parent.iterdir()] == ["hospital"]
 
 
+def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert main(["report", "--out", str(tmp_path)]) == 2
+    assert "holds other things than a report" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["report", "--out", str(tmp_path / "file" / "r")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
 def test_a_report_is_about_one_scenario(tmp_path):
     answer = evaluate(scenario.grid(spikiness=[2, 8]), facts.load())
     with pytest.raises(scenario.ScenarioError, match="one scenario; 2 were asked"):

@@ -32,29 +32,35 @@ def folder_name(preset: str, changes: Mapping[str, Any]) -> str:
     return f"{stem}-{hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()[:8]}"
 
 
+FILES = {"report.html", "report.ipynb", "decision.json"}
+
+
 def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     """Write report.html, report.ipynb and decision.json of a one-scenario answer into a folder; returns the folder.
 
     The files are made aside and moved in at once: a failure leaves nothing half-written, and an older report stays
-    until the new one is whole. Raises what the notebook raised.
+    until the new one is whole. Refuses a folder that holds anything but an older report. Raises what the notebook
+    raised.
     """
     if len(answer.scenarios) != 1:
         raise scenario.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
+    folder = folder.absolute()
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= FILES):
+        raise scenario.ScenarioError(f"{folder} exists and holds other things than a report; name a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write(answer, parameters, aside)
-        aside.chmod(0o755)
+        _write(answer, parameters, aside / "new")
         if folder.exists():
-            shutil.rmtree(folder)
-        aside.replace(folder)
-    except BaseException:
+            folder.replace(aside / "old")
+        (aside / "new").replace(folder)
+    finally:
         shutil.rmtree(aside, ignore_errors=True)
-        raise
     return folder
 
 
 def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
+    folder.mkdir()
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
         str(folder / "report.ipynb"),
