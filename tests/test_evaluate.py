@@ -96,8 +96,10 @@ def test_the_lines_of_an_option_add_up_to_its_monthly_cost():
     total = answer.lines.groupby(["scenario", "option"])["usd"].sum()
     months = answer.scenarios["horizon_months"]
     for row in answer.options.itertuples():
-        expected = total[row.scenario, row.option] / months[row.scenario]
-        assert row.usd_per_month == pytest.approx(expected, rel=1e-9)
+        # no lines, no cost: nothing on offer can serve the load
+        assert ((row.scenario, row.option) in total.index) == (not row.misfits)
+        expected = total.get((row.scenario, row.option), np.nan) / months[row.scenario]
+        assert row.usd_per_month == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
 def test_the_present_value_is_that_of_the_lines_without_the_capital_tied_up():
@@ -107,7 +109,8 @@ def test_the_present_value_is_that_of_the_lines_without_the_capital_tied_up():
     worth = cash["usd"] / (1 + yearly) ** (cash["month"] / 12)
     worth = worth.groupby([cash["scenario"], cash["option"]]).sum()
     for row in answer.options.itertuples():
-        assert row.npv_usd == pytest.approx(worth[row.scenario, row.option], rel=1e-9)
+        expected = worth.get((row.scenario, row.option), np.nan)
+        assert row.npv_usd == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
 def test_a_token_costs_the_present_value_over_the_discounted_tokens_that_were_served():
@@ -115,7 +118,8 @@ def test_a_token_costs_the_present_value_over_the_discounted_tokens_that_were_se
     waiting = answer.lines[answer.lines["line"] == "bill while waiting for delivery"]
     served = set(waiting["scenario"])
     assert 0 < len(served) < len(answer.scenarios)
-    wait = shipped().value("own.delivery_weeks") / (365.25 / 7 / 12)
+    weeks = shipped().value("own.delivery_weeks") + shipped().value("setup_weeks.own_gpus")
+    wait = weeks / (365.25 / 7 / 12)
     for s, asked in answer.scenarios.iterrows():
         months = np.arange(1, asked["horizon_months"] + 1)
         requests = asked["requests_per_month"] * (1 + asked["growth_per_month"]) ** (months - 1)
@@ -139,11 +143,26 @@ def test_capital_and_running_cost_are_what_their_lines_say():
     capex = own[hardware].groupby(by)["usd"].sum()
     aside = own[hardware | own["line"].isin(["residual value", "capital tied up"])].groupby(by)["usd"].sum()
     total = answer.lines.groupby(by)["usd"].sum()
-    for row in answer.options.itertuples():
+    for row in answer.options[answer.options["misfits"] == 0].itertuples():
         at = (row.scenario, row.option)
         months = answer.scenarios["horizon_months"][row.scenario]
         assert row.capex_usd == pytest.approx(capex.get(at, 0.0), rel=1e-9)
         assert row.running_usd_per_month == pytest.approx((total[at] - aside.get(at, 0.0)) / months, rel=1e-9)
+
+
+def test_where_nothing_on_offer_serves_the_load_there_are_no_figures_no_lines_and_no_machines():
+    answer = many()
+    names = ["usd_per_month", "running_usd_per_month", "npv_usd", "usd_per_mtok", "capex_usd"]
+    names += ["gpus", "utilisation", "overflow_share"]
+    found = answer.options.astype({"option": str}).set_index(["scenario", "option"])
+    misfit = found.index[found["misfits"] == 1]
+    assert {"rented", "owned", "split_by_domain"} <= set(misfit.get_level_values("option"))
+    assert found.loc[misfit, names].isna().all(axis=None)
+    assert (found.loc[misfit, "verdict"] == "blocked").all()
+    fits = found.index.difference(misfit)
+    assert found.loc[fits, [n for n in names if n not in ("usd_per_mtok", "utilisation")]].notna().all(axis=None)
+    for frame in (answer.lines, answer.sizing):
+        assert not misfit.isin(list(zip(frame["scenario"], frame["option"], strict=True))).any()
 
 
 # One model, any shape
@@ -210,6 +229,19 @@ def test_more_spikiness_never_lowers_the_cost_of_own_servers(volume, a, b, servi
     answer = answered(requests_per_month=volume, spikiness=sorted([a, b]), capex_limit_usd=1e10, **service)
     less, more = place_worth(answer, "owned", "own_gpus", without=["bill while waiting for delivery"])
     assert less <= more * (1 + 1e-12)
+
+
+def test_more_spikiness_never_lowers_the_cost_of_the_owned_option_as_a_whole():
+    # with the bill while waiting and the people, from 1.1 to 8 in steps of 0.01
+    rising = [round(1.1 + 0.01 * step, 2) for step in range(691)]
+    answer = answered(**FREE, requests_per_month=3e7, gpu="cheapest", spikiness=rising)
+    assert answer.scenarios["spikiness"].tolist() == rising
+    owned = answer.options[answer.options["option"] == "owned"]
+    assert (owned["misfits"] == 0).all()
+    worth = owned.sort_values("scenario")["npv_usd"].to_numpy()
+    falls = [(a, float(x), float(y)) for a, (x, y) in zip(rising, pairwise(worth), strict=False) if y < x * (1 - 1e-12)]
+    assert falls == []
+    assert worth[-1] > worth[0]
 
 
 @few
@@ -351,6 +383,37 @@ def test_patient_data_without_a_contract_is_kept_from_the_api_by_the_rule_that_s
     assert option(answer, "api")["verdict"] == "blocked"
     signed = answered(sensitive_share=1, regimes=["hipaa"], evidence=["baa", *PROMISES])
     assert option(signed, "api")["verdict"] == "conditional"
+
+
+HIPAA = "hipaa-needs-a-business-associate-agreement"
+GDPR = "personal-data-in-the-eu-needs-a-processor-contract-and-a-transfer-basis"
+
+
+@pytest.mark.parametrize(
+    ("regime", "rule", "lifts", "api", "rented"),
+    [
+        ("hipaa", HIPAA, [], "blocked", "conditional"),
+        ("hipaa", HIPAA, ["baa"], "blocked", "ok"),
+        ("hipaa", HIPAA, ["zero_retention"], "blocked", "conditional"),
+        ("hipaa", HIPAA, ["baa", "zero_retention"], "conditional", "ok"),
+        ("gdpr", GDPR, [], "blocked", "conditional"),
+        ("gdpr", GDPR, ["dpa"], "blocked", "ok"),
+        ("gdpr", GDPR, ["transfer_basis"], "blocked", "conditional"),
+    ],
+)
+def test_a_rule_may_be_lifted_by_less_on_rented_machines_than_at_an_api(regime, rule, lifts, api, rented):
+    spoken = answered(sensitive_share=1, regimes=[regime], evidence=lifts).verdicts
+    spoken = spoken[spoken["rule"] == rule].groupby("option")["verdict"].unique()
+    assert {name: spoken[name].tolist() for name in ("api", "rented")} == {"api": [api], "rented": [rented]}
+
+
+def test_own_servers_delivered_after_the_horizon_are_blocked():
+    # 30 weeks of delivery and 3 of set-up are 7.6 months
+    answer = answered(**{**FREE, "weeks_to_launch": 60, "horizon_months": 6})
+    spoken = answer.verdicts[answer.verdicts["option"] == "owned"]
+    assert spoken.loc[spoken["verdict"] == "blocked", "rule"].tolist() == ["fits"]
+    assert option(answer, "owned")["verdict"] == "blocked"
+    assert np.isnan(option(answer, "owned")["usd_per_month"])
 
 
 def one_server() -> Facts:

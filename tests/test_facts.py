@@ -4,7 +4,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from where_to_run import facts
+from where_to_run import audit, facts
 from where_to_run.facts import FactsError
 
 HEADER = "table,key,column,value,source,note"
@@ -70,6 +70,7 @@ def test_10_servers_from_18000_to_over_400000_usd_are_shipped(shipped):
 
 def test_the_shipped_data_have_no_problem():
     assert facts.problems() == []
+    assert audit.problems() == []
 
 
 # the day
@@ -114,7 +115,7 @@ def test_a_day_before_the_first_fact_is_refused_and_the_day_it_names_works():
     assert facts.load(named).as_of == named
 
 
-@pytest.mark.parametrize("day", ["yesterday", "22.11.2026", "2026-02-30"])
+@pytest.mark.parametrize("day", ["yesterday", "22.11.2026", "2026-02-30", "2026-9-1", "20260901"])
 def test_a_text_that_is_no_day_is_refused(day):
     with pytest.raises(FactsError, match=rf"as_of: got '{day}'; give a day as 2026-11-22"):
         facts.load(day)
@@ -238,6 +239,16 @@ def test_an_override_of_an_assumption_is_the_value_asked_for(override):
         # what check-data refuses in a shipped table, an override may not bring in either
         ("machines,runpod/l4-1x/global,gpu,h1000,estimate,why", "h1000"),
         ("assumptions,people.benefits_share,unit,bananas,estimate,why", "bananas"),
+        # too few cells, too many
+        ("gpus,h100,memory_gb,94,estimate", "cells"),
+        ("gpus,h100,memory_gb,94,estimate,why,oh", "cells"),
+        ("gpus,h100,memory_gb,94,estimate,why,", "cells"),
+        # an end of the range of its unit that the figure's own range excludes
+        ("assumptions,serving.engine_share,value,0,estimate,why", "keeps off that end"),
+        ("assumptions,people.benefits_share,value,1,estimate,why", "keeps off that end"),
+        # By hand: the range of own.pue is 1.15 to 1.8; ten times off is below 0.115 or above 18
+        ("assumptions,own.pue,value,0.1,estimate,why", "ten times off its range"),
+        ("assumptions,own.pue,value,19,estimate,why", "ten times off its range"),
     ],
 )
 def test_a_bad_override_is_refused_with_its_line_and_its_problem(override, line, words):
@@ -245,6 +256,16 @@ def test_a_bad_override_is_refused_with_its_line_and_its_problem(override, line,
         facts.load(overrides=override(GOOD, line))
     assert "mine.csv, line 3" in str(refused.value)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("pue", [2.5, 17])
+def test_an_override_of_an_assumption_outside_its_range_is_taken_short_of_ten_times(override, pue):
+    assert facts.load(overrides=override(f"assumptions,own.pue,value,{pue},estimate,why")).value("own.pue") == pue
+
+
+def test_a_cell_in_quotes_may_hold_a_comma(override):
+    mine = facts.load(overrides=override('gpus,h100,memory_gb,94,estimate,"the NVL part, as ordered"'))
+    assert mine.table("gpus").loc["h100", "note"] == "the NVL part, as ordered"
 
 
 @pytest.mark.parametrize("memory", ["1", "10000"])
@@ -263,9 +284,9 @@ def test_an_override_file_that_is_not_there_is_refused_by_name(tmp_path):
         facts.load(overrides=tmp_path / "absent.csv")
 
 
-def test_an_empty_override_file_is_refused_by_name(tmp_path):
+def test_an_empty_override_file_is_refused_with_its_empty_first_line(tmp_path):
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(FactsError, match=r"cannot read the override file empty.csv"):
+    with pytest.raises(FactsError, match=rf"empty.csv: its first line is ''; it must be '{HEADER}'"):
         facts.load(overrides=tmp_path / "empty.csv")
 
 
@@ -332,9 +353,11 @@ def test_an_empty_required_cell_is_named(damage):
         facts.read("machines")
 
 
-def test_a_date_that_is_none_is_named(damage):
-    damage("gpus", _cell("h100", "read_on", "2026-13-01"))
-    with pytest.raises(FactsError, match=r"key 'h100', column read_on: got '2026-13-01'; allowed: a date"):
+@pytest.mark.parametrize("column", ["read_on", "effective_from"])
+@pytest.mark.parametrize("day", ["2026-13-01", "2026-9-1", "20260901"])
+def test_a_date_that_is_none_is_named(damage, column, day):
+    damage("gpus", _cell("h100", column, day))
+    with pytest.raises(FactsError, match=rf"key 'h100', column {column}: got '{day}'; allowed: a date as 2026-11-22"):
         facts.read("gpus")
 
 
@@ -394,3 +417,17 @@ def test_an_estimate_without_reasoning_is_found(damage):
     damage("assumptions", _cell("api.retry_share", "note", ""))
     (problem,) = facts.problems()
     assert problem == "assumptions.csv, key 'api.retry_share': an estimate needs its reasoning in note"
+
+
+def test_the_audit_finds_what_is_wrong_with_the_tables(damage):
+    damage("gpus", _cell("h100", "source", "data sheet"))
+    assert facts.problems() == audit.problems()
+    assert len(audit.problems()) == 1
+
+
+def test_the_audit_looks_at_the_rules_and_the_tables_alone_do_not(damage):
+    path = facts.DATA / "rules.yaml"
+    path.write_text(path.read_text().replace("lifted_by: [us_persons]", "lifted_by: [handshake]"))
+    assert facts.problems() == []
+    (problem,) = audit.problems()
+    assert "'handshake' is not among its evidence" in problem

@@ -23,7 +23,7 @@ FIGURES = {
     "api.retry_share": 0,
     "setup_weeks.vendor_api": 2,
     "setup_weeks.rented_gpus": 4,
-    "setup_weeks.own_gpus": 3,
+    "setup_weeks.own_gpus": 0.5 * WEEKS,
     "setup_weeks.routing": 2,
     "setup_usd.vendor_api": 15_000,
     "setup_usd.rented_gpus": 40_000,
@@ -55,8 +55,11 @@ WAGES = {"ml": (180_000, 1.5), "cloud": (90_000, 1), "hardware": (90_000, 1), "i
 
 
 @cache
-def toy(api_price: float = 0.5, delivery_months: float = 1.5) -> facts.Facts:
-    """The toy world with one machine, one server, one API: cached input at half price, output at double."""
+def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
+    """The toy world with one machine, one server, one API: cached input at half price, output at double.
+
+    Own servers serve half a month of set-up after their delivery.
+    """
     assert SKILLS == ("ml", "cloud", "hardware", "integration", "operations")
     made = toy_facts(
         machines=[("two", ("tiny", 2, 2.0, np.nan, np.nan, np.nan))],
@@ -145,8 +148,8 @@ def test_rented_gpus_wait_for_the_slowest_training():
 
 def test_own_servers_wait_for_a_hire_and_take_hands_for_every_further_server():
     # missing: ML 1 level, hardware 4, operations 3: 0.3 + 0.8 + 0.6 = 1.7 people. Hardware cannot be
-    # trained: 2.5 months of search and half of 6 to ramp up = 5.5 months = 23.9 weeks; delivery 6.5 and
-    # set-up 3 are quicker
+    # trained: 2.5 months of search and half of 6 to ramp up = 5.5 months = 23.9 weeks; delivery and set-up,
+    # a month and a half, are quicker
     answer = answered(**TEAM)
     assert option(answer, "owned")["hires"] == pytest.approx(1.7)
     assert option(answer, "owned")["launch_weeks"] == pytest.approx(5.5 * WEEKS)
@@ -156,12 +159,14 @@ def test_own_servers_wait_for_a_hire_and_take_hands_for_every_further_server():
     assert line(answer, "owned", "recruiting and ramp-up") == pytest.approx({0: 96_000})
     # 4 servers (27 replicas / 8), 3 further ones x 0.25 x 10,000, from the middle of month 2 on
     further = {2: 3_750} | {month: 7_500 for month in range(3, 7)}
-    assert line(answer, "owned", "staff for further servers") == pytest.approx(further)
+    assert line(answer, "owned", "staff for further servers", "own_gpus") == pytest.approx(further)
+    assert line(answer, "owned", "staff for further servers", "people") == {}
 
 
 def test_own_servers_with_an_able_team_wait_for_delivery_and_set_up():
-    # 10 months of delivery, then 3 weeks
-    assert option(answered(toy(delivery_months=10), **ABLE), "owned")["launch_weeks"] == pytest.approx(10 * WEEKS + 3)
+    # 10 months of delivery, then half a month
+    answer = answered(toy(delivery_months=10), **ABLE, horizon_months=12)
+    assert option(answer, "owned")["launch_weeks"] == pytest.approx(10.5 * WEEKS)
 
 
 def test_a_split_needs_the_highest_level_of_its_parts_and_shares_their_staff():
@@ -221,7 +226,7 @@ def test_changing_an_own_model_takes_one_level_more_in_ml(customisation, level):
     ],
 )
 def test_until_delivery_the_cheaper_place_allowed_serves_and_is_paid(api_price, control, monthly):
-    # delivered in the middle of month 2
+    # a month of delivery, half a month of set-up: own servers serve from the middle of month 2
     answer = answered(toy(api_price), control=control)
     waiting = line(answer, "owned", "bill while waiting for delivery", "own_gpus")
     assert waiting == pytest.approx({1: monthly, 2: monthly / 2})
@@ -235,7 +240,7 @@ def test_where_only_the_api_is_allowed_it_serves_until_delivery_though_rented_is
     assert bill[0].tolist() == pytest.approx([0, 22_995, 11_497.5, 0, 0, 0, 0])
 
 
-# Own servers over 6 months, delivered after 1.5: hardware 4 x (100,000 x 1.15 + 5,000) = 480,000; power 4.5
+# Own servers over 6 months, serving after 1.5: hardware 4 x (100,000 x 1.15 + 5,000) = 480,000; power 4.5
 # months x (4 x 131.40 idle + 0.5 at work x 197.10) = 2,808.675; colocation 4.5 x 4 x 800 = 14,400;
 # maintenance 4.5 x 4,000 = 18,000; residual value at 6 months 80 % = -320,000; set-up 50,000; platform 6 x
 # 1,500 = 9,000; least staff 6 x 19,000 = 114,000; further servers 4.5 x 7,500 = 33,750. Sum 401,958.675
@@ -257,6 +262,35 @@ def test_behind_an_air_gap_nothing_is_served_nor_paid_until_delivery():
     assert line(answer, "owned", "bill while waiting for delivery") == {}
     assert option(answer, "owned")["npv_usd"] == pytest.approx(OWNED)
     assert option(answer, "owned")["usd_per_mtok"] == pytest.approx(OWNED / 88_695)
+
+
+def test_utilisation_is_the_share_of_gpu_hours_in_operation_at_work():
+    # own: 4 servers of 8 GPUs, 5 requests/s x 0.8 s = 4 at work, in 4.5 of 6 months: 4 x 4.5 / (32 x 4.5)
+    answer = answered(**ABLE)
+    assert option(answer, "owned")["gpus"] == 32
+    assert option(answer, "owned")["utilisation"] == pytest.approx(4 / 32)
+    # rented: 14 machines of two
+    assert option(answer, "rented")["gpus"] == 28
+    assert option(answer, "rented")["utilisation"] == pytest.approx(4 / 28)
+
+
+def test_months_before_own_servers_serve_do_not_count_in_their_utilisation():
+    # 20 % growth a month: 6, 7.2, 8.64, 10.368, 12.4416 requests/s from month 2 on. Busy at the peak 24, 28.8,
+    # 34.56, 41.472, 49.766; + 1.0615 x sqrt(5 x busy / 4) = 29.81, 35.17, 41.54, 49.11, 58.14; whole and with the
+    # spare 31, 37, 43, 51, 60; servers of eight 4, 5, 6, 7, 8. Month 2 counts half:
+    # 0.8 x (6 / 2 + 7.2 + 8.64 + 10.368 + 12.4416) = 33.31968 at work of 8 x (4 / 2 + 5 + 6 + 7 + 8) = 224
+    found = option(answered(**ABLE, growth_per_month=0.2), "owned")
+    assert found["utilisation"] == pytest.approx(33.31968 / 224)
+
+
+@pytest.mark.parametrize(("delivery_months", "misfits"), [(5.4, 0), (5.5, 1), (8, 1)])
+def test_own_servers_that_would_not_serve_before_the_horizon_ends_are_no_option(delivery_months, misfits):
+    # half a month of set-up, a horizon of 6 months
+    answer = answered(toy(delivery_months=delivery_months), **ABLE)
+    assert option(answer, "owned")["misfits"] == misfits
+    assert np.isnan(option(answer, "owned")["npv_usd"]) == bool(misfits)
+    assert ("owned" in set(answer.lines["option"])) == (not misfits)
+    assert ("owned" in set(answer.sizing["option"])) == (not misfits)
 
 
 @pytest.mark.parametrize(

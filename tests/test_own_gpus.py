@@ -10,67 +10,82 @@ EIGHT = ("eight", ("tiny", 8, 100_000, 5_000, 4.0))
 """A server of eight GPUs: 100,000 USD, 5,000 USD to install, 4 kW."""
 
 
-def bill(servers, load, gpu="cheapest", rate=0.01, limit=1e9, figures=()):
+def bill(servers, load, gpu="cheapest", rate=0.01, limit=1e9, hands=0.0, figures=()):
     facts = toy_facts(servers=servers, figures=figures)
     need = replicas.needed(facts, "toy", load)
     number = len(load.requests)
     asked = np.full(number, gpu, dtype=object)
     factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
-    return own_gpus.bill(facts, load, need, asked, factors, np.full(number, float(limit)))
+    return own_gpus.bill(facts, load, need, asked, factors, own_gpus.Limits(np.full(number, float(limit)), hands))
 
 
 def usd(found, line, scenario=0) -> list[float]:
     return found.lines[line][scenario].tolist()
 
 
-GROWING = [5.0, 5.0, 10.0]
+GROWING = [5.0, 5.0, 5.0, 10.0]
 # Replicas as in test_rented_gpus: 27 at 5 requests/s -> 4 servers of eight (27 / 8 = 3.4). At 10
 # requests/s: 40 busy at the peak, + 1.1 x sqrt(5 x 40 / 4) = 7.78 -> 48, 49 with the spare -> 7 servers.
-# Delivery takes a month and a half.
+# Delivery takes a month and a half, so what is ordered in month t is for month t + 1 + 2.
 
 
-def test_three_months_of_own_servers_are_right_line_by_line():
-    found = bill([EIGHT], toy_load(GROWING))
-    # 4 servers ordered on the day of the decision, 3 more a month before they are needed
-    assert usd(found, "servers") == pytest.approx([400_000, 0, 300_000, 0])
-    assert usd(found, "network") == pytest.approx([40_000, 0, 30_000, 0])  # 10 %
-    assert usd(found, "spare parts") == pytest.approx([20_000, 0, 15_000, 0])  # 5 %
-    assert usd(found, "installation") == pytest.approx([20_000, 0, 15_000, 0])
+def test_four_months_of_own_servers_are_right_line_by_line():
+    found = bill([EIGHT], toy_load(GROWING), hands=2_500)
+    # the 4 servers of month 3 are ordered on the day of the decision, the 3 more of month 4 in month 1
+    assert usd(found, "servers") == pytest.approx([400_000, 300_000, 0, 0, 0])
+    assert usd(found, "network") == pytest.approx([40_000, 30_000, 0, 0, 0])  # 10 %
+    assert usd(found, "spare parts") == pytest.approx([20_000, 15_000, 0, 0, 0])  # 5 %
+    assert usd(found, "installation") == pytest.approx([20_000, 15_000, 0, 0, 0])
     # one server-month: 4 kW x 0.75 x PUE 1.5 x 730 h x 0.1 USD = 328.50 USD in full, 40 % of it when idle =
-    # 131.40. month 2: 4 servers half the month = 2 server-months, at work 5 x 0.8 s / 8 = 0.5 servers half
-    # the month = 0.25: 2 x 131.4 + 0.25 x 197.1 = 312.075; month 3: 7 x 131.4 + 10 x 0.8 / 8 x 197.1 =
-    # 1,116.90
-    assert usd(found, "power") == pytest.approx([0, 0, 312.075, 1_116.9])
-    assert usd(found, "colocation") == pytest.approx([0, 0, 1_600, 5_600])  # 4 kW x 200 = 800 a server-month
-    assert usd(found, "maintenance") == pytest.approx([0, 0, 2_000, 7_000])  # 100,000 x 12 % / 12 = 1,000
-    # in month 3 four servers are 3 months old: 1 - 0.4 x 3/12 = 90 %; three are 1 month old: 1 - 0.4/12 =
-    # 96.67 %
-    assert usd(found, "residual value") == pytest.approx([0, 0, 0, -650_000])  # 360,000 + 290,000
-    # 1 % a month on what the hardware is worth at the start of the month: 400,000, then 400,000 x (1 -
-    # 0.4/12), then 400,000 x (1 - 0.4 x 2/12) + 300,000
-    assert usd(found, "capital tied up") == pytest.approx([0, 4_000, 3_866.6667, 6_733.3333])
+    # 131.40. A whole month of 4 servers, at work 5 x 0.8 s / 8 = 0.5 of them: 4 x 131.4 + 0.5 x 197.1 =
+    # 624.15; half of it in month 2 = 312.075. Month 4: 7 x 131.4 + 10 x 0.8 / 8 x 197.1 = 1,116.90
+    assert usd(found, "power") == pytest.approx([0, 0, 312.075, 624.15, 1_116.9])
+    assert usd(found, "colocation") == pytest.approx([0, 0, 1_600, 3_200, 5_600])  # 4 kW x 200 = 800 a server-month
+    assert usd(found, "maintenance") == pytest.approx([0, 0, 2_000, 4_000, 7_000])  # 100,000 x 12 % / 12 = 1,000
+    # 3 servers beyond the first at 2,500, half of month 2; 6 in month 4
+    assert usd(found, "staff for further servers") == pytest.approx([0, 0, 3_750, 7_500, 15_000])
+    # in month 4 four servers are 4 months old: 1 - 0.4 x 4/12 = 86.67 %; three are 3 months old: 1 - 0.4 x
+    # 3/12 = 90 %: 346,666.67 + 270,000
+    assert usd(found, "residual value") == pytest.approx([0, 0, 0, 0, -616_666.6667])
+    # 1 % a month on what the hardware is worth at the start of the month: 400,000; 400,000 x (1 - 0.4/12) +
+    # 300,000 = 686,666.67; 400,000 x (1 - 0.4 x 2/12) + 300,000 x (1 - 0.4/12) = 373,333.33 + 290,000;
+    # 400,000 x 0.9 + 300,000 x (1 - 0.4 x 2/12) = 360,000 + 280,000
+    assert usd(found, "capital tied up") == pytest.approx([0, 4_000, 6_866.6667, 6_633.3333, 6_400])
     bought = {"servers", "network", "spare parts", "installation", "residual value", "capital tied up"}
-    assert set(found.lines) == bought | {"power", "colocation", "maintenance"}
+    assert set(found.lines) == bought | {"power", "colocation", "maintenance", "staff for further servers"}
     assert found.fits.tolist() == [True]
 
 
 def test_servers_are_counted_whole_and_work_only_after_delivery():
     machines = bill([EIGHT], toy_load(GROWING)).machines
-    assert machines.count[0].tolist() == [0, 4, 4, 7]
-    assert machines.gpus[0].tolist() == [0, 32, 32, 56]
-    assert machines.running[0] == pytest.approx([0, 0, 16, 56])
-    assert machines.busy[0] == pytest.approx([0, 0, 2, 8])
+    # counted as needed from month 1 on; the share of the month they serve stands apart
+    assert machines.count[0].tolist() == [0, 4, 4, 4, 7]
+    assert machines.gpus[0].tolist() == [0, 32, 32, 32, 56]
+    assert machines.working[0] == pytest.approx([0, 4, 4, 4, 8])  # 5 or 10 requests/s x 0.8 s, a GPU each
+    assert machines.operating[0] == pytest.approx([0, 0, 0.5, 1, 1])
     # 32 replicas carry 32 requests/s, the mean is 5, a Gamma law of cv 1 is exponential
     assert machines.spilled[0] == pytest.approx(np.exp(-32 / 5))
     assert (machines.contract[0], machines.replica[0]) == ("bought", "1 x tiny, fp8")
 
 
+MONTH = 365.25 / 7 / 12
+"""Weeks."""
+
+
+def test_set_up_after_delivery_is_waited_for_too():
+    # 1.5 months of delivery and 1 of set-up: ordered 3 months ahead, so the first order is for month 4
+    found = bill([EIGHT], toy_load(GROWING), figures={"setup_weeks.own_gpus": MONTH})
+    assert usd(found, "servers") == pytest.approx([700_000, 0, 0, 0, 0])
+    assert found.machines.operating[0] == pytest.approx([0, 0, 0, 0.5, 1])
+
+
 def test_nothing_runs_before_delivery():
-    # delivered after 4 months, the horizon has 3: bought, awaited and sold, but never powered
-    found = bill([EIGHT], toy_load(GROWING), figures={"own.delivery_weeks": 4 * 365.25 / 7 / 12})
-    for line in ("power", "colocation", "maintenance"):
-        assert usd(found, line) == [0, 0, 0, 0]
-    assert usd(found, "servers")[0] == pytest.approx(400_000)
+    # delivered after 5 months, the horizon has 4: bought, awaited and sold, but never powered
+    found = bill([EIGHT], toy_load(GROWING), hands=2_500, figures={"own.delivery_weeks": 5 * MONTH})
+    for line in ("power", "colocation", "maintenance", "staff for further servers"):
+        assert usd(found, line) == [0, 0, 0, 0, 0]
+    # the one order is for the most any month needs, and nothing more is needed after the horizon
+    assert usd(found, "servers") == pytest.approx([700_000, 0, 0, 0, 0])
 
 
 def test_servers_no_longer_needed_stay_until_the_end():
@@ -117,9 +132,28 @@ def test_the_cheapest_server_within_the_capital_limit_is_taken_over_a_cheaper_on
     assert found.offer.tolist() == [taken]
 
 
+@pytest.mark.parametrize(("limit", "taken"), [(840_000, "eight"), (839_999, "hungry")])
+def test_what_the_month_of_delivery_needs_counts_against_the_capital_limit(limit, taken):
+    # the first order serves month 3, when 10 requests/s need 7 servers: 7 x 120,000 = 840,000; of the
+    # hungry ones 7 x 108,500 = 759,500
+    load = toy_load([5.0] * 2 + [10.0] * 34)
+    assert bill([EIGHT, HUNGRY], load, limit=limit).offer.tolist() == [taken]
+
+
 def test_hardware_of_later_months_does_not_count_against_the_capital_limit():
-    # 300,000 more in month 2 are not upfront; of 479,999 and 480,000 only the four servers of month 0 count
+    # 300,000 more in month 33 are not upfront: only the four servers of month 0 count
     assert bill([EIGHT, HUNGRY], toy_load([5.0] * 35 + [10.0]), limit=480_000).offer.tolist() == ["eight"]
+
+
+@pytest.mark.parametrize(("hands", "taken"), [(756, "half"), (757, "eight")])
+def test_hands_for_further_servers_count_in_choosing_the_server(hands, taken):
+    # half an `eight` at half its price: 27 replicas take 7 (27 / 4 = 6.75) in place of 4, half an `eight`
+    # less. Over 36 months, 34.5 of them in operation, at no discount, that one half costs 50,000 x 1.15 +
+    # 2,500 = 60,000 to buy, fetches 15,000 and takes 34.5 x (65.70 idle power + 400 + 500) = 33,316.65:
+    # 78,316.65 saved. Further servers are 6 in place of 3: 3 x 34.5 = 103.5 server-months more to tend, at
+    # 756 USD 78,246, at 757 USD 78,349.50
+    half = ("half", ("tiny", 4, 50_000, 2_500, 2.0))
+    assert bill([EIGHT, half], toy_load(horizon=36), rate=0, hands=hands).offer.tolist() == [taken]
 
 
 def test_who_insists_on_a_gpu_buys_it():

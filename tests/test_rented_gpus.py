@@ -19,6 +19,11 @@ def bill(machines, load, gpu="cheapest", rate=0.0, terms=3, figures=()):
     return rented_gpus.bill(facts, load, fleet, factors, terms)
 
 
+def slots(number) -> dict[str, float]:
+    """The most requests a replica holds at once, on a GPU of any size."""
+    return {"serving.max_sequences": number, "serving.max_sequences_large_gpu": number}
+
+
 def usd(found, line, scenario=0) -> list[float]:
     return found.lines[line][scenario].tolist()
 
@@ -47,12 +52,12 @@ def test_the_bill_of_27_replicas_on_14_machines_is_right_line_by_line():
 def test_28_gpus_stand_ready_and_4_of_them_are_at_work_on_average():
     machines = bill([ON_DEMAND], toy_load()).machines
     assert machines.gpus[0, 1] == 28
-    assert machines.running[0, 1] == 28  # idle or busy
-    assert machines.busy[0, 1] == pytest.approx(4)  # 5 requests/s x 0.8 s
+    assert machines.operating[0].tolist() == [0, 1]  # idle or busy
+    assert machines.working[0, 1] == pytest.approx(4)  # 5 requests/s x 0.8 s
     # capacity 28 replicas / (0.8 s / 0.8) = 28 requests/s over a mean of 5; a Gamma law of cv 1 is
     # exponential
     assert machines.spilled[0] == pytest.approx(np.exp(-28 / 5))
-    assert (machines.contract[0], machines.replica[0], machines.basis[0]) == ("on demand", "1 x tiny, fp8", "measured")
+    assert (machines.contract[0], machines.replica[0], machines.basis[0]) == ("on demand", "1 x tiny, fp8", "fitted")
 
 
 def test_machines_cost_the_same_idle_or_busy():
@@ -60,13 +65,13 @@ def test_machines_cost_the_same_idle_or_busy():
     found = bill([ON_DEMAND], joined(toy_load(5, 4), toy_load(2.5, 8)))
     assert found.lines["machines"][:, 1] == pytest.approx([20_440, 20_440])
     assert found.lines["egress"][:, 1] == pytest.approx([5.256, 2.628])
-    assert found.machines.busy[:, 1] == pytest.approx([4, 2])
+    assert found.machines.working[:, 1] == pytest.approx([4, 2])
 
 
 def test_with_many_slots_the_busiest_share_decides_over_the_headroom():
     # 100 slots: headroom 1.1 x sqrt(5 x 20 / 100) = 1.1 gives 21.1; 20 / 0.9 = 22.2 -> 23, 24 with the
     # spare
-    found = bill([ON_DEMAND], toy_load(), figures={"serving.max_sequences": 100})
+    found = bill([ON_DEMAND], toy_load(), figures=slots(100))
     assert usd(found, "storage")[1] == pytest.approx(1_200)  # 24 x 50
     assert usd(found, "machines")[1] == pytest.approx(17_520)  # 12 x 2 x 730
 
@@ -74,7 +79,7 @@ def test_with_many_slots_the_busiest_share_decides_over_the_headroom():
 def test_memory_caps_the_slots_where_the_engine_does_not():
     # cache 0.9 x 80 - 61.48 - 1.02 x 10 = 0.32 GB; at 8 bit 100,000 / 2 B/token x 1,500 = 75 MB a request:
     # 4 slots, so 27 replicas again (2 slots, the cache at 16 bit, would take 29; 10,000 would take 24)
-    found = bill([ON_DEMAND], toy_load(), figures={"serving.max_sequences": 1e4, "serving.memory_overhead_gb": 61.48})
+    found = bill([ON_DEMAND], toy_load(), figures=slots(1e4) | {"serving.memory_overhead_gb": 61.48})
     assert usd(found, "storage")[1] == pytest.approx(1_350)  # 27 x 50
 
 
@@ -172,6 +177,10 @@ def test_what_can_wait_fills_idle_hours_and_runs_on_spot_beyond_them():
     found = bill([SPOT], toy_load(5, 2, batch_share=0.9))
     assert usd(found, "machines")[1] == pytest.approx(2_920)  # 2 x 2 x 730
     assert usd(found, "spot machines")[1] == pytest.approx(83.95)  # 0.23 x 0.5 x 730
+    # 0.46 GPUs of spot beside the 4 that stand ready and work up to 90 %
+    assert found.machines.count[0, 1] == 2
+    assert found.machines.gpus[0, 1] == pytest.approx(4.46)
+    assert found.machines.working[0, 1] == pytest.approx(4.06)  # 4 x 0.9 + 0.46
 
 
 def test_waiting_work_that_fits_into_idle_hours_costs_nothing_more():
@@ -187,6 +196,9 @@ def test_when_all_can_wait_nothing_stands_ready():
     found = bill([SPOT], toy_load(5, 4, batch_share=1.0))
     assert usd(found, "machines")[1] == 0
     assert usd(found, "spot machines")[1] == pytest.approx(839.5)  # 2.3 x 0.5 x 730
+    # 2.3 machines of two GPUs, all at work
+    assert found.machines.gpus[0, 1] == pytest.approx(4.6)
+    assert found.machines.working[0, 1] == pytest.approx(4.6)
 
 
 def test_without_a_spot_price_waiting_work_pays_the_price_on_demand():

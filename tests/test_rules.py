@@ -16,13 +16,14 @@ def _profile(regimes="", evidence="", control="none", customisation="prompting")
 
 
 def _rule(when, keep=(), conditional=(), lifted_by=()):
-    return {"when": when, "keep_on": list(keep), "conditional_on": list(conditional), "lifted_by": list(lifted_by)}
+    return {"when": when, "keep_on": list(keep), "conditional_on": list(conditional), "lifted_by": lifted_by}
 
 
 HEALTH = _rule(
     {"data_class": ["sensitive"], "regimes": ["health"]}, ["own_gpus"], ["rented_gpus"], ["contract", "audit"]
 )
 GAP = _rule({"control": ["air_gapped"]}, ["own_gpus"])
+BY_PLACE = HEALTH | {"lifted_by": {"vendor_api": ["contract", "audit"], "rented_gpus": ["contract"]}}
 
 
 def test_the_positions_used_here_are_those_of_the_scenario():
@@ -60,6 +61,31 @@ def test_a_rule_that_nothing_lifts_stays_whatever_the_evidence():
     assert level.tolist() == [[BLOCKED, BLOCKED, OK]] * 4
 
 
+@pytest.mark.parametrize(
+    ("evidence", "verdicts"),
+    [
+        ("", [BLOCKED, CONDITIONAL, OK]),
+        ("contract", [BLOCKED, OK, OK]),
+        ("audit", [BLOCKED, CONDITIONAL, OK]),
+        ("audit,contract", [CONDITIONAL, OK, OK]),
+    ],
+)
+def test_evidence_by_place_lifts_the_places_it_suffices_for(evidence, verdicts):
+    level, _ = rules.judge([BY_PLACE], _profile("health", evidence))
+    assert level[SENSITIVE].tolist() == [verdicts] * 2
+
+
+def test_one_list_lifts_a_rule_everywhere_and_a_mapping_where_it_says():
+    assert [rules.lifts(HEALTH, place) for place in PLACES] == [["contract", "audit"]] * 3
+    assert [rules.lifts(BY_PLACE, place) for place in PLACES] == [["contract", "audit"], ["contract"], []]
+    assert [rules.lifts(GAP, place) for place in PLACES] == [[]] * 3
+
+
+def test_a_place_the_mapping_does_not_name_is_not_lifted():
+    level, _ = rules.judge([GAP | {"lifted_by": {"rented_gpus": ["audit"]}}], _profile("", "audit", "air_gapped"))
+    assert level.tolist() == [[BLOCKED, CONDITIONAL, OK]] * 4
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_worst_verdict_wins_in_either_order(order):
     warns = _rule({"data_class": ["sensitive"]}, ["own_gpus"], ["vendor_api", "rented_gpus"])
@@ -94,10 +120,18 @@ def test_every_condition_of_a_rule_must_hold():
 
 def test_the_remedy_names_the_evidence_still_missing_once_a_part_is_in_hand():
     rule = HEALTH | {"unlock": "Sign and be audited"}
-    assert rules.unlock(rule, "") == "Sign and be audited"
-    assert rules.unlock(rule, "contract") == "Sign and be audited. Still missing: audit"
-    assert rules.unlock(rule, "contract,audit") == "Sign and be audited"
-    assert rules.unlock(GAP | {"unlock": "Nothing lifts it"}, "contract") == "Nothing lifts it"
+    for place in (VENDOR, RENTED):
+        assert rules.unlock(rule, place, "") == "Sign and be audited"
+        assert rules.unlock(rule, place, "contract") == "Sign and be audited. Still missing: audit"
+        assert rules.unlock(rule, place, "contract,audit") == "Sign and be audited"
+    assert rules.unlock(GAP | {"unlock": "Nothing lifts it"}, VENDOR, "contract") == "Nothing lifts it"
+
+
+def test_the_remedy_is_that_of_the_place():
+    rule = BY_PLACE | {"unlock": "Sign and be audited"}
+    assert rules.unlock(rule, VENDOR, "contract") == "Sign and be audited. Still missing: audit"
+    assert rules.unlock(rule, RENTED, "contract") == "Sign and be audited"
+    assert rules.unlock(rule, RENTED, "audit") == "Sign and be audited"  # no part of what rented GPUs need is in hand
 
 
 def test_a_missed_deadline_says_by_how_much_and_rounds_up():
@@ -133,6 +167,17 @@ def test_hipaa_with_agreement_and_zero_retention_is_conditional_at_the_api(shipp
 @pytest.mark.parametrize("evidence", ["baa", "zero_retention"])
 def test_hipaa_with_half_the_evidence_still_bars_the_api(shipped, evidence):
     assert (_level(shipped, regimes="hipaa", evidence=evidence)[SENSITIVE, VENDOR] == BLOCKED).all()
+
+
+@pytest.mark.parametrize(("regime", "evidence"), [("hipaa", "baa"), ("gdpr", "dpa")])
+def test_the_contract_alone_lifts_rented_gpus_and_not_the_api(shipped, regime, evidence):
+    level = _level(shipped, regimes=regime, evidence=evidence)
+    assert level[SENSITIVE].tolist() == [[BLOCKED, OK, OK]] * 2
+
+
+@pytest.mark.parametrize("regime", ["hipaa", "gdpr"])
+def test_without_the_contract_rented_gpus_are_conditional(shipped, regime):
+    assert (_level(shipped, regimes=regime)[SENSITIVE, RENTED] == CONDITIONAL).all()
 
 
 def test_an_air_gap_leaves_only_own_gpus_for_all_traffic(shipped):
@@ -198,36 +243,49 @@ def damaged(shipped):
 
 
 def test_the_shipped_rules_have_no_problem(shipped):
-    assert facts.rule_problems(shipped) == []
+    assert rules.problems(shipped) == []
 
 
 def test_evidence_that_is_not_defined_is_found(damaged):
     damaged["rules"][0]["lifted_by"] = ["baa", "handshake"]
-    (problem,) = facts.rule_problems(damaged)
+    (problem,) = rules.problems(damaged)
     assert damaged["rules"][0]["id"] in problem
     assert "'handshake' is not among its evidence" in problem
 
 
 def test_a_regime_that_is_not_defined_is_found(damaged):
     damaged["rules"][0]["when"]["regimes"] = ["hippa"]
-    (problem,) = facts.rule_problems(damaged)
+    (problem,) = rules.problems(damaged)
     assert "'hippa' is not among its regimes" in problem
 
 
 def test_a_rule_without_a_reason_is_found(damaged):
     del damaged["rules"][1]["because"]
-    (problem,) = facts.rule_problems(damaged)
+    (problem,) = rules.problems(damaged)
     assert damaged["rules"][1]["id"] in problem
     assert "lacks because" in problem
 
 
 def test_a_place_that_does_not_exist_is_found(damaged):
     damaged["rules"][0]["keep_on"] = ["own_gpu"]
-    (problem,) = facts.rule_problems(damaged)
+    (problem,) = rules.problems(damaged)
     assert "no place 'own_gpu'" in problem
+
+
+def test_a_place_that_does_not_exist_is_found_in_what_lifts_a_rule(damaged):
+    damaged["rules"][0]["lifted_by"] = {"vendor_api": ["baa"], "rented_gpu": ["baa"]}
+    (problem,) = rules.problems(damaged)
+    assert damaged["rules"][0]["id"] in problem
+    assert "no place 'rented_gpu'" in problem
+
+
+def test_evidence_that_is_not_defined_is_found_at_one_place(damaged):
+    damaged["rules"][0]["lifted_by"] = {"vendor_api": ["baa"], "rented_gpus": ["handshake"]}
+    (problem,) = rules.problems(damaged)
+    assert "'handshake' is not among its evidence" in problem
 
 
 def test_a_rule_whose_source_is_no_link_is_found(damaged):
     damaged["rules"][0]["source"] = "hearsay"
-    (problem,) = facts.rule_problems(damaged)
+    (problem,) = rules.problems(damaged)
     assert "'hearsay' is neither a https link nor 'estimate'" in problem

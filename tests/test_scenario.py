@@ -299,15 +299,65 @@ def test_the_parameters_cell_left_as_it_is_asks_for_the_defaults():
 
 
 def test_parameters_that_are_none_are_ignored(preset):
-    namespace = {"preset": "clinic", "input_tokens": None, "output_tokens": 10, "unrelated": 3}
+    namespace = {"preset": "clinic", "input_tokens": None, "output_tokens": 10, "regimes": None}
     rows = scenario.from_parameters(namespace)
     assert rows["input_tokens"].tolist() == [3000]
     assert rows["output_tokens"].tolist() == [10]
 
 
+@pytest.mark.parametrize("value", ["2e8", 200_000_000, 2e8, [2e8], (2e8,)])
+def test_a_misspelt_parameter_is_refused_with_the_one_meant(value):
+    with pytest.raises(ScenarioError, match=r"no field 'requests_per_mnth'\. Did you mean requests_per_month\?"):
+        scenario.from_parameters({"output_tokens": 10, "requests_per_mnth": value})
+
+
+def test_what_else_a_notebook_defines_is_ignored():
+    namespace = {"output_tokens": 10, "preset": "", "facts_file": "mine.csv", "as_of": "2026-11-22"}
+    others = {"pd": pd, "grid": scenario.grid, "nothing": None, "_": 3, "_i1": "x = 1", "__doc__": "a", "In": ["x = 1"]}
+    pd.testing.assert_frame_equal(scenario.from_parameters(namespace | others), scenario.grid(output_tokens=10))
+
+
 def test_parameters_that_make_two_scenarios_are_refused():
     with pytest.raises(ScenarioError, match=r"the parameters make 2 scenarios; .* Give one value a field"):
         scenario.from_parameters({"output_tokens": [10, 20]})
+
+
+# what can have no effect
+
+
+def _notices(**fields):
+    return scenario.notices(scenario.grid(**fields).iloc[0])
+
+
+@pytest.mark.parametrize("customisation", ["fine_tuning", "weights"])
+def test_customisation_of_no_traffic_is_told(customisation):
+    (told,) = _notices(customisation=customisation, specialised_share=0, regimes=[])
+    assert customisation in told
+    assert "specialised_share is 0" in told
+
+
+def test_regimes_over_no_traffic_are_told():
+    (told,) = _notices(regimes=["gdpr", "hipaa"], sensitive_share=0, customisation="prompting")
+    assert "gdpr,hipaa" in told
+    assert "sensitive_share is 0" in told
+
+
+def test_both_are_told():
+    assert len(_notices(regimes=["hipaa"], sensitive_share=0, customisation="weights", specialised_share=0)) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"customisation": "weights", "specialised_share": 0.01},
+        {"customisation": "prompting", "specialised_share": 0},
+        {"regimes": ["hipaa"], "sensitive_share": 0.01},
+        {"regimes": [], "sensitive_share": 0},
+    ],
+)
+def test_what_has_an_effect_is_not_told(fields):
+    assert _notices(**fields) == []
 
 
 def test_every_default_is_allowed_and_every_slider_lies_within_its_range():

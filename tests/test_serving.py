@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from where_to_run import facts, replicas, serving
+from where_to_run import facts, kinds, replicas, serving
 
 HALFIN_WHITT = [(0.5, 0.5061), (0.2, 1.0615), (0.05, 1.7398), (0.01, 2.3749)]
 
@@ -172,12 +172,57 @@ def test_cache_bytes_of_the_table_follow_from_the_layers(shipped, model, kv_byte
 def test_the_fit_is_within_a_quarter_of_the_published_throughput(
     shipped, model, gpu, gpus, precision, isl, osl, published
 ):
-    kinds = replicas.kinds(shipped, model)
-    kind = kinds[(kinds["gpu"] == gpu) & (kinds["gpus"] == gpus) & (kinds["precision"] == precision)]
-    assert list(kind["basis"]) == ["measured"]
+    rows = kinds.kinds(shipped, model)
+    kind = rows[(rows["gpu"] == gpu) & (rows["gpus"] == gpus) & (rows["precision"] == precision)]
+    assert list(kind["basis"]) == ["fitted"]
     alpha, beta, gamma = kind[["alpha", "beta", "gamma"]].iloc[0]
     tokens_per_s = osl / serving.seconds_per_request((alpha, beta, gamma), isl, osl)
     assert tokens_per_s == pytest.approx(published, rel=0.25)
+
+
+def test_a_kind_has_coefficients_or_a_scale_and_its_basis_says_which(shipped):
+    every = pd.concat([kinds.kinds(shipped, model) for model in shipped.table("models").index])
+    assert set(every["basis"]) == {"fitted", "scaled", "roofline"}
+    fitted = every["basis"] == "fitted"
+    coefficients = every[["alpha", "beta", "gamma"]]
+    assert coefficients[fitted].notna().all(axis=None)
+    assert coefficients[~fitted].isna().all(axis=None)
+    assert every["scale"][fitted].isna().all()
+    assert (every["scale"][~fitted] > 0).all()
+
+
+def test_a_kind_measured_once_reaches_at_that_shape_what_was_measured(shipped):
+    # one point gives one factor on the roofline, so at the shape of the point the two agree
+    points = kinds.measured_points(shipped)
+    points = points[~points.duplicated(["model", "gpu", "gpus", "precision"], keep=False)]
+    seen = 0
+    for point in points.itertuples():
+        rows = kinds.kinds(shipped, point.model)
+        same = (rows["gpu"] == point.gpu) & (rows["gpus"] == point.gpus) & (rows["precision"] == point.precision)
+        load = _load(1.0, input_tokens=float(point.input_tokens), output_tokens=float(point.output_tokens))
+        seconds, _ = replicas.rates(shipped, point.model, load)
+        for kind in np.flatnonzero(same):
+            assert rows.loc[kind, "basis"] == "scaled"
+            reached = point.output_tokens / (seconds[kind, 0, 0] * shipped.value("serving.engine_share"))
+            assert reached == pytest.approx(point.output_tokens_per_s)
+            seen += 1
+    assert seen
+
+
+@pytest.mark.parametrize(("memory_gb", "most"), [(69.9, 256), (70, 1024), (80, 1024)])
+def test_the_engine_caps_small_gpus_at_256_requests_and_large_ones_at_1024(tmp_path, memory_gb, most):
+    # vLLM's max_num_seqs on GPUs below 70 GB, and from 70 GB on
+    (tmp_path / "mine.csv").write_text(
+        f"table,key,column,value,source,note\ngpus,h100,memory_gb,{memory_gb},estimate,for this test\n"
+    )
+    rows = kinds.kinds(facts.load(overrides=tmp_path / "mine.csv"), "llama-3.1-8b")
+    assert set(rows.loc[rows["gpu"] == "h100", "max_sequences"]) == {most}
+
+
+@pytest.mark.parametrize(("gpu", "most"), [("l4", 256), ("l40s", 256), ("h100", 1024), ("h200", 1024), ("b200", 1024)])
+def test_requests_at_once_on_the_gpus_shipped(shipped, gpu, most):
+    rows = kinds.kinds(shipped, "llama-3.1-8b")
+    assert set(rows.loc[rows["gpu"] == gpu, "max_sequences"]) == {most}
 
 
 # roofline
@@ -221,32 +266,25 @@ def test_roofline_reads_only_the_experts_a_batch_touches():
 def test_expert_shares_of_mixtral_by_hand():
     # By hand: one expert (46.7 - 12.88) / (8 - 2) = 5.63667 B; 8 of them / 46.7 = 0.965596; 2 of 8 used
     weights = pd.Series({"total_params_b": 46.7, "active_params_b": 12.88, "experts": 8, "experts_per_token": 2})
-    shares = replicas.expert_shares(weights)
+    shares = kinds.expert_shares(weights)
     assert shares["expert_share"] == pytest.approx(0.965596, rel=1e-5)
     assert shares["experts_per_token_share"] == 0.25
 
 
 def _roofline_errors(shipped, points):
-    """Relative error of the roofline at every measured point; the published runs fill the memory."""
+    """Relative error of the roofline at measured points; the published runs fill the memory."""
     errors = []
-    for key, group in points.groupby(["model", "gpu", "gpus", "precision"]):
-        kind = dict(zip(["model", "gpu", "gpus", "precision"], key, strict=True)) | {"basis": "roofline"}
-        rows = replicas._with_memory(shipped, pd.DataFrame([kind]), key[0])
-        if rows.empty:
-            continue
-        shape, fitted = replicas._roofline_shape(shipped, key[0], rows)
-        kv_gb, kv_bytes = float(rows["kv_gb"].iloc[0]), float(rows["kv_bytes_per_token"].iloc[0])
-        for point in group.itertuples():
-            isl, osl = point.input_tokens, point.output_tokens
-            batch = max(1.0, float(serving.sequences(kv_gb, kv_bytes, isl + osl, 4096)))
-            seconds = float(np.ravel(serving.roofline_seconds(shape, fitted, batch, isl, osl, 0.0))[0])
-            errors.append(abs(osl / seconds / point.output_tokens_per_s - 1))
-    return np.array(errors)
+    for model, rows in points.groupby("model"):
+        isl, osl = rows["input_tokens"].to_numpy(float), rows["output_tokens"].to_numpy(float)
+        batch = np.maximum(1, serving.sequences(rows["kv_gb"], rows["kv_bytes_per_token"], isl + osl, 4096))
+        seconds = kinds.roofline_seconds(shipped, model, rows, batch, isl, osl, np.zeros(len(rows)))
+        errors.append(np.abs(osl / seconds / rows["output_tokens_per_s"].to_numpy() - 1))
+    return np.concatenate(errors)
 
 
 def test_roofline_is_within_12_per_cent_of_the_dense_points(shipped):
     # TensorRT-LLM 1.0 on the four NVIDIA types that most machines have
-    points = shipped.table("throughput")
+    points = kinds.measured_points(shipped)
     dense = points[
         points["model"].str.startswith("llama-3")
         & points["gpu"].isin(["h100", "h200", "b200", "gb200"])
@@ -259,7 +297,7 @@ def test_roofline_is_within_12_per_cent_of_the_dense_points(shipped):
 
 def test_roofline_is_within_35_per_cent_of_the_mixture_points(shipped):
     models = shipped.table("models")
-    points = shipped.table("throughput")
+    points = kinds.measured_points(shipped)
     mixtures = models.index[models["experts"] > 0]
     errors = _roofline_errors(shipped, points[points["model"].isin(mixtures)])
     assert len(errors) >= 80
@@ -315,16 +353,15 @@ def test_busy_replicas_are_the_rate_times_the_seconds(shipped):
     # a derate of a half plans twice of them
     need = replicas.needed(shipped, "llama-3.1-8b", _load(2_628_000.0, derate=0.5))
     assert need.possible.any()
-    kinds = np.arange(len(need.seconds))
-    assert need.busy(kinds, np.zeros(len(kinds), int)) == pytest.approx(need.seconds)
+    every = np.arange(len(need.seconds))
+    assert need.busy(every, np.zeros(len(every), int)) == pytest.approx(need.seconds)
     assert need.planned == pytest.approx(2 * need.seconds)
 
 
 def test_a_request_too_long_for_the_cache_is_not_possible(shipped):
     # By hand: Llama 3.1 8B, 8-bit cache 65,536 B/token; two million tokens need 131 GB, an L4 has 24
     need = replicas.needed(shipped, "llama-3.1-8b", _load(1e6, input_tokens=1e6, output_tokens=1e6))
-    kinds = replicas.kinds(shipped, "llama-3.1-8b")
-    on_l4 = np.array(kinds["gpu"] == "l4")
+    on_l4 = np.array(kinds.kinds(shipped, "llama-3.1-8b")["gpu"] == "l4")
     assert on_l4.any()
     assert not need.possible[on_l4].any()
     assert (all_replicas(need)[on_l4] == 0).all()

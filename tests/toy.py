@@ -16,6 +16,7 @@ PER_SECOND = 730 * 3600.0
 FIGURES = {
     "serving.engine_share": 0.75,
     "serving.max_sequences": 4,
+    "serving.max_sequences_large_gpu": 4,
     "serving.memory_share": 0.9,
     "serving.memory_overhead_gb": 2,
     "serving.weight_overhead_ratio": 1.02,
@@ -31,6 +32,7 @@ FIGURES = {
     "own.spares_share": 0.05,
     "own.maintenance_share": 0.12,
     "own.delivery_weeks": 1.5 * 365.25 / 7 / 12,
+    "setup_weeks.own_gpus": 0,
     "own.colocation_usd": 200,
     "own.electricity_usd": 0.1,
     "own.pue": 1.5,

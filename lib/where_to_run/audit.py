@@ -1,11 +1,19 @@
-"""Audit: measured throughput held to what the memory and the arithmetic of the GPUs allow."""
+"""Audit: everything wrong with the facts, from a missing source to more tokens than a GPU can read."""
 
+from . import facts as tables
+from . import rules
 from .facts import Facts
-from .replicas import PEAKS
+from .kinds import EIGHT_BIT, PEAKS
 from .units import BYTES_PER_GB, FLOPS_PER_TFLOPS, PARAMETERS_PER_BILLION
 
-SMALLEST_CACHE_SHARE = 0.5
-"""An engine may keep its cache in 8 bit: half the bytes of the 16-bit figure in models.csv."""
+
+def problems() -> list[str]:
+    """Everything wrong with tables, rules and measured points, a sentence each; none where all is sound."""
+    found = tables.problems()
+    if found:
+        return found
+    loaded = tables.load()
+    return rules.problems(loaded.rules) + above_ceiling(loaded)
 
 
 def above_ceiling(facts: Facts) -> list[str]:
@@ -17,7 +25,7 @@ def above_ceiling(facts: Facts) -> list[str]:
     points = facts.table("throughput").reset_index()
     cards, models = facts.table("gpus").loc[points["gpu"]], facts.table("models").loc[points["model"]]
     context = points["input_tokens"] + points["output_tokens"] / 2
-    read = points["output_tokens_per_s"] * context * models["kv_bytes_per_token"].to_numpy() * SMALLEST_CACHE_SHARE
+    read = points["output_tokens_per_s"] * context * models["kv_bytes_per_token"].to_numpy() * EIGHT_BIT
     bandwidth = points["gpus"] * cards["bandwidth_gb_per_s"].to_numpy() * BYTES_PER_GB
     tokens = points["output_tokens_per_s"] * (1 + points["input_tokens"] / points["output_tokens"])
     work = tokens * 2 * models["active_params_b"].to_numpy() * PARAMETERS_PER_BILLION

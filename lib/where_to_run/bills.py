@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import demand, replicas
+from . import demand
 from .facts import Facts
+from .kinds import kinds
 from .replicas import Load, Need
 from .units import Array
 
@@ -25,15 +26,15 @@ HARDWARE = ("servers", "network", "spare parts", "installation")
 class Machines:
     """The machines of a bill, by scenario and, where said, by month.
 
-    By month: `count` of machines and `gpus` that stand ready, `running` GPUs switched on, `busy` GPUs at work on
-    average. By scenario: `spilled`, the share of the traffic in hours above the capacity of month 1, and the words
-    `contract`, `replica` and `basis` (measured or roofline).
+    By month: `count` of machines and `gpus` that stand ready, GPUs `working` on average, and the share of the month
+    they are `operating`. By scenario: `spilled`, the share of the traffic in hours above the capacity of month 1, and
+    the words `contract`, `replica` and `basis` (fitted, scaled or roofline).
     """
 
     count: Array
     gpus: Array
-    running: Array
-    busy: Array
+    working: Array
+    operating: Array
     spilled: Array
     contract: Array
     replica: Array
@@ -107,8 +108,8 @@ def offers(facts: Facts, table: str, model: str) -> Offers:
 
 
 def _offers(facts: Facts, table: str, model: str) -> Offers:
-    kinds = replicas.kinds(facts, model).reset_index(names="kind")
-    pairs = facts.table(table).reset_index().merge(kinds, on="gpu", suffixes=("", "_replica"))
+    rows = kinds(facts, model).reset_index(names="kind")
+    pairs = facts.table(table).reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     pairs = pairs.assign(each=np.floor(pairs["gpus"] / pairs["gpus_replica"]))
     if table == "machines":

@@ -4,10 +4,12 @@ import base64
 import html
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
 
 from .options import TITLES
+from .scenario import Field
 
 OPTION_COLOURS = {
     "api": "#0072B2",
@@ -134,7 +136,70 @@ def gpus_over_time(sizing: pd.DataFrame) -> alt.Chart:
     )
 
 
-def figure(chart: alt.Chart) -> str:
+def winning_intervals(intervals: pd.DataFrame, field: Field) -> alt.Chart:
+    """A bar along a field, coloured by the option that wins there; `intervals` of `breakeven.intervals`."""
+    names = [name for name in OPTION_COLOURS if name in set(intervals["option"])]
+    frame = intervals.assign(option=intervals["option"].map(lambda name: TITLES.get(name, "nothing allowed")))
+    words = f"Which option wins along {field.name}"
+    return (
+        alt.Chart(frame, width=WIDTH, height=40, description=words)
+        .mark_bar(stroke="white")
+        .encode(
+            x=alt.X("start:Q", title=f"{field.name} [{field.unit}]", scale=_scale(field), axis=alt.Axis(format="~s")),
+            x2="end:Q",
+            color=alt.Color("option:N", title=None, scale=_with_none(names)),
+            tooltip=["option", "start", "end"],
+        )
+    )
+
+
+def decision_map(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float]) -> alt.LayerChart:
+    """Who wins over two fields, the scenario marked; dots where the runner-up costs at most a tenth more."""
+    names = [name for name in OPTION_COLOURS if name in set(cells["option"])]
+    words = f"Which option wins over {x.name} and {y.name}; a cross marks the scenario, dots a close runner-up"
+    across = alt.X("x0:Q", title=f"{x.name} [{x.unit}]", scale=_scale(x), axis=alt.Axis(format="~s"))
+    up = alt.Y("y0:Q", title=f"{y.name} [{y.unit}]", scale=_scale(y))
+    winner = alt.Color("option:N", title=None, scale=_with_none(names))
+    areas = alt.Chart(_runs(cells, x, y), width=WIDTH, height=360).mark_rect()
+    near = cells.loc[cells["near"], [x.name, y.name]].set_axis(["x0", "y0"], axis=1)
+    close = alt.Chart(near).mark_circle(size=6, color="black", opacity=0.6).encode(x=across, y=up)
+    mark = pd.DataFrame({"x0": [here[0]], "y0": [here[1]]})
+    cross = alt.Chart(mark).mark_point(shape="cross", size=160, filled=True, color="black", stroke="white")
+    layers = [areas.encode(x=across, x2="x1:Q", y=up, y2="y1:Q", color=winner), close, cross.encode(x=across, y=up)]
+    return alt.LayerChart(layer=layers, description=words)
+
+
+def _scale(field: Field) -> alt.Scale:
+    return alt.Scale(type="log" if field.log else "linear", nice=False, zero=False)
+
+
+def _runs(cells: pd.DataFrame, x: Field, y: Field) -> pd.DataFrame:
+    """Cells of one winner side by side as one rectangle: option (title), x0, x1, y0, y1."""
+    (left, right), (low, high) = _edges(cells[x.name], x), _edges(cells[y.name], y)
+    frame = cells[[y.name, "option"]].assign(x0=left, x1=right, y0=low, y1=high).sort_values([y.name, "x0"])
+    new = (frame["option"] != frame["option"].shift()) | (frame[y.name] != frame[y.name].shift())
+    runs = frame.groupby(new.cumsum()).agg(
+        {"option": "first", "x0": "first", "x1": "last", "y0": "first", "y1": "first"}
+    )
+    return runs.assign(option=runs["option"].map(lambda name: TITLES.get(name, "nothing allowed")))
+
+
+def _with_none(names: list[str]) -> alt.Scale:
+    return alt.Scale(
+        domain=[*(TITLES[n] for n in names), "nothing allowed"], range=[*(OPTION_COLOURS[n] for n in names), "#DDDDDD"]
+    )
+
+
+def _edges(column: pd.Series, field: Field) -> tuple[pd.Series, pd.Series]:
+    """Lower and upper edge of every cell along a field, half-way to its neighbours on the field's scale."""
+    values = np.sort(column.unique())
+    middle = np.sqrt(values[1:] * values[:-1]) if field.log else (values[1:] + values[:-1]) / 2
+    lower = dict(zip(values, np.append(values[0], middle), strict=True))
+    upper = dict(zip(values, np.append(middle, values[-1]), strict=True))
+    return column.map(lower), column.map(upper)
+
+
+def figure(chart: alt.Chart | alt.LayerChart) -> str:
     """A chart as a picture inside HTML, with its description for those who cannot see it; nothing is loaded."""
     svg = vl_convert.vegalite_to_svg(
         chart.to_json(validate=False), vl_version=alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]

@@ -82,17 +82,14 @@ def _report(options: argparse.Namespace) -> int:
 def _check_data(options: argparse.Namespace) -> int:
     from . import audit
 
-    found = facts.problems()
+    found = audit.problems()
     if not found:
         loaded = facts.load()
-        found = audit.above_ceiling(loaded)
         old = facts.stale(loaded, options.today)
         counts = ", ".join(f"{len(rows)} {name}" for name, rows in loaded.tables.items())
         print(f"In force on {loaded.as_of}: {counts}, {len(loaded.rules['rules'])} rules.")
         print(
-            f"Gone stale on {options.today}: {len(old)} facts."
-            if len(old)
-            else f"Nothing has gone stale on {options.today}."
+            f"Gone stale on {options.today}: {len(old)} facts." if len(old) else f"Nothing is stale on {options.today}."
         )
         if len(old):
             print(old.to_string(index=False))

@@ -41,6 +41,8 @@ def evaluate(scenarios: pd.DataFrame, facts: Facts) -> "Answer":
 
 def _frame(store: dict[str, Array]) -> pd.DataFrame:
     number = len(store["score"])
+    for internal in ("rule", "place"):
+        del store[internal]
     columns: dict[str, Any] = {
         "scenario": np.repeat(np.arange(number), len(NAMES)),
         "option": pd.Categorical.from_codes(np.tile(np.arange(len(NAMES)), number), NAMES),
@@ -68,7 +70,7 @@ class Answer:
     def lines(self) -> pd.DataFrame:
         """Every dollar: scenario, option, place, line, month (0 the day of the decision), usd [USD]. Zeros left out.
 
-        The sum of an option's lines over the months of the horizon is its usd_per_month.
+        The sum of an option's lines, divided by the months of the horizon, is its usd_per_month.
         """
         parts = []
         for block in self._opened:
@@ -102,7 +104,7 @@ class Answer:
                 for place, (share, bill) in out.bills.items():
                     if (machines := bill.machines) is None:
                         continue
-                    where, month = np.nonzero(machines.running * (share > 0)[:, None])
+                    where, month = np.nonzero(machines.gpus * machines.operating * (out.fits & (share > 0))[:, None])
                     words = {n: getattr(machines, n)[where] for n in ("contract", "replica", "basis")}
                     parts.append(
                         pd.DataFrame(
@@ -115,7 +117,7 @@ class Answer:
                                 "month": month,
                                 "machines": machines.count[where, month],
                                 "gpus": machines.gpus[where, month],
-                                "busy_gpus": machines.busy[where, month],
+                                "busy_gpus": machines.working[where, month],
                             }
                         )
                     )
@@ -181,7 +183,7 @@ def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
                     VERDICTS[level],
                     because,
                     found["source"],
-                    rules.unlock(found, block.profiles[s]["evidence"]) if level else "",
+                    rules.unlock(found, place, block.profiles[s]["evidence"]) if level else "",
                 )
         for limit, broken in zip(LIMITS, block.columns["broken"][s, o], strict=True):
             if broken:

@@ -1,7 +1,9 @@
 """The dated tables in force on a day, with a user's own figures laid over them."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -109,7 +111,7 @@ def _typed(table: str, name: str, column: Mapping[str, Any], texts: pd.Series, k
     elif "among" in column:
         bad |= ~empty & ~texts.isin(column["among"])
     elif name in ("effective_from", "read_on"):
-        bad |= pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce").isna()
+        bad |= ~texts.map(_is_day)
     if bad.any():
         row = int(np.argmax(bad.to_numpy()))
         allowed = column.get("among") or ("a date as 2026-11-22" if "_" in name and name in COMMON else _range(column))
@@ -117,6 +119,14 @@ def _typed(table: str, name: str, column: Mapping[str, Any], texts: pd.Series, k
             f"{table}.csv, key {keys.iloc[row]!r}, column {name}: got {texts.iloc[row]!r}; allowed: {allowed}"
         )
     return result
+
+
+def _is_day(text: str) -> bool:
+    """Whether a text is a day as 2026-11-22; anything looser would not compare as text."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _range(column: Mapping[str, Any]) -> str:
@@ -137,7 +147,7 @@ def load(as_of: str | None = None, overrides: str | Path | None = None) -> Facts
     """
     every = {name: read(name) for name in schema()["tables"]}
     day = as_of or max(rows["read_on"].max() for rows in every.values())
-    if pd.isna(pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")):
+    if not _is_day(day):
         raise FactsError(f"as_of: got {day!r}; give a day as 2026-11-22")
     tables = {name: in_force(rows, day) for name, rows in every.items()}
     hollow = {every[name]["effective_from"].min(): name for name, rows in tables.items() if rows.empty}
@@ -147,8 +157,12 @@ def load(as_of: str | None = None, overrides: str | Path | None = None) -> Facts
             f"no {hollow[first]} on {day}: the first row starts {first}. Ask for a later day, or add a row"
         )
     laid = _overrides(overrides)
+    shipped = tables["assumptions"]
     for number, row in laid.iterrows():
-        _lay(tables, row, f"{Path(str(overrides)).name}, line {int(str(number)) + 2}")
+        where = f"{Path(str(overrides)).name}, line {number}"
+        _lay(tables, row, where)
+        if row["table"] == "assumptions" and row["column"] == "value":
+            _check_range(shipped.loc[row["key"]], row["value"], f"{where}: {row['key']}")
     rules = read_yaml(DATA / "rules.yaml")
     return Facts(day, tables, rules, laid)
 
@@ -157,13 +171,21 @@ def _overrides(path: str | Path | None) -> pd.DataFrame:
     if not path:
         return pd.DataFrame(columns=list(OVERRIDE_COLUMNS))
     try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        lines = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise FactsError(f"cannot read the override file {Path(path).name}: {error}") from None
-    if list(rows.columns) != list(OVERRIDE_COLUMNS):
-        wanted = ",".join(OVERRIDE_COLUMNS)
-        raise FactsError(f"{Path(path).name}: its first line is {','.join(rows.columns)!r}; it must be {wanted!r}")
-    return rows
+    wanted = ",".join(OVERRIDE_COLUMNS)
+    if not lines or tuple(lines[0]) != OVERRIDE_COLUMNS:
+        first = ",".join(lines[0]) if lines else ""
+        raise FactsError(f"{Path(path).name}: its first line is {first!r}; it must be {wanted!r}")
+    filled = [(number, line) for number, line in enumerate(lines[1:], start=2) if line]
+    for number, line in filled:
+        if len(line) != len(OVERRIDE_COLUMNS):
+            raise FactsError(
+                f"{Path(path).name}, line {number}: {len(line)} cells; it takes {len(OVERRIDE_COLUMNS)}: {wanted}"
+            )
+    index = [number for number, _ in filled]
+    return pd.DataFrame([line for _, line in filled], index, list(OVERRIDE_COLUMNS), dtype=object)
 
 
 def _lay(tables: dict[str, pd.DataFrame], row: pd.Series, where: str) -> None:
@@ -192,6 +214,15 @@ def _lay(tables: dict[str, pd.DataFrame], row: pd.Series, where: str) -> None:
     tables[name] = table
 
 
+def _check_range(row: pd.Series, text: str, where: str) -> None:
+    """Refuse an override of a single figure that cannot be meant: an end its range excludes, or ten times off it."""
+    low, high, value = row["low"], row["high"], pd.to_numeric(text, errors="coerce")
+    if (value == 0 < low) or (value == 1 > high and row["unit"].startswith("share")):
+        raise FactsError(f"{where}: got {value:g}; its range, {low:g} to {high:g}, keeps off that end")
+    if value > 10 * high or value < low / 10:
+        raise FactsError(f"{where}: got {value:g}; that is more than ten times off its range, {low:g} to {high:g}")
+
+
 def source_problem(source: str, note: str) -> str:
     """What is wrong with a source, or nothing: it is a link, or the word estimate with the reasoning in the note."""
     if source.startswith("https://") and " " not in source:
@@ -202,7 +233,7 @@ def source_problem(source: str, note: str) -> str:
 
 
 def problems() -> list[str]:
-    """Everything wrong with the tables, a sentence each: sources, keys, ranges, units, references, rules."""
+    """Everything wrong with the tables, a sentence each: sources, keys, ranges, units, references."""
     found: list[str] = []
     every: dict[str, pd.DataFrame] = {}
     for name in schema()["tables"]:
@@ -215,7 +246,7 @@ def problems() -> list[str]:
         found += _row_problems(name, rows, keys)
         doubles = rows[rows.duplicated(["key", "effective_from"])]
         found += [f"{name}.csv: two rows for {r.key!r} from {r.effective_from}" for r in doubles.itertuples()]
-    return found + rule_problems(read_yaml(DATA / "rules.yaml"))
+    return found
 
 
 def _row_problems(name: str, rows: pd.DataFrame, keys: Mapping[str, set[str]]) -> list[str]:
@@ -244,24 +275,6 @@ def _unit_problem(unit: str, value: float) -> str:
     if value < 0 or (unit.startswith("share") and value > 1):
         return f"value {value:g} is no {unit}; a share lies between 0 and 1, and nothing is negative"
     return ""
-
-
-def rule_problems(rules: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the rule file: names that are not defined, a rule without a reason or a source."""
-    found, places = [], {"vendor_api", "rented_gpus", "own_gpus"}
-    for rule in rules["rules"]:
-        where = f"rules.yaml, rule {rule.get('id', '?')!r}"
-        lacking = [k for k in ("when", "keep_on", "lifted_by", "because", "source", "since") if k not in rule]
-        found += [f"{where}: lacks {k}" for k in lacking]
-        if lacking:
-            continue
-        if problem := source_problem(rule["source"], rule["because"]):
-            found.append(f"{where}: {problem}")
-        named = {"evidence": set(rule["lifted_by"]), "regimes": set(rule["when"].get("regimes", []))}
-        for kind, names in named.items():
-            found += [f"{where}: {n!r} is not among its {kind}" for n in names - set(rules[kind])]
-        found += [f"{where}: no place {p!r}" for p in {*rule["keep_on"], *rule.get("conditional_on", [])} - places]
-    return found
 
 
 def stale(facts: Facts, today: str) -> pd.DataFrame:

@@ -19,6 +19,8 @@ BLOCK = 512
 
 PROFILE = ("regimes", "evidence", "control", "customisation")
 NAMES = list(ROUTINGS)
+KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "misfits", "missed_usd_per_month")
+"""Figures an option has even where nothing on offer can serve the load."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def _figures(question: Question, outcomes: Mapping[str, Outcome]) -> dict[str, l
             "missed_usd_per_month": out.missed / months,
         }
         for name, values in figures.items():
-            found.setdefault(name, []).append(values)
+            known = values if name in KNOWN_ANYWAY or out.fits.all() else np.where(out.fits, values, np.nan)
+            found.setdefault(name, []).append(known)
     return found
 
 
@@ -99,8 +102,8 @@ def _sizes(out: Outcome, number: int) -> dict[str, Array]:
         if machines := bill.machines:
             here = share > 0
             gpus = gpus + machines.gpus[:, 1] * here
-            running = running + machines.running.sum(axis=1) * here
-            busy = busy + machines.busy.sum(axis=1) * here
+            running = running + (machines.gpus * machines.operating).sum(axis=1) * here
+            busy = busy + (machines.working * machines.operating).sum(axis=1) * here
             spilled = spilled + machines.spilled * share
     return {"gpus": gpus, "utilisation": busy / np.where(running > 0, running, np.nan), "overflow_share": spilled}
 
@@ -112,6 +115,7 @@ def _verdicts(question: Question, columns: dict[str, Array], level: Array, rule:
     worst = found.argmax(axis=2)
     named = np.stack([rule[:, streams, routing] for routing in ROUTINGS.values()], axis=1)
     columns["rule"] = np.take_along_axis(named, worst[..., None], axis=2)[..., 0]
+    columns["place"] = np.array(list(ROUTINGS.values()))[np.arange(len(NAMES)), worst]
     by_rule = found.max(axis=2)
     broken = np.stack([_broken(question, columns, limit) for limit in LIMITS], axis=2)
     columns["broken"] = broken
@@ -129,11 +133,11 @@ def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> 
     """The first reason and all remedies of every option that is not simply ok."""
     number = by_rule.size
     because, unlock = [""] * number, [""] * number
-    level, rule = by_rule.ravel().tolist(), columns["rule"].ravel().tolist()
+    level, rule, place = (array.ravel().tolist() for array in (by_rule, columns["rule"], columns["place"]))
     spoken = (by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & ~columns["broken"].any(axis=2))
     for at in np.flatnonzero(spoken).tolist():
         evidence = question.rows["evidence"][at // len(NAMES)]
-        because[at], unlock[at] = _rule_texts(question.facts, rule[at], level[at], evidence)
+        because[at], unlock[at] = _rule_texts(question.facts, rule[at], level[at], place[at], evidence)
     for column, limit in enumerate(LIMITS):
         amounts, limits = columns[limit.amount].ravel().tolist(), question.rows[limit.field].tolist()
         for at in np.flatnonzero(columns["broken"][:, :, column]).tolist():
@@ -145,13 +149,13 @@ def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> 
     return texts[0].reshape(by_rule.shape), texts[1].reshape(by_rule.shape)
 
 
-def _rule_texts(facts: Facts, rule: int, level: int, evidence: str) -> tuple[str, str]:
+def _rule_texts(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:
     """What a rule says at a level, and what would lift it with the evidence in hand."""
-    key = ("rule texts", rule, level, evidence)
+    key = ("rule texts", rule, level, place, evidence)
     if key not in facts.cache:
         written = facts.rules["rules"][rule]
         said = written["because"] if level == BLOCKED else written["condition"]
-        facts.cache[key] = (said, rules.unlock(written, evidence))
+        facts.cache[key] = (said, rules.unlock(written, place, evidence))
     texts: tuple[str, str] = facts.cache[key]
     return texts
 

@@ -6,17 +6,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from . import bills, demand, finance, own_gpus, people, rented_gpus, replicas, serving, vendor_api
+from . import bills, demand, finance, own_gpus, people, rented_gpus, replicas, serving, staffing, vendor_api
 from .bills import Bill, offers
 from .facts import Facts
 from .replicas import Load, Need
-from .scenario import PLACES, SKILLS, STREAMS
+from .scenario import BY_NAME, PLACES, SKILLS, STREAMS
 from .units import Array
 
-API, RENTED, OWN = range(3)
-ROUTING = "routing"
+API, RENTED, OWN = range(len(PLACES))
 
 ROUTINGS: dict[str, tuple[int, ...]] = {
     "api": (API,) * len(STREAMS),
@@ -125,7 +123,7 @@ def _load(facts: Facts, rows: Mapping[str, Array]) -> Load:
 OFFERS = {RENTED: "machines", OWN: "servers"}
 """The table with the offers of a place that has machines."""
 
-LEVELS = ("batch", "chat", "interactive")
+LEVELS = tuple(BY_NAME["latency"].choices)
 
 
 def _by_level(facts: Facts, latency: Array, name: str, make: Callable[[float], Any] = float) -> Array:
@@ -158,7 +156,7 @@ def share_at(question: Question, routing: tuple[int, ...], place: int) -> Array:
 
 
 def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Outcome:
-    """The bill of a routing: places, waiting for delivery, people and what mixing places takes.
+    """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits.
 
     `allowed` says over (scenario, place) whether all traffic may go to a place; it decides who serves while own
     servers are awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
@@ -173,11 +171,15 @@ def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Out
         result.fits &= bill.fits | ~used[:, place]
         for name, line in bill.lines.items():
             result.add(PLACES[place], name, line if used[:, place].all() else line * used[:, place, None])
+    if used[:, OWN].any():
+        result.fits &= ~used[:, OWN] | own_gpus.in_operation(question.facts, question.load).any(axis=1)
     result.served, result.missed = question.load.live, np.zeros(len(used))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, allowed)
     _run(question, result, used)
     _staff(question, result, used)
+    if not result.fits.all():
+        result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
 
 
@@ -193,7 +195,9 @@ def place_bill(question: Question, place: int, share: Array) -> Bill:
         elif place == RENTED:
             bill = rented_gpus.bill(facts, *question.fleet(share), question.factors)
         else:
-            bill = own_gpus.bill(facts, *question.needs(share), rows["gpu"], question.factors, rows["capex_limit_usd"])
+            hands = facts.value("people.fte_per_extra_server") * staffing.roles(facts)[2][SKILLS.index("hardware")]
+            limits = own_gpus.Limits(rows["capex_limit_usd"], hands)
+            bill = own_gpus.bill(facts, *question.needs(share), rows["gpu"], question.factors, limits)
         question.made[key] = bill
     made: Bill = question.made[key]
     return made
@@ -205,14 +209,18 @@ def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> N
     Only where all traffic may go there; where it may go to neither, it is not served until delivery. What is missed
     then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
     """
-    facts, live, everything = question.facts, question.load.live, np.ones(len(allowed))
+    facts, live = question.facts, question.load.live
+    waiting = live - own_gpus.in_operation(facts, question.load)
     api, rented = question.api_bill, bills.nothing(question.load)
     if len(offers(facts, "machines", question.model)):
-        rented = rented_gpus.bill(facts, *question.fleet(everything), question.factors, terms=1)
-    waiting = live - own_gpus.in_operation(facts, question.load)
+        # the cheapest machine for the months of waiting, not for the horizon
+        weights = question.factors * waiting
+        load, need = question.needs(np.ones(len(allowed)))
+        fleet = rented_gpus.fleet(facts, load, need, question.rows["gpu"], weights)
+        rented = rented_gpus.bill(facts, load, fleet, weights, terms=1)
     usd = np.stack([b.total * waiting for b in (api, rented)])
     possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])
-    cost = np.where(possible, usd.sum(axis=-1), np.inf)
+    cost = np.where(possible, np.einsum("bsm,sm->bs", usd, question.factors), np.inf)
     cheaper = np.argmin(cost, axis=0)
     served = np.isfinite(cost.min(axis=0))
     bill = np.where(served[:, None], usd[cheaper, np.arange(len(allowed))], 0.0)
@@ -225,7 +233,7 @@ def _run(question: Question, result: Outcome, used: Array) -> None:
     """Set-up and platform services of each place in use, and of the routing where there are two or more."""
     facts, live = question.facts, question.load.live
     mixed = used.sum(axis=1) > 1
-    for name, here in [*((PLACES[p], used[:, p]) for p in range(len(PLACES))), (ROUTING, mixed)]:
+    for name, here in [*((PLACES[p], used[:, p]) for p in range(len(PLACES))), (staffing.ROUTING, mixed)]:
         if here.any():
             result.add(name, "set-up project", on_day_one(here * facts.value(f"setup_usd.{name}"), live))
             result.add(name, "platform services", live * here[:, None] * facts.value(f"platform_usd.{name}"))
@@ -241,58 +249,17 @@ def on_day_one(usd: Array, live: Array) -> Array:
 def _staff(question: Question, result: Outcome, used: Array) -> None:
     """Least staff, people to add, their joining, and the weeks until the team and its machines are ready."""
     facts, rows, live = question.facts, question.rows, question.load.live
-    needed, floor = staffing(facts, used, (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0))
+    needed, floor = staffing.needed(
+        facts, used, (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0)
+    )
     have = np.stack([rows[f"skill_{area}"] for area in SKILLS], axis=1)
     gap = people.gaps(needed, have)
-    full, wages, pay, hiring = facts.cached("roles", lambda: _roles(facts))
+    full, wages, pay, hiring = staffing.roles(facts)
     result.hires = np.asarray(people.people_to_add(gap, full))
     added = people.monthly_payroll(gap / people.HIGHEST_LEVEL * full, pay)
     joining = people.cost_of_joining(gap, full, wages, pay, hiring)
     result.add("people", "least staff", live * np.asarray(people.monthly_payroll(floor, pay))[:, None])
     result.add("people", "people to add", live * np.asarray(added)[:, None])
     result.add("people", "recruiting and ramp-up", on_day_one(np.asarray(joining), live))
-    if PLACES[OWN] in result.bills and (servers := result.bills[PLACES[OWN]][1].machines):
-        further = np.maximum(0.0, servers.count - 1) * used[:, OWN, None] * own_gpus.in_operation(facts, question.load)
-        hands = facts.value("people.fte_per_extra_server") * pay[SKILLS.index("hardware")]
-        result.add("people", "staff for further servers", further * hands)
     result.people_weeks = np.asarray(people.weeks_to_fill(gap, hiring))
-    result.setup_weeks = _weeks_to_set_up(facts, used)
-
-
-def _roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
-    """People at a full gap [FTE], wage [USD/year] and cost of a person [USD/month] by area, and how gaps are filled."""
-    roles = facts.table("roles").loc[list(SKILLS)]
-    wages = roles["wage_usd_per_year"].to_numpy(float)
-    pay = np.asarray(people.loaded_monthly_wage(wages, facts.value("people.benefits_share")))
-    hiring = people.Hiring(*(facts.value(f"people.{name}") for name in people.Hiring.__dataclass_fields__))
-    return roles["fte_at_full_gap"].to_numpy(float), wages, pay, hiring
-
-
-def staffing(facts: Facts, used: Array, deep_change: Array) -> tuple[Array, Array]:
-    """Levels needed and least people by area over (scenario, area), for the places in use over (scenario, place).
-
-    Levels are the highest over the places, routing included where two or more are used, one more in ML where an own
-    model is changed. People add up over places; with two or more the sum is shared and routing comes on top.
-    """
-    level, floor = (facts.cached(("skills", c), lambda c=c: _by_place(facts, c)) for c in ("level_needed", "floor_fte"))
-    mixed = used.sum(axis=1, keepdims=True) > 1
-    here = np.concatenate([used, mixed], axis=1)
-    needed = (here[:, :, None] * level).max(axis=1)
-    self_hosted = used[:, RENTED] | used[:, OWN]
-    needed[:, SKILLS.index("ml")] += self_hosted & deep_change
-    together = (used[:, :, None] * floor[:-1]).sum(axis=1)
-    shared = np.where(mixed, facts.value("people.mixed_staff_share"), 1.0)
-    return np.minimum(needed, people.HIGHEST_LEVEL), together * shared + mixed * floor[-1]
-
-
-def _by_place(facts: Facts, column: str) -> Array:
-    table: pd.DataFrame = facts.table("skills").pivot(index="place", columns="area", values=column)
-    return table.loc[[*PLACES, ROUTING], list(SKILLS)].to_numpy(float)
-
-
-def _weeks_to_set_up(facts: Facts, used: Array) -> Array:
-    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it."""
-    weeks = np.array([facts.value(f"setup_weeks.{place}") for place in PLACES])
-    weeks[OWN] += facts.value("own.delivery_weeks")
-    slowest: Array = (used * weeks).max(axis=1)
-    return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")
+    result.setup_weeks = staffing.weeks_to_set_up(facts, used)

@@ -15,11 +15,22 @@ OUT_OF_REACH = 1e15
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What bears on the choice of a server: the limit for hardware on day one by scenario [USD], and the cost of
+    tending one more server [USD/month].
+    """
+
+    capex: Array
+    usd_per_further_server: float
+
+
+@dataclass(frozen=True)
 class Rack:
     """Servers of every offer over (offer, scenario, month): ordered, standing ready, and at work on average.
 
-    `ordered` falls a month before the servers are needed. `operating` is the share of each month after delivery, over
-    (scenario, month), and `left` the share of their price all servers fetch in the end, over (offer, scenario).
+    `ordered` falls a delivery before the servers are needed, so the first order is sized for the day it arrives.
+    `operating` is the share of each month they serve, over (scenario, month), and `left` the share of their price all
+    servers fetch in the end, over (offer, scenario).
     """
 
     ordered: Array
@@ -33,7 +44,12 @@ class Rack:
         if driver == "left":
             return self.left * factors[np.arange(len(horizon)), horizon]
         weights = factors if driver == "ordered" else factors * self.operating
-        return np.einsum("osm,sm->os", getattr(self, driver), weights)
+        return np.einsum("osm,sm->os", self.units_of(driver), weights)
+
+    def units_of(self, driver: str) -> Array:
+        """Units of a driver over (offer, scenario, month): servers ordered, standing, at work, or beyond the first."""
+        units: Array = np.maximum(0.0, self.standing - 1) if driver == "further" else getattr(self, driver)
+        return units
 
     def units(self, driver: str, chosen: Array, horizon: Array) -> Array:
         """Units of a driver of the offers chosen, over (scenario, month)."""
@@ -41,24 +57,24 @@ class Rack:
             units = np.zeros(self.operating.shape)
             units[np.arange(len(horizon)), horizon] = pick(self.left, chosen)
             return units
-        return pick(getattr(self, driver), chosen) * (1.0 if driver == "ordered" else self.operating)
+        return pick(self.units_of(driver), chosen) * (1.0 if driver == "ordered" else self.operating)
 
 
-def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, capex_limit: Array) -> Bill:
+def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limits: Limits) -> Bill:
     """Bill of the server with the least present value among those within the capital limit [USD by month].
 
-    servers + network + spare parts + installation + power + colocation + maintenance + capital tied up - residual
-    value. Servers are ordered whole, and none is sold before the horizon ends. Nothing runs before delivery.
-    `factors` are the worth today of a dollar in each month.
+    servers + network + spare parts + installation + power + colocation + maintenance + staff for further servers +
+    capital tied up - residual value. Servers are ordered whole, and none is sold before the horizon ends. Nothing runs
+    before delivery. `factors` are the worth today of a dollar in each month.
     """
     choice = offers(facts, "servers", need.model)
-    rack, prices = _rack(facts, load, choice, need), _unit_prices(facts, choice)
+    rack, prices = _rack(facts, load, choice, need), _unit_prices(facts, choice, limits.usd_per_further_server)
     horizon = load.live.sum(axis=-1).astype(int)
     worth = np.zeros(rack.left.shape)
     for driver, usd in prices.values():
         worth += rack.worth(driver, factors, horizon) * usd[:, None]
     upfront = rack.ordered[..., 0] * np.sum([prices[name][1] for name in HARDWARE], axis=0)[:, None]
-    worth += np.where(upfront > capex_limit, OUT_OF_REACH, 0.0)
+    worth += np.where(upfront > limits.capex, OUT_OF_REACH, 0.0)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     chosen = np.where(holds, worth, np.inf).argmin(axis=0)
     lines: dict[str, Array] = {}
@@ -72,9 +88,13 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, capex
 
 
 def in_operation(facts: Facts, load: Load) -> Array:
-    """Share of each month after the first servers were delivered [share], over (scenario, month)."""
-    wait = facts.value("own.delivery_weeks") / WEEKS_PER_MONTH
-    return np.clip(np.arange(load.live.shape[-1]) - wait, 0.0, 1.0) * load.live
+    """Share of each month in which own servers serve, once delivered and set up [share], over (scenario, month)."""
+    return np.clip(np.arange(load.live.shape[-1]) - delivery_months(facts), 0.0, 1.0) * load.live
+
+
+def delivery_months(facts: Facts) -> float:
+    """Months from an order until the servers serve: delivery and set-up [month]."""
+    return (facts.value("own.delivery_weeks") + facts.value("setup_weeks.own_gpus")) / WEEKS_PER_MONTH
 
 
 def residual_curve(facts: Facts) -> tuple[Array, Array]:
@@ -93,9 +113,8 @@ def _rack(facts: Facts, load: Load, choice: Offers, need: Need) -> Rack:
     if load.batch_share.any():
         np.maximum(standing, work / need.busiest_share, out=standing)
     standing = np.maximum.accumulate(np.asarray(whole(standing)), axis=-1)
+    ordered = _orders(standing, int(np.ceil(delivery_months(facts))))
     standing *= load.live
-    ordered = np.zeros_like(standing)
-    np.maximum(0.0, np.diff(standing, axis=-1), out=ordered[..., :-1])
     working = np.minimum(standing, work, out=work)
     age = load.live.sum(axis=-1)[:, None] - np.arange(load.live.shape[-1])
     fetched = np.where(age >= 0, finance.share_left(np.maximum(age, 0), *residual_curve(facts)), 0.0)
@@ -103,11 +122,18 @@ def _rack(facts: Facts, load: Load, choice: Offers, need: Need) -> Rack:
     return Rack(ordered, standing, working, in_operation(facts, load), left)
 
 
+def _orders(standing: Array, lead: int) -> Array:
+    """Servers ordered in each month so that they stand when needed, `lead` months after the order."""
+    last = standing.shape[-1] - 1
+    ahead = standing[..., np.minimum(np.arange(last + 1) + 1 + lead, last)]
+    return np.diff(ahead, axis=-1, prepend=0.0)
+
+
 AT_WORK = ", at work"
 """Ending of the part of a line that only busy servers cause."""
 
 
-def _unit_prices(facts: Facts, choice: Offers) -> dict[str, tuple[str, Array]]:
+def _unit_prices(facts: Facts, choice: Offers, further_usd: float) -> dict[str, tuple[str, Array]]:
     """For each line, what drives it and what one unit of that costs with each offer [USD].
 
     Power is drawn by every standing server at its idle share of the peak, and by busy ones in full.
@@ -125,6 +151,7 @@ def _unit_prices(facts: Facts, choice: Offers) -> dict[str, tuple[str, Array]]:
         "colocation": ("standing", kw * facts.value("own.colocation_usd")),
         "maintenance": ("standing", price * facts.value("own.maintenance_share") / MONTHS_PER_YEAR),
         "residual value": ("left", -price),
+        "staff for further servers": ("further", np.full(len(price), further_usd)),
     }
 
 
@@ -141,5 +168,5 @@ def _machines(load: Load, choice: Offers, need: Need, rack: Rack, chosen: Array)
     words = {name: column[chosen] for name, column in choice.words.items()}
     bought = np.full(len(chosen), "bought", dtype=object)
     above = spilled(load, need, carried, choice.kind[chosen])
-    running, busy = count * gpus * rack.operating, pick(rack.working, chosen) * gpus * rack.operating
-    return Machines(count, count * gpus, running, busy, above, bought, **words)
+    working = pick(rack.working, chosen) * gpus
+    return Machines(count, count * gpus, working, rack.operating, above, bought, **words)

@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,25 @@ def usd(amount: float) -> str:
 
 def bottom_line(answer: Answer) -> str:
     """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
+    told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in scenario.notices(answer.scenarios.iloc[0]))
     ranked = answer.options.sort_values("rank").dropna(subset=["rank"])
     if ranked.empty:
-        return _nothing_allowed(answer)
+        return _nothing_allowed(answer) + told
     first, *others = [row for _, row in ranked.iterrows()]
     says = f"<p class='bottom-line'><strong>{TITLES[first['option']]}</strong>: {_price(answer, first)}"
-    if first["verdict"] == "conditional":
-        says += f" On one condition: {escape(first['because'])}"
+    spoken = answer.verdicts
+    conditions = spoken[(spoken["option"] == first["option"]) & (spoken["verdict"] == "conditional")][
+        "because"
+    ].unique()
+    says += "".join(f" On condition: {escape(condition)}" for condition in conditions)
     rest = "; ".join(f"{TITLES[row['option']]}, {_price(answer, row)[:-1]}" for row in _distinct(first, others)[:2])
     says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
+    says += told
     close = [TITLES[row["option"]] for row in _distinct(first, others) if first["score"] - row["score"] < CLOSE_CALL]
     return says + (
-        f"<p>A close call: {' and '.join(close)} scored within 0.02. Look at the criteria below.</p>" if close else ""
+        f"<p>A close call: {' and '.join(close)} scored within {CLOSE_CALL:g}. Look at the criteria below.</p>"
+        if close
+        else ""
     )
 
 
@@ -57,7 +65,7 @@ def _price(answer: Answer, row: pd.Series) -> str:
     months = int(answer.scenarios["horizon_months"].iloc[0])
     return (
         f"{usd(row['usd_per_month'])} a month over {months} months ({row['usd_per_mtok']:.2f} USD per million tokens), "
-        f"ready in {row['launch_weeks']:.0f} weeks, score {row['score']:.2f}."
+        f"ready in {ceil(row['launch_weeks'])} weeks, score {row['score']:.2f}."
     )
 
 
@@ -81,8 +89,8 @@ def table(frame: pd.DataFrame, caption: str, left: int = 1) -> str:
 def titles(answer: Answer) -> pd.Series:
     """Title of every option of the answer; one that comes to the same as another says so."""
     rows = answer.options
-    first = rows.groupby("npv_usd", sort=False)["option"].transform("first").astype(str)
     own = rows["option"].astype(str)
+    first = rows.groupby("npv_usd", sort=False)["option"].transform("first").astype(object).fillna(own)
     return own.map(TITLES).where(own == first, own.map(TITLES) + " (here the same as " + first.map(TITLES) + ")")
 
 
@@ -95,11 +103,12 @@ def options_table(answer: Answer) -> str:
                 "Option": found["title"],
                 "Verdict": found["verdict"].astype(str),
                 "USD a month": found["usd_per_month"].map(usd),
-                "USD per Mtok": found["usd_per_mtok"].map("{:.2f}".format),
+                "USD per Mtok": found["usd_per_mtok"].map(lambda u: "–" if pd.isna(u) else f"{u:.2f}"),
                 "Hardware on day one": found["capex_usd"].map(usd),
-                "Weeks to launch": found["launch_weeks"].map("{:.0f}".format),
-                "GPUs": found["gpus"].map("{:.0f}".format),
+                "Weeks to launch": found["launch_weeks"].map(ceil),
+                "GPUs": found["gpus"].map(lambda g: "–" if pd.isna(g) else f"{g:.0f}"),
                 "Utilisation": found["utilisation"].map(lambda u: "–" if pd.isna(u) else f"{u:.0%}"),
+                "Traffic above capacity": found["overflow_share"].map(lambda s: "–" if pd.isna(s) else f"{s:.1%}"),
                 "People to add": found["hires"].map("{:.1f} FTE".format),
                 "Score": found["score"].map(lambda s: "–" if pd.isna(s) else f"{s:.2f}"),
             }

@@ -4,6 +4,7 @@ import pandas as pd
 
 from . import throughput
 from .evaluate import Answer
+from .kinds import measured_points
 from .panels import plain, table
 
 
@@ -71,7 +72,7 @@ def _sourced(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def small_print(answer: Answer) -> str:
     """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
-    rows = throughput.accuracy(answer.facts.table("throughput")).reset_index(names="gpu")
+    rows = throughput.accuracy(measured_points(answer.facts)).reset_index(names="gpu")
     shown = pd.DataFrame(
         {
             "GPU": rows["gpu"],

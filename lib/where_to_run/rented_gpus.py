@@ -22,7 +22,8 @@ class Fleet:
     """Machines of every offer that could be the cheapest, a pair of offer and scenario at a time, in scenario order.
 
     `offer` and `scenario` of each pair, `first` pair of each scenario, `holds` whether it can serve the load at all.
-    Over (pair, month): `count` of machines that stand ready, machine-months of `spot`.
+    Over (pair, month): `count` of machines that stand ready, machine-months of `spot`. `stored_usd` is the present
+    value of storage of each pair.
     """
 
     offers: Offers
@@ -33,6 +34,7 @@ class Fleet:
     holds: Array
     count: Array
     spot: Array
+    stored_usd: Array
 
     @property
     def kind(self) -> Array:
@@ -53,7 +55,9 @@ def fleet(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> F
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     scenario, offer = np.nonzero(_within_reach(facts, choice, need, load, holds, factors).T)
     each = choice.each[offer][:, None]
-    count = np.asarray(whole(need.replicas(choice.kind[offer], scenario) / each))
+    kept = need.replicas(choice.kind[offer], scenario)
+    stored = np.einsum("pm,pm->p", kept, factors[scenario]) * _storage_usd(facts)
+    count = np.asarray(whole(kept / each))
     spot = np.zeros((len(offer), 1))
     if load.batch_share.any():
         seconds = need.seconds[choice.kind[offer], scenario][:, None]
@@ -62,7 +66,7 @@ def fleet(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> F
         spot = spot * (1 + facts.value("rented.spot_overhead_share"))
     first = np.searchsorted(scenario, np.arange(len(gpu)))
     spot = np.broadcast_to(spot, count.shape)
-    return Fleet(choice, need, offer, scenario, first, holds[offer, scenario], count, spot)
+    return Fleet(choice, need, offer, scenario, first, holds[offer, scenario], count, spot, stored)
 
 
 def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: Array, factors: Array) -> Array:
@@ -73,19 +77,26 @@ def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: A
     so the mean load bounds the mean headroom).
     """
     factors = factors * load.live
-    months = factors.sum(axis=1)
+    months = np.maximum(factors.sum(axis=1), 1e-12)
     peak, waiting = ((rates * factors).sum(axis=1) / months for rates in (need.peak, need.waiting))
     busy, some, each = need.planned[choice.kind] * peak, peak > 0, choice.each[:, None]
-    fewest = np.maximum((np.maximum(busy, 1) + need.spare) / each, 1) * some
+    fewest = (np.maximum(busy, 1) + need.spare) * some
     room = need.headroom[choice.kind] * np.sqrt(busy)
-    most = ((busy / need.busiest_share + room + 1 + need.spare) / each + 1) * some
+    most = (busy / need.busiest_share + room + 1 + need.spare) * some
+    stored = _storage_usd(facts) / HOURS_PER_MONTH
     prices = np.stack([choice.columns[name] for name in TERMS])
     on_spot = need.seconds[choice.kind] * waiting / each * (1 + facts.value("rented.spot_overhead_share"))
-    at_most = most * prices[0][:, None] + on_spot * _spot_price(choice.columns)[:, None]
+    at_most = (most / each + some) * prices[0][:, None] + most * stored + on_spot * _spot_price(choice.columns)[:, None]
     reach = np.where(holds, at_most, np.inf).min(axis=0)
-    near = holds & (fewest * np.nanmin(prices, axis=0)[:, None] <= reach * (1 + 1e-9))
+    machines = np.maximum(fewest / each, some)
+    near = holds & (machines * np.nanmin(prices, axis=0)[:, None] + fewest * stored <= reach * (1 + 1e-9))
     near[0] |= ~near.any(axis=0)
     return near
+
+
+def _storage_usd(facts: Facts) -> float:
+    """Storage for the weights of one replica [USD/month]."""
+    return facts.value("rented.storage_gb_per_replica") * facts.value("rented.storage_usd")
 
 
 def _spot_price(columns: Mapping[str, Array]) -> Array:
@@ -104,7 +115,7 @@ def bill(facts: Facts, load: Load, fleet: Fleet, factors: Array, terms: int = le
     worth = np.stack([_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]])
     if load.batch_share.any():
         worth = worth + np.einsum("pm,pm->p", fleet.spot, factors[fleet.scenario]) * spot_usd
-    worth = np.where(fleet.holds, worth, np.inf)
+    worth = np.where(fleet.holds, worth + fleet.stored_usd, np.inf)
     best = worth.min(axis=0)
     chosen = np.lexsort((best, fleet.scenario))[fleet.first]
     term = worth.argmin(axis=0)[chosen]
@@ -163,13 +174,12 @@ def _lines(
     facts: Facts, load: Load, rent: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array
 ) -> dict[str, Array]:
     kept = fleet.need.replicas(fleet.kind[chosen], fleet.scenario[chosen])
-    storage = facts.value("rented.storage_gb_per_replica") * facts.value("rented.storage_usd")
     bytes_out = load.requests * load.output_tokens * facts.value("rented.bytes_per_token")
     return {
         "machines": rent,
         "spot machines": spot,
         "contract past the horizon": owed,
-        "storage": kept * storage,
+        "storage": kept * _storage_usd(facts),
         "egress": bytes_out / BYTES_PER_GB * facts.value("rented.egress_usd"),
     }
 
@@ -180,4 +190,7 @@ def _machines(load: Load, fleet: Fleet, chosen: Array, term: Array) -> Machines:
     busy = np.minimum(fleet.need.busy(kind, fleet.scenario[chosen]), count * each * fleet.need.busiest_share)
     words = {name: column[fleet.offer[chosen]] for name, column in fleet.offers.words.items()}
     above = spilled(load, fleet.need, (count * each)[:, 1], kind)
-    return Machines(count, count * in_one, count * in_one, busy * in_one / each, above, CONTRACTS[term], **words)
+    # machines on spot stand only while they work
+    spot = fleet.spot[chosen] * in_one
+    working = busy * in_one / each + spot
+    return Machines(count, count * in_one + spot, working, load.live, above, CONTRACTS[term], **words)

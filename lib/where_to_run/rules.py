@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .facts import source_problem
 from .scenario import PLACES, STREAMS
 from .units import Array
 
@@ -21,12 +22,18 @@ def _matches(rule: Mapping[str, Any], stream: tuple[str, str], profile: Mapping[
     return all(asked[field] & set(names) for field, names in rule["when"].items())
 
 
+def lifts(rule: Mapping[str, Any], place: str) -> list[str]:
+    """Evidence that lifts a rule at a place: one list for all places, or one for each it speaks of."""
+    lifted_by = rule["lifted_by"]
+    return list(lifted_by.get(place, []) if isinstance(lifted_by, Mapping) else lifted_by)
+
+
 def _level(rule: Mapping[str, Any], place: str, evidence: set[str]) -> int:
     """Verdict of a rule that applies: kept places are ok, conditional ones named, others blocked; lifted, one less."""
     conditional = rule.get("conditional_on", [])
     level = OK if place in rule["keep_on"] else CONDITIONAL if place in conditional else BLOCKED
-    lifted = bool(rule["lifted_by"]) and set(rule["lifted_by"]) <= evidence
-    return max(OK, level - 1) if lifted else level
+    lifted = lifts(rule, place)
+    return max(OK, level - 1) if lifted and set(lifted) <= evidence else level
 
 
 def fired(rules: Sequence[Mapping[str, Any]], profile: Mapping[str, str]) -> Iterator[tuple[int, int, int, int]]:
@@ -55,11 +62,33 @@ def judge(rules: Sequence[Mapping[str, Any]], profile: Mapping[str, str]) -> tup
     return level, rule
 
 
-def unlock(rule: Mapping[str, Any], evidence: str) -> str:
-    """What would lift a rule, in words; where a part of the evidence is in hand, what is still missing."""
-    missing = [name for name in rule["lifted_by"] if name not in evidence.split(",")]
+def unlock(rule: Mapping[str, Any], place: int, evidence: str) -> str:
+    """What would lift a rule at a place, in words; where a part of the evidence is in hand, what is still missing."""
+    needed = lifts(rule, PLACES[place])
+    missing = [name for name in needed if name not in evidence.split(",")]
     words: str = rule["unlock"]
-    return f"{words}. Still missing: {', '.join(missing)}" if 0 < len(missing) < len(rule["lifted_by"]) else words
+    return f"{words}. Still missing: {', '.join(missing)}" if 0 < len(missing) < len(needed) else words
+
+
+def problems(rules: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the rule file: names that are not defined, a rule without a reason or a source."""
+    found = []
+    for rule in rules["rules"]:
+        where = f"rules.yaml, rule {rule.get('id', '?')!r}"
+        lacking = [k for k in ("when", "keep_on", "lifted_by", "because", "source", "since") if k not in rule]
+        found += [f"{where}: lacks {k}" for k in lacking]
+        if lacking:
+            continue
+        if problem := source_problem(rule["source"], rule["because"]):
+            found.append(f"{where}: {problem}")
+        evidence = {name for place in PLACES for name in lifts(rule, place)}
+        named = {"evidence": evidence, "regimes": set(rule["when"].get("regimes", []))}
+        for kind, names in named.items():
+            found += [f"{where}: {n!r} is not among its {kind}" for n in sorted(names - set(rules[kind]))]
+        named_places = {*rule["keep_on"], *rule.get("conditional_on", [])}
+        named_places |= set(rule["lifted_by"]) if isinstance(rule["lifted_by"], Mapping) else set()
+        found += [f"{where}: no place {p!r}" for p in sorted(named_places - set(PLACES))]
+    return found
 
 
 @dataclass(frozen=True)
@@ -86,8 +115,8 @@ LIMITS = (
         "fits",
         "misfits",
         "open_model",
-        "Nothing in the tables serves requests of this length with the models asked for (%.0s%s on the GPU named)",
-        "a smaller open_model, gpu: cheapest, shorter requests, or an api_model with a longer context%.0s",
+        "Nothing in the tables serves requests of this length with %.0s%s or the API model, or not before the horizon",
+        "a smaller open_model, gpu: cheapest, shorter requests, an api_model with more context, a longer horizon%.0s",
     ),
     Limit(
         "delivery",

@@ -242,7 +242,14 @@ def parameters_cell() -> str:
 
 
 def from_parameters(namespace: Mapping[str, Any]) -> pd.DataFrame:
-    """The one scenario a notebook's parameters cell asks for: `preset` and every field that is not None."""
+    """The one scenario a notebook's parameters cell asks for: `preset` and every field that is not None.
+
+    Refuses plain values under other names, which is what a misspelt parameter makes, and more than one scenario.
+    """
+    for name, value in namespace.items():
+        plain = isinstance(value, str | int | float | list | tuple) and not name.startswith("_")
+        if plain and name not in BY_NAME and name not in ("preset", "facts_file", "as_of", "In"):
+            field(name)
     given = {f.name: namespace[f.name] for f in FIELDS if namespace.get(f.name) is not None}
     rows = grid(str(namespace.get("preset") or ""), **given)
     if len(rows) != 1:
@@ -250,6 +257,16 @@ def from_parameters(namespace: Mapping[str, Any]) -> pd.DataFrame:
             f"the parameters make {len(rows)} scenarios; this notebook answers one. Give one value a field"
         )
     return rows
+
+
+def notices(row: pd.Series) -> list[str]:
+    """What a row asks that can have no effect, a sentence each."""
+    told = []
+    if row["customisation"] != "prompting" and row["specialised_share"] == 0:
+        told.append(f"customisation {row['customisation']} changes nothing while specialised_share is 0")
+    if row["regimes"] and row["sensitive_share"] == 0:
+        told.append(f"regimes {row['regimes']} bind nothing while sensitive_share is 0")
+    return told
 
 
 def changed(rows: pd.DataFrame, preset: str = "") -> dict[str, Any]:

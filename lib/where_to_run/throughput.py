@@ -1,4 +1,4 @@
-"""Throughput: three coefficients fitted to published measurements, and how far off a held-out point is."""
+"""Throughput: what published measurements of a replica say, and how far off a held-out point is."""
 
 from collections.abc import Iterator
 
@@ -12,46 +12,59 @@ from .units import Array
 REPLICA = ["model", "gpu", "gpus", "precision"]
 """What makes two measurements speak of the same kind of replica."""
 
+COEFFICIENTS = ["alpha", "beta", "gamma"]
+
 FEWEST_POINTS = 5
-"""A fit needs this many points, so that one can be held out and more than three remain."""
-
-
-def _terms(points: pd.DataFrame) -> Array:
-    isl, osl = points["input_tokens"].to_numpy(float), points["output_tokens"].to_numpy(float)
-    return np.stack([isl, osl, osl * (isl + osl)], axis=1)
+"""Three coefficients are fitted to this many points or more, so that one can be held out and more than three remain."""
 
 
 def _coefficients(points: pd.DataFrame) -> Array:
     """alpha, beta, gamma of `seconds_per_request`, none negative, by least squares of the relative error."""
-    measured = (points["output_tokens"] / points["output_tokens_per_s"]).to_numpy(float)
-    solution: Array = nnls(_terms(points) / measured[:, None], np.ones(len(points)))[0]
+    isl, osl = points["input_tokens"].to_numpy(float), points["output_tokens"].to_numpy(float)
+    measured = osl / points["output_tokens_per_s"].to_numpy(float)
+    terms = np.stack([isl, osl, osl * (isl + osl)], axis=1)
+    solution: Array = nnls(terms / measured[:, None], np.ones(len(points)))[0]
     return solution
 
 
+def _scale(points: pd.DataFrame) -> float:
+    """Geometric mean of measured over roofline throughput."""
+    return float(np.exp(np.log(points["output_tokens_per_s"] / points["roofline_tokens_per_s"]).mean()))
+
+
 def _groups(points: pd.DataFrame) -> Iterator[tuple[tuple[str, str, float, str], pd.DataFrame]]:
-    for key, group in points.groupby(REPLICA, sort=True):
-        if len(group) >= FEWEST_POINTS:
-            yield key, group
+    yield from points.groupby(REPLICA, sort=True)
 
 
-def fit(points: pd.DataFrame) -> pd.DataFrame:
-    """One row per replica measured at five shapes or more: alpha, beta, gamma [s], number of points.
+def fits(points: pd.DataFrame) -> pd.DataFrame:
+    """One row per replica measured: REPLICA, basis, alpha, beta, gamma [s], scale [ratio].
 
-    Non-negative least squares on relative errors, t = alpha ISL + beta OSL + gamma OSL (ISL + OSL), where
-    t = OSL / (output tokens/s). Fewer points are left to the roofline.
+    With five points or more t = alpha ISL + beta OSL + gamma OSL (ISL + OSL), t = OSL / (output tokens/s), by
+    non-negative least squares on relative errors (`fitted`). With fewer the roofline times one factor, the geometric
+    mean of measured over `roofline_tokens_per_s` (`scaled`).
     """
-    rows = [(*key, *_coefficients(group), len(group)) for key, group in _groups(points)]
-    return pd.DataFrame(rows, columns=[*REPLICA, "alpha", "beta", "gamma", "points"])
+    rows = []
+    for key, group in _groups(points):
+        enough = len(group) >= FEWEST_POINTS
+        found = ("fitted", *_coefficients(group), np.nan) if enough else ("scaled", *[np.nan] * 3, _scale(group))
+        rows.append((*key, *found))
+    return pd.DataFrame(rows, columns=[*REPLICA, "basis", *COEFFICIENTS, "scale"])
 
 
 def held_out_errors(points: pd.DataFrame) -> pd.DataFrame:
-    """Each point predicted by a fit to the others of its replica: REPLICA, the shape, relative error [share]."""
+    """Each point predicted from the others of its replica: REPLICA, the shape, relative error [share].
+
+    A replica measured once is left out: nothing remains to predict its point from.
+    """
     rows = []
     for key, group in _groups(points):
-        for label, point in group.iterrows():
-            alpha, beta, gamma = _coefficients(group.drop(index=label))
-            isl, osl = point["input_tokens"], point["output_tokens"]
-            predicted = osl / seconds_per_request((alpha, beta, gamma), isl, osl)
+        for label, point in group.iterrows() if len(group) > 1 else ():
+            isl, osl, others = point["input_tokens"], point["output_tokens"], group.drop(index=label)
+            if len(group) >= FEWEST_POINTS:
+                alpha, beta, gamma = _coefficients(others)
+                predicted = osl / seconds_per_request((alpha, beta, gamma), isl, osl)
+            else:
+                predicted = _scale(others) * point["roofline_tokens_per_s"]
             rows.append((*key, isl, osl, predicted / point["output_tokens_per_s"] - 1))
     return pd.DataFrame(rows, columns=[*REPLICA, "input_tokens", "output_tokens", "error"])
 

@@ -1,0 +1,55 @@
+"""Staffing: the skills and the people the places in use ask for, and the weeks of their set-up."""
+
+import numpy as np
+import pandas as pd
+
+from . import people
+from .facts import Facts
+from .scenario import PLACES, SKILLS
+from .units import Array
+
+ROUTING = "routing"
+"""What comes on top of two places or more, as a row of data/skills.csv and of data/assumptions.csv."""
+
+
+def needed(facts: Facts, used: Array, deep_change: Array) -> tuple[Array, Array]:
+    """Levels needed and least people by area over (scenario, area), for the places in use over (scenario, place).
+
+    Levels are the highest over the places, routing included where two or more are used, one more in ML where an own
+    model is changed. People add up over places; with two or more the sum is shared and routing comes on top.
+    """
+    level, floor = (facts.cached(("skills", c), lambda c=c: _by_place(facts, c)) for c in ("level_needed", "floor_fte"))
+    mixed = used.sum(axis=1, keepdims=True) > 1
+    here = np.concatenate([used, mixed], axis=1)
+    needed = (here[:, :, None] * level).max(axis=1)
+    self_hosted = used[:, 1:].any(axis=1)
+    needed[:, SKILLS.index("ml")] += self_hosted & deep_change
+    together = (used[:, :, None] * floor[:-1]).sum(axis=1)
+    shared = np.where(mixed, facts.value("people.mixed_staff_share"), 1.0)
+    return np.minimum(needed, people.HIGHEST_LEVEL), together * shared + mixed * floor[-1]
+
+
+def _by_place(facts: Facts, column: str) -> Array:
+    table: pd.DataFrame = facts.table("skills").pivot(index="place", columns="area", values=column)
+    return table.loc[[*PLACES, ROUTING], list(SKILLS)].to_numpy(float)
+
+
+def roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
+    """People at a full gap [FTE], wage [USD/year] and cost of a person [USD/month] by area, and how gaps are filled."""
+    return facts.cached("roles", lambda: _read_roles(facts))
+
+
+def _read_roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
+    roles = facts.table("roles").loc[list(SKILLS)]
+    wages = roles["wage_usd_per_year"].to_numpy(float)
+    pay = np.asarray(people.loaded_monthly_wage(wages, facts.value("people.benefits_share")))
+    hiring = people.Hiring(*(facts.value(f"people.{name}") for name in people.Hiring.__dataclass_fields__))
+    return roles["fte_at_full_gap"].to_numpy(float), wages, pay, hiring
+
+
+def weeks_to_set_up(facts: Facts, used: Array) -> Array:
+    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it."""
+    weeks = np.array([facts.value(f"setup_weeks.{place}") for place in PLACES])
+    weeks[PLACES.index("own_gpus")] += facts.value("own.delivery_weeks")
+    slowest: Array = (used * weeks).max(axis=1)
+    return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")
