@@ -96,9 +96,23 @@ def measured_points(facts: Facts) -> pd.DataFrame:
 def roofline_seconds(
     facts: Facts, model: str, rows: pd.DataFrame, batch: Array, isl: Array, osl: Array, cached: Array
 ) -> Array:
-    """Seconds a request takes by the roofline on every kind, for arrays whose first axis is the kind."""
+    """Seconds a request takes by the roofline on every row, for arrays whose first axis is the row."""
     shape, fitted = roofline_shape(facts, model, rows)
-    aligned = {n: v.reshape(-1, *[1] * (np.ndim(batch) - 1)) if np.ndim(v) else v for n, v in shape.items()}
+    return _spread_roofline(shape, fitted, batch, isl, osl, cached)
+
+
+def roofline_of_kinds(facts: Facts, model: str, batch: Array, isl: Array, osl: Array, cached: Array) -> Array:
+    """Seconds a request takes by the roofline on every kind of replica of a model, over (kind, scenario, 1)."""
+    shape, fitted = facts.cached(("roofline", model), lambda: roofline_shape(facts, model, kinds(facts, model)))
+    return _spread_roofline(shape, fitted, batch, isl, osl, cached)
+
+
+def _spread_roofline(
+    shape: dict[str, Any], fitted: dict[str, float], batch: Array, isl: Array, osl: Array, cached: Array
+) -> Array:
+    """`serving.roofline_seconds` with what describes the rows spread along the first axis of `batch`."""
+    along = (-1, *[1] * (np.ndim(batch) - 1))
+    aligned = {name: value.reshape(along) if np.ndim(value) else value for name, value in shape.items()}
     return np.asarray(serving.roofline_seconds(aligned, fitted, batch, isl, osl, cached))
 
 

@@ -44,12 +44,10 @@ class Rack:
         if driver == "left":
             return self.left * factors[np.arange(len(horizon)), horizon]
         weights = factors if driver == "ordered" else factors * self.operating
-        return np.einsum("osm,sm->os", self.units_of(driver), weights)
-
-    def units_of(self, driver: str) -> Array:
-        """Units of a driver over (offer, scenario, month): servers ordered, standing, at work, or beyond the first."""
-        units: Array = np.maximum(0.0, self.standing - 1) if driver == "further" else getattr(self, driver)
-        return units
+        if driver == "further":
+            first = (self.standing[..., 1] > 0) * weights.sum(axis=1)
+            return np.einsum("osm,sm->os", self.standing, weights) - first
+        return np.einsum("osm,sm->os", getattr(self, driver), weights)
 
     def units(self, driver: str, chosen: Array, horizon: Array) -> Array:
         """Units of a driver of the offers chosen, over (scenario, month)."""
@@ -57,7 +55,9 @@ class Rack:
             units = np.zeros(self.operating.shape)
             units[np.arange(len(horizon)), horizon] = pick(self.left, chosen)
             return units
-        return pick(self.units_of(driver), chosen) * (1.0 if driver == "ordered" else self.operating)
+        if driver == "further":
+            return np.maximum(0.0, pick(self.standing, chosen) - 1) * self.operating
+        return pick(getattr(self, driver), chosen) * (1.0 if driver == "ordered" else self.operating)
 
 
 def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limits: Limits) -> Bill:
@@ -71,8 +71,9 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limit
     rack, prices = _rack(facts, load, choice, need), _unit_prices(facts, choice, limits.usd_per_further_server)
     horizon = load.live.sum(axis=-1).astype(int)
     worth = np.zeros(rack.left.shape)
-    for driver, usd in prices.values():
-        worth += rack.worth(driver, factors, horizon) * usd[:, None]
+    for driver in dict.fromkeys(driver for driver, _ in prices.values()):
+        usd_per_unit = np.sum([usd for other, usd in prices.values() if other == driver], axis=0)
+        worth += rack.worth(driver, factors, horizon) * usd_per_unit[:, None]
     upfront = rack.ordered[..., 0] * np.sum([prices[name][1] for name in HARDWARE], axis=0)[:, None]
     worth += np.where(upfront > limits.capex, OUT_OF_REACH, 0.0)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)

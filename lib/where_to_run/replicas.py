@@ -6,7 +6,7 @@ import numpy as np
 
 from . import serving
 from .facts import Facts
-from .kinds import FITTED, kinds, roofline_seconds
+from .kinds import FITTED, kinds, roofline_of_kinds
 from .units import SECONDS_PER_MONTH, Array
 
 
@@ -48,7 +48,7 @@ def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     seconds = serving.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
     estimated = column["basis"] != FITTED
     if estimated.any():
-        roofline = roofline_seconds(facts, model, rows, np.maximum(slots, 1), isl, osl, cached)
+        roofline = roofline_of_kinds(facts, model, np.maximum(slots, 1), isl, osl, cached)
         seconds = np.where(estimated, roofline / column["scale"], seconds)
     holds = (slots >= 1) & (isl + osl <= facts.table("models").at[model, "context_tokens"])
     return np.where(holds, seconds / facts.value("serving.engine_share"), np.inf), np.asarray(slots)
