@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import papermill
 
-from where_to_run import evaluate, facts, report, scenario
+from where_to_run import breakeven, evaluate, facts, report, scenario
 
 SEED = 20261122
 
@@ -58,6 +58,12 @@ def bench_evaluate() -> None:
     print(f"floor: the same formulas row by row, {one_by_one / len(rows) * 1e3:.3f} ms a row over {len(rows)} rows")
 
 
+def bench_map() -> None:
+    known = facts.load()
+    taken = seconds(lambda: breakeven.decision_map(scenario.grid(), known), 3)
+    print(f"decision map of 80 x 80: {taken:.2f} s")
+
+
 def bench_report() -> None:
     """A report with everything imported, beside papermill on an empty notebook."""
     with tempfile.TemporaryDirectory() as folder:
@@ -83,4 +89,5 @@ def bench_report() -> None:
 
 if __name__ == "__main__":
     bench_evaluate()
+    bench_map()
     bench_report()

@@ -167,13 +167,15 @@ def test_names_from_outside_become_no_html_and_no_path(tmp_path):
     assert report.folder_name("../../etc", {}) == "______etc"
 
 
-@pytest.mark.parametrize("name", ["report", "1_decide"])
+@pytest.mark.parametrize("name", ["report", "1_decide", "2_break_even"])
 def test_a_notebook_runs_headless_under_plain_papermill(name, tmp_path):
     run = papermill_cli(str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb", "-p", "requests_per_month", "2e8", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
     shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
-    assert shown.count("<img") >= 3 and "200,000,000" in shown
+    answer = evaluate(scenario.grid(requests_per_month=2e8), facts.load())
+    bill = answer.options.set_index("option").at["api", "usd_per_month"]
+    assert shown.count("<img") >= 3 and f"{bill:,.0f}" in shown
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
 
 

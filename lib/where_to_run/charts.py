@@ -138,7 +138,6 @@ def gpus_over_time(sizing: pd.DataFrame) -> alt.Chart:
 
 def winning_intervals(intervals: pd.DataFrame, field: Field) -> alt.Chart:
     """A bar along a field, coloured by the option that wins there; `intervals` of `breakeven.intervals`."""
-    names = [name for name in OPTION_COLOURS if name in set(intervals["option"])]
     frame = intervals.assign(option=intervals["option"].map(lambda name: TITLES.get(name, "nothing allowed")))
     words = f"Which option wins along {field.name}"
     return (
@@ -147,7 +146,7 @@ def winning_intervals(intervals: pd.DataFrame, field: Field) -> alt.Chart:
         .encode(
             x=alt.X("start:Q", title=f"{field.name} [{field.unit}]", scale=_scale(field), axis=alt.Axis(format="~s")),
             x2="end:Q",
-            color=alt.Color("option:N", title=None, scale=_with_none(names)),
+            color=alt.Color("option:N", title=None, scale=_winners(intervals["option"])),
             tooltip=["option", "start", "end"],
         )
     )
@@ -155,17 +154,20 @@ def winning_intervals(intervals: pd.DataFrame, field: Field) -> alt.Chart:
 
 def decision_map(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float]) -> alt.LayerChart:
     """Who wins over two fields, the scenario marked; dots where the runner-up costs at most a tenth more."""
-    names = [name for name in OPTION_COLOURS if name in set(cells["option"])]
     words = f"Which option wins over {x.name} and {y.name}; a cross marks the scenario, dots a close runner-up"
     across = alt.X("x0:Q", title=f"{x.name} [{x.unit}]", scale=_scale(x), axis=alt.Axis(format="~s"))
     up = alt.Y("y0:Q", title=f"{y.name} [{y.unit}]", scale=_scale(y))
-    winner = alt.Color("option:N", title=None, scale=_with_none(names))
-    areas = alt.Chart(_runs(cells, x, y), width=WIDTH, height=360).mark_rect()
+    winner = alt.Color("option:N", title=None, scale=_winners(cells["option"]))
+    areas = alt.Chart(_runs(cells, x, y), width=WIDTH, height=360).mark_rect(strokeWidth=0.8)
     near = cells.loc[cells["near"], [x.name, y.name]].set_axis(["x0", "y0"], axis=1)
     close = alt.Chart(near).mark_circle(size=6, color="black", opacity=0.6).encode(x=across, y=up)
     mark = pd.DataFrame({"x0": [here[0]], "y0": [here[1]]})
     cross = alt.Chart(mark).mark_point(shape="cross", size=160, filled=True, color="black", stroke="white")
-    layers = [areas.encode(x=across, x2="x1:Q", y=up, y2="y1:Q", color=winner), close, cross.encode(x=across, y=up)]
+    layers = [
+        areas.encode(x=across, x2="x1:Q", y=up, y2="y1:Q", color=winner, stroke=winner),
+        close,
+        cross.encode(x=across, y=up),
+    ]
     return alt.LayerChart(layer=layers, description=words)
 
 
@@ -184,10 +186,12 @@ def _runs(cells: pd.DataFrame, x: Field, y: Field) -> pd.DataFrame:
     return runs.assign(option=runs["option"].map(lambda name: TITLES.get(name, "nothing allowed")))
 
 
-def _with_none(names: list[str]) -> alt.Scale:
-    return alt.Scale(
-        domain=[*(TITLES[n] for n in names), "nothing allowed"], range=[*(OPTION_COLOURS[n] for n in names), "#DDDDDD"]
-    )
+def _winners(options: pd.Series) -> alt.Scale:
+    """Colours of the options that win somewhere, grey where nothing is allowed."""
+    names = [name for name in OPTION_COLOURS if name in set(options)]
+    nothing = [] if set(options) <= set(names) else ["nothing allowed"]
+    colours = [*(OPTION_COLOURS[n] for n in names), "#DDDDDD"][: len(names) + len(nothing)]
+    return alt.Scale(domain=[*(TITLES[n] for n in names), *nothing], range=colours)
 
 
 def _edges(column: pd.Series, field: Field) -> tuple[pd.Series, pd.Series]:
