@@ -16,6 +16,9 @@ from .facts import Facts
 from .scenario import Field
 
 log = logging.getLogger(__name__)
+WIDE_READOUTS = ".widget-readout { min-width: 21em; max-width: none; text-align: left; }"
+"""A slider's words beside its number would be cut off at the usual width."""
+
 STEPS_A_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Where a slider on a log scale stops: round figures, about evenly apart."""
 
@@ -77,7 +80,7 @@ class Workbook:
         self._controls = {f.name: control(f, self.rows[f.name].iloc[0]) for f in headline}
         for slider in self._controls.values():
             slider.observe(self._moved, names="value")
-        style = widgets.HTML(f"<style>{panels.STYLE}</style>")
+        style = widgets.HTML(f"<style>{panels.STYLE}{WIDE_READOUTS}</style>")
         return widgets.VBox([style, *self._controls.values(), self._status])
 
     def show(self, panel: Callable[[Answer], str]) -> None:
