@@ -16,8 +16,8 @@ WEIGHTS = {"fp16": "weights_gb_16bit", "fp8": "weights_gb_8bit", "fp4": "weights
 EIGHT_BIT = 0.5
 """Bytes of an 8-bit number over those of a 16-bit one."""
 
-FITTED, SCALED, ROOFLINE = "fitted", "scaled", "roofline"
-"""How throughput is known: fitted to five measured points or more, a roofline scaled to fewer, a roofline alone."""
+ROOFLINE = "roofline"
+"""How throughput is known where nobody measured; `throughput` names the other two ways."""
 
 
 def kinds(facts: Facts, model: str) -> pd.DataFrame:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import serving
+from . import serving, throughput
 from .facts import Facts
-from .kinds import FITTED, kinds, roofline_of_kinds
+from .kinds import kinds, roofline_of_kinds
 from .units import SECONDS_PER_MONTH, Array
 
 
@@ -46,7 +46,7 @@ def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     isl, osl, cached = load.input_tokens, load.output_tokens, load.cached_share
     slots = serving.sequences(column["kv_gb"], column["kv_bytes_per_token"], isl + osl, column["max_sequences"])
     seconds = serving.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
-    estimated = column["basis"] != FITTED
+    estimated = column["basis"] != throughput.FITTED
     if estimated.any():
         roofline = roofline_of_kinds(facts, model, np.maximum(slots, 1), isl, osl, cached)
         seconds = np.where(estimated, roofline / column["scale"], seconds)

@@ -14,6 +14,9 @@ REPLICA = ["model", "gpu", "gpus", "precision"]
 
 COEFFICIENTS = ["alpha", "beta", "gamma"]
 
+FITTED, SCALED = "fitted", "scaled"
+"""How throughput is known: fitted to five measured points or more, a roofline scaled to fewer."""
+
 FEWEST_POINTS = 5
 """Three coefficients are fitted to this many points or more, so that one can be held out and more than three remain."""
 
@@ -46,7 +49,7 @@ def fits(points: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, group in _groups(points):
         enough = len(group) >= FEWEST_POINTS
-        found = ("fitted", *_coefficients(group), np.nan) if enough else ("scaled", *[np.nan] * 3, _scale(group))
+        found = (FITTED, *_coefficients(group), np.nan) if enough else (SCALED, *[np.nan] * 3, _scale(group))
         rows.append((*key, *found))
     return pd.DataFrame(rows, columns=[*REPLICA, "basis", *COEFFICIENTS, "scale"])
 
