@@ -88,37 +88,22 @@ class Question:
 
 def _load(facts: Facts, rows: Mapping[str, Array]) -> Load:
     months = np.arange(int(rows["horizon_months"].max()) + 1)
-    column = {
-        name: np.asarray(rows[name], float)[:, None]
-        for name in (
-            "requests_per_month",
-            "growth_per_month",
-            "horizon_months",
-            "input_tokens",
-            "output_tokens",
-            "cached_share",
-            "batch_share",
-            "spikiness",
-        )
-    }
+    column = {name: np.asarray(rows[name], float)[:, None] for name in (*AS_ASKED, *MADE_INTO_MONTHS)}
     live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
     requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
-    derate, spare = (_by_level(facts, rows["latency"], name) for name in ("derate", "spare_replicas"))
-    beta = _by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta)
     return Load(
-        np.asarray(requests) * live,
-        live,
-        column["input_tokens"],
-        column["output_tokens"],
-        column["cached_share"],
-        column["batch_share"],
-        column["spikiness"],
-        np.asarray(demand.cv_from_spikiness(column["spikiness"])),
-        beta,
-        derate,
-        spare,
+        requests=np.asarray(requests) * live,
+        live=live,
+        cv=np.asarray(demand.cv_from_spikiness(column["spikiness"])),
+        headroom_beta=_by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta),
+        derate=_by_level(facts, rows["latency"], "derate"),
+        spare_replicas=_by_level(facts, rows["latency"], "spare_replicas"),
+        **{name: column[name] for name in AS_ASKED},
     )
 
+
+AS_ASKED = ("input_tokens", "output_tokens", "cached_share", "batch_share", "spikiness")
+MADE_INTO_MONTHS = ("requests_per_month", "growth_per_month", "horizon_months")
 
 OFFERS = {RENTED: "machines", OWN: "servers"}
 """The table with the offers of a place that has machines."""
