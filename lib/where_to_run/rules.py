@@ -63,9 +63,11 @@ def judge(rules: Sequence[Mapping[str, Any]], profile: Mapping[str, str]) -> tup
 
 
 def unlock(rule: Mapping[str, Any], place: int, evidence: str) -> str:
-    """What would lift a rule at a place, in words; where a part of the evidence is in hand, what is still missing."""
+    """What would lift a rule at a place, in words: what is still missing of the evidence, or that nothing is."""
     needed = lifts(rule, PLACES[place])
     missing = [name for name in needed if name not in evidence.split(",")]
+    if needed and not missing:
+        return "All the evidence is in hand; keep it current and meet the condition"
     words: str = rule["unlock"]
     return f"{words}. Still missing: {', '.join(missing)}" if 0 < len(missing) < len(needed) else words
 
