@@ -513,6 +513,16 @@ def test_a_model_nobody_hosts_has_no_hosted_yardstick():
     assert np.isnan(yard.loc["hosted", "usd_per_month"])
 
 
+@pytest.mark.parametrize("option", ["owned", "rented"])
+def test_more_spikiness_never_lowers_what_a_small_model_costs(option):
+    """Storage of many small replicas weighs here: leaving it out of the choice of machine makes the cost fall."""
+    spikier = list(np.arange(1.1, 9, 0.05))
+    load = {"open_model": "llama-3.1-8b", "requests_per_month": 3e8, "growth_per_month": -0.05}
+    found = answered(**FREE, **load, spikiness=spikier).options
+    cost = found.loc[found["option"] == option, "npv_usd"].to_numpy()
+    assert (np.diff(cost) >= -1e-6).all()
+
+
 # The search for the cheapest
 
 

@@ -96,7 +96,7 @@ class Answer:
         """Machines by month, from delivery on.
 
         Columns: scenario, option, place, offer, contract, replica, basis, month, machines, gpus, busy_gpus.
-        `basis` says how the throughput is known: measured or roofline.
+        `basis` says how the throughput is known: fitted, scaled or roofline.
         """
         parts = []
         for block in self._opened:
