@@ -133,3 +133,14 @@ def test_with_the_factor_applied_the_two_options_cost_the_same(tmp_path):
     (tmp_path / "o.csv").write_text("\n".join(lines))
     usd = evaluate(rows, facts.load(overrides=tmp_path / "o.csv")).options.set_index("option")["usd_per_month"]
     assert usd["api"] == pytest.approx(usd["rented"])
+
+
+def test_what_cannot_be_costed_has_no_break_even():
+    nowhere = evaluate(free(input_tokens=1_000_000, output_tokens=2_000), shipped())
+    assert nowhere.options["usd_per_month"].isna().all()
+    assert breakeven.comparable(nowhere) == [] and breakeven.break_even(nowhere).empty
+
+
+def test_the_map_calls_nothing_near_where_nothing_is_allowed():
+    cells = breakeven.decision_map(free(budget_usd_per_month=0), shipped(), points=8)
+    assert (cells["option"] == breakeven.NONE).all() and not cells["near"].any()

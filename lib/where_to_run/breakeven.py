@@ -111,7 +111,7 @@ def decision_map(
     second = others.argmin(axis=1)
     rows = np.arange(len(found))
     runner_up = np.where(np.isfinite(others[rows, second]), names[rows, second], NONE)
-    near = others[rows, second] <= least * (1 + CLOSE)
+    near = (runner_up != NONE) & (others[rows, second] <= least * (1 + CLOSE))
     because = answer.options["because"].to_numpy(dtype=object).reshape(shape)[:, 0]
     return pd.DataFrame(
         {
@@ -145,6 +145,12 @@ def _stays_ahead(saved_so_far: Array) -> float:
     return float(first) if first < len(saved_so_far) else np.nan
 
 
+def comparable(answer: Answer) -> list[str]:
+    """The self-hosted options of a one-row answer that can be costed; none where the API itself cannot."""
+    cost = answer.options.set_index("option")["usd_per_month"].dropna()
+    return [option for option in ("rented", "owned") if {"api", option} <= set(cost.index)]
+
+
 SET_UP = ("set-up project", "platform services")
 MACHINES = ("machines", "spot machines", "contract past the horizon")
 
@@ -154,15 +160,19 @@ def break_even(answer: Answer) -> pd.DataFrame:
 
     Columns: option, what, factor, value, unit. `factor` multiplies today's figure: all API token prices, all GPU
     rents, or the people of the option; `utilisation` is what the machines would have to reach at today's bill. NaN
-    where no factor above zero will do. By mean monthly cost; exact while the same machines are chosen.
+    where no factor above zero will do. By mean monthly cost; exact while the same machines are chosen. An option
+    that cannot be costed has no rows, and none has where the API cannot.
     """
+    columns = ["option", "what", "factor", "value", "unit"]
+    if not comparable(answer):
+        return pd.DataFrame(columns=columns)
     months = float(answer.scenarios["horizon_months"].iloc[0])
     usd = answer.lines.groupby(["option", "line"], observed=True)["usd"].sum() / months
     place = answer.lines.groupby(["option", "place"], observed=True)["usd"].sum() / months
     api = usd["api"].sum()
     tokens = place["api"]["vendor_api"] - usd["api"].reindex(SET_UP).sum()
     rows = []
-    for option in ("rented", "owned"):
+    for option in comparable(answer):
         mine = usd[option].sum()
         rents = usd[option].reindex(MACHINES).fillna(0.0).sum()
         people = place[option].get("people", 0.0)
@@ -172,7 +182,7 @@ def break_even(answer: Answer) -> pd.DataFrame:
             rows.append((option, "GPU rents", _factor(api - (mine - rents), rents), np.nan, "times today's"))
         rows.append((option, "people", _factor(api - (mine - people), people), np.nan, "times today's"))
         rows.append((option, "utilisation", mine / api, row["utilisation"] * mine / api, "share"))
-    return pd.DataFrame(rows, columns=["option", "what", "factor", "value", "unit"])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _factor(needed: float, today: float) -> float:

@@ -57,6 +57,8 @@ def decision_map(answer: Answer) -> str:
 
 def what_would_it_take(answer: Answer) -> str:
     """A panel: month of payback against the API, and the factor on one figure at which both cost the same."""
+    if not breakeven.comparable(answer):
+        return "<p>Nothing to compare: the API, or every self-hosted option, cannot run this as asked.</p>"
     factors = breakeven.break_even(answer)
     shown = pd.DataFrame(
         {
@@ -66,7 +68,7 @@ def what_would_it_take(answer: Answer) -> str:
         }
     )
     rows, cost = [], answer.options.set_index("option")["usd_per_month"]
-    for option in ("rented", "owned"):
+    for option in breakeven.comparable(answer):
         found = breakeven.payback(answer, option, "api")
         rows.append((TITLES[option], usd(cost[option]), _month(found["month"]), _month(found["discounted_month"])))
     months = pd.DataFrame(rows, columns=["Option", "USD a month", "Ahead from month", "The same, discounted"])

@@ -61,7 +61,7 @@ def _block(index: Array, question: Question) -> Judged:
     outcomes = {name: options.outcome(question, routing, allowed) for name, routing in ROUTINGS.items()}
     columns = {name: np.stack(values, axis=1) for name, values in _figures(question, outcomes).items()}
     _verdicts(question, columns, level, rule, present)
-    _scores(question, columns, outcomes)
+    _scores(question, columns)
     return Judged(index, question, [named[c] for c in code], outcomes, columns)
 
 
@@ -160,7 +160,7 @@ def _rule_texts(facts: Facts, rule: int, level: int, place: int, evidence: str) 
     return texts
 
 
-def _scores(question: Question, columns: dict[str, Array], outcomes: Mapping[str, Outcome]) -> None:
+def _scores(question: Question, columns: dict[str, Array]) -> None:
     """Value on every criterion, weighted score, rank and recommendation; what is blocked gets none."""
     facts, rows = question.facts, question.rows
     budget = np.maximum(1.0, rows["budget_usd_per_month"].astype(float))[:, None]

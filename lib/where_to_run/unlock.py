@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from . import rules
 from .evaluate import Answer, evaluate
 from .people import HIGHEST_LEVEL
-from .scenario import BY_NAME, SKILLS
+from .scenario import BY_NAME, PLACES, SKILLS
 
 LOOSER = {
     "control": ("air_gapped", "own_tenancy", "region", "none"),
@@ -64,11 +65,16 @@ _AMOUNTS = (
 
 
 def _missing_evidence(answer: Answer, number: int) -> list[tuple[str, ...]]:
-    """What is missing to lift each rule that speaks in a scenario, the fewest pieces first."""
+    """What is missing to lift each rule that speaks in a scenario, at any place, the fewest pieces first."""
     have = set(answer.scenarios.loc[number, "evidence"].split(","))
     named = {rule["id"]: rule for rule in answer.facts.rules["rules"]}
     spoken = answer.verdicts[(answer.verdicts["scenario"] == number) & (answer.verdicts["verdict"] == "blocked")][
         "rule"
     ].unique()
-    lifts = {tuple(e for e in named[rule]["lifted_by"] if e not in have) for rule in spoken if rule in named}
-    return sorted((pieces for pieces in lifts if pieces), key=len)
+    lifts = {
+        tuple(piece for piece in rules.lifts(named[rule], place) if piece not in have)
+        for rule in spoken
+        if rule in named
+        for place in PLACES
+    }
+    return sorted((pieces for pieces in lifts if pieces), key=lambda pieces: (len(pieces), pieces))
