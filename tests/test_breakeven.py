@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from where_to_run import breakeven, evaluate, facts, scenario
+from where_to_run.routings import NAMES
+from where_to_run.rules import LIMITS
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
 
@@ -55,12 +57,32 @@ def test_at_a_crossing_both_sides_cost_the_same():
 
 
 def test_whole_machines_make_the_curves_cross_back():
-    """Volume from one replica to the next: rented machines come whole, so the API is cheaper again after each step."""
+    """Machines come whole, so a base with bursts is cheaper again whenever one machine more would stand half empty."""
     able = {f"skill_{area}": 5 for area in scenario.SKILLS}
-    rows = free(**able, gpu="l40s", growth_per_month=0, output_tokens=600, spikiness=3)
-    found = breakeven.intervals(rows, shipped(), "requests_per_month", low=1e6, high=1e7)
+    rows = free(**able, gpu="mi300x", growth_per_month=0, output_tokens=600, spikiness=1.05)
+    found = breakeven.intervals(rows, shipped(), "requests_per_month", low=1e6, high=1e8)
     assert len(found) - 1 >= 3
-    assert list(found["option"])[:3:2] == [found["option"].iloc[0]] * 2
+    assert found["option"].duplicated().any()
+
+
+def test_best_mix_is_left_out_of_the_cheapest_but_where_it_alone_is_allowed():
+    """By construction it never costs more than any other, so it would win or tie everywhere."""
+    answer = breakeven.grid(free(), shipped(), "requests_per_month", "spikiness", points=10)
+    cost = answer.options["npv_usd"].to_numpy().reshape(-1, len(NAMES))
+    assert (cost[:, [NAMES.index(breakeven.MIX)]] <= cost * (1 + 1e-9)).all()
+    assert breakeven.MIX not in set(breakeven.winners(answer))
+    assert breakeven.MIX not in set(breakeven.cells(answer, "requests_per_month", "spikiness")["runner_up"])
+    # 40,000 USD a month for the API asked for, 7,000 for the same open weights at a vendor: only the mix may call those
+    tight = scenario.grid(budget_usd_per_month=10_000)
+    rows = evaluate(tight, shipped()).options
+    assert list(rows.loc[rows["verdict"] != "blocked", "option"]) == [breakeven.MIX]
+    assert list(breakeven.winners(evaluate(tight, shipped()))) == [breakeven.MIX]
+
+
+def test_best_mix_may_be_recommended():
+    answer = evaluate(scenario.grid(), shipped())
+    best = answer.options.loc[answer.options["recommended"], "option"].iloc[0]
+    assert list(breakeven.winners(answer, "recommended")) == [best]
 
 
 def test_an_option_that_never_wins_has_no_interval():
@@ -93,7 +115,8 @@ def test_the_map_agrees_with_evaluate_cell_by_cell():
     for cell in found.sample(12, random_state=1).to_dict("records"):
         rows = free(requests_per_month=cell["requests_per_month"], spikiness=cell["spikiness"])
         options = evaluate(rows, shipped()).options
-        allowed = options[options["verdict"] != "blocked"].sort_values("npv_usd", kind="stable")
+        competes = (options["verdict"] != "blocked") & (options["option"] != breakeven.MIX)
+        allowed = options[competes].sort_values("npv_usd", kind="stable")
         assert cell["option"] == allowed["option"].iloc[0]
         least = allowed["npv_usd"].iloc[0]
         others = allowed[allowed["npv_usd"] > least * (1 + 1e-9)]
@@ -104,6 +127,36 @@ def test_the_map_agrees_with_evaluate_cell_by_cell():
 def test_a_barred_area_of_the_map_says_why():
     found = breakeven.decision_map(scenario.grid(control="air_gapped", weeks_to_launch=1), shipped(), points=3)
     assert set(found["option"]) == {breakeven.NONE} and found["because"].str.contains("no link").all()
+    assert set(found["rule"]) == {"an-air-gap-leaves-only-machines-of-our-own, delivery"}
+
+
+def test_a_barred_area_names_what_bars_the_options_allowed_elsewhere():
+    # the API is barred all over by its rule, own servers by delivery: what bars the area are the rents above the budget
+    found = breakeven.decision_map(scenario.grid("hospital"), shipped(), points=12)
+    barred = found[found["option"] == breakeven.NONE]
+    assert 0 < len(barred) < len(found) and set(barred["rule"]) == {"budget"}
+    assert barred["because"].str.fullmatch(r"Runs at [\d,]+ USD a month; the budget is 150,000").all()
+    assert (found.loc[found["option"] != breakeven.NONE, ["rule", "because"]] == "").all(axis=None)
+
+
+@pytest.mark.parametrize("preset", ["", *scenario.presets()])
+def test_what_is_struck_out_is_named_as_evaluate_names_it(preset):
+    """Ids are read off the reasons; `verdicts` carries them from the rules themselves."""
+    answer = breakeven.grid(scenario.grid(preset), shipped(), "requests_per_month", "spikiness", points=4)
+    found = breakeven.struck_out(answer)
+    spoken = answer.verdicts[answer.verdicts["verdict"] == "blocked"]
+    blocked = answer.options[answer.options["verdict"] == "blocked"]
+    named = blocked.merge(spoken, on=["scenario", "option", "because"]).drop_duplicates(["scenario", "option"])
+    assert len(named) == len(blocked)
+    share = named.groupby(["rule", "option"])["scenario"].nunique() / len(answer.scenarios)
+    pd.testing.assert_series_equal(
+        found.set_index(["rule", "option"])["share"].sort_index(), share.sort_index(), check_names=False
+    )
+
+
+def test_no_two_rules_or_limits_give_the_same_reason():
+    reasons = [rule["because"] for rule in shipped().rules["rules"]] + [limit.reason(0, 0) for limit in LIMITS]
+    assert len({breakeven._bare(reason) for reason in reasons}) == len(reasons)
 
 
 def test_payback_is_the_month_after_which_the_sum_stays_ahead():

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from where_to_run import evaluate, facts, rented_gpus, scenario
+from where_to_run import evaluate, facts, rented_gpus, routings, scenario
 from where_to_run.facts import Facts
-from where_to_run.options import ROUTINGS
+from where_to_run.routings import NAMES, ROUTINGS
 from where_to_run.scenario import BY_NAME, CRITERIA, ScenarioError
 
 ANSWER, JUDGEMENT = sys.modules["where_to_run.evaluate"], sys.modules["where_to_run.judgement"]
@@ -247,19 +247,25 @@ def test_more_spikiness_never_lowers_the_cost_of_the_owned_option_as_a_whole():
 @few
 @given(volume=volumes, a=peaks, b=peaks, service=services)
 def test_more_spikiness_never_lowers_the_rent(volume, a, b, service):
-    # machines and contract are taken for the least rent; storage and egress come on top
     answer = answered(requests_per_month=volume, spikiness=sorted([a, b]), **service)
-    rest = ["storage", "egress", "set-up project", "platform services"]
+    rest = ["set-up project", "platform services"]
     less, more = place_worth(answer, "rented", "rented_gpus", without=rest)
-    assert less <= more * (1 + 1e-12)
+    # the spikier of two loads of one mean is above a given capacity in fewer hours at times, and machines by the hour
+    # stand half idle in each of those
+    assert less <= more * (1 + 1e-3)
 
 
 # Laws of the score
 
 
 def best_score(answer) -> list[float]:
-    """The best score of each scenario; nothing allowed is below every score."""
-    return answer.options.groupby("scenario")["score"].max().fillna(-1.0).tolist()
+    """The best score of each scenario among options routed by hand; nothing allowed is below every score.
+
+    An option that takes the cheapest allowed routing takes another one when a cheaper one is allowed, whose score may
+    be lower.
+    """
+    by_hand = answer.options[answer.options["option"].isin(list(ROUTINGS))]
+    return by_hand.groupby("scenario")["score"].max().fillna(-1.0).tolist()
 
 
 cases = st.fixed_dictionaries(
@@ -318,15 +324,16 @@ def test_raising_a_limit_never_lowers_the_best_score(limit, amounts, case):
     assert all(before <= after + 1e-12 for before, after in pairwise(scores)), scores
 
 
-@pytest.mark.parametrize("gone", list(ROUTINGS))
+@pytest.mark.parametrize("gone", NAMES)
 def test_without_one_option_the_scores_and_the_order_of_the_others_stay(monkeypatch, gone):
+    # best_mix is the cheapest of all, so it goes aside: without its own routing it would be another option
     before = many().options
-    before = before[before["option"] != gone].astype({"option": str}).set_index(["scenario", "option"])
-    rest = {name: routing for name, routing in ROUTINGS.items() if name != gone}
-    for module in (ANSWER, JUDGEMENT):
-        monkeypatch.setattr(module, "ROUTINGS", rest)
-        monkeypatch.setattr(module, "NAMES", list(rest))
-    after = evaluate(random_rows(), shipped()).options.astype({"option": str}).set_index(["scenario", "option"])
+    before = before[~before["option"].isin([gone, "best_mix"])]
+    before = before.astype({"option": str}).set_index(["scenario", "option"])
+    rest = [name for name in NAMES if name not in (gone, "best_mix")]
+    monkeypatch.setattr(routings, "ROUTINGS", {name: routing for name, routing in ROUTINGS.items() if name != gone})
+    after = evaluate(random_rows(), shipped(), names=rest).options
+    after = after.astype({"option": str}).set_index(["scenario", "option"])
     pd.testing.assert_series_equal(after["score"], before["score"])
     order = before.groupby("scenario")["rank"].rank()
     pd.testing.assert_series_equal(after["rank"], order)
@@ -454,7 +461,10 @@ def test_the_remedy_named_suffices(field):
 
 def test_an_air_gap_leaves_only_own_servers():
     found = answered(**{**FREE, "sensitive_share": 0.2}, control="air_gapped").options
-    assert found.loc[found["verdict"] != "blocked", "option"].tolist() == ["owned"]
+    # a base with nothing to pass on, and the best mix, then are own servers too
+    left = found[found["verdict"] != "blocked"]
+    assert left["option"].tolist() == ["owned", "base_and_burst", "best_mix"]
+    assert left["npv_usd"].nunique() == 1
     assert found.loc[found["recommended"], "option"].tolist() == ["owned"]
 
 
@@ -513,14 +523,16 @@ def test_a_model_nobody_hosts_has_no_hosted_yardstick():
     assert np.isnan(yard.loc["hosted", "usd_per_month"])
 
 
-@pytest.mark.parametrize("option", ["owned", "rented"])
-def test_more_spikiness_never_lowers_what_a_small_model_costs(option):
+# a rented base takes the offer that would cost least if all machines stood: where that changes, the cost makes a step
+@pytest.mark.parametrize(("option", "step"), [("owned", 1e-9), ("rented", 0.01)])
+def test_more_spikiness_never_lowers_what_a_small_model_costs(option, step):
     """Storage of many small replicas weighs here: leaving it out of the choice of machine makes the cost fall."""
     spikier = list(np.arange(1.1, 9, 0.05))
     load = {"open_model": "llama-3.1-8b", "requests_per_month": 3e8, "growth_per_month": -0.05}
     found = answered(**FREE, **load, spikiness=spikier).options
     cost = found.loc[found["option"] == option, "npv_usd"].to_numpy()
-    assert (np.diff(cost) >= -1e-6).all()
+    assert (np.diff(cost) >= -step * cost[:-1]).all()
+    assert cost[-1] > 1.5 * cost[0]
 
 
 # The search for the cheapest
@@ -539,7 +551,7 @@ def test_offers_left_out_of_the_search_could_never_have_been_the_cheapest(monkey
 def test_opening_too_many_scenarios_is_refused_with_the_way_out(monkeypatch):
     monkeypatch.setattr(ANSWER, "MOST_TO_OPEN", 2)
     three = answered(spikiness=[2, 5, 8])
-    assert len(three.options) == 3 * len(ROUTINGS)
+    assert len(three.options) == 3 * len(NAMES)
     with pytest.raises(ValueError, match=r"details of 3 scenarios asked; at most 2 .*evaluate\(rows\.iloc"):
         _ = three.lines
     assert not answered(spikiness=[2, 5]).lines.empty

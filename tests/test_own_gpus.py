@@ -64,7 +64,7 @@ def test_servers_are_counted_whole_and_work_only_after_delivery():
     assert machines.working[0] == pytest.approx([0, 4, 4, 4, 8])  # 5 or 10 requests/s x 0.8 s, a GPU each
     assert machines.operating[0] == pytest.approx([0, 0, 0.5, 1, 1])
     # 32 replicas carry 32 requests/s, the mean is 5, a Gamma law of cv 1 is exponential
-    assert machines.spilled[0] == pytest.approx(np.exp(-32 / 5))
+    assert machines.spilled[0] == pytest.approx(np.exp(-32 / 5), abs=5e-5)
     assert (machines.contract[0], machines.replica[0]) == ("bought", "1 x tiny, fp8")
 
 

@@ -56,7 +56,7 @@ def test_28_gpus_stand_ready_and_4_of_them_are_at_work_on_average():
     assert machines.working[0, 1] == pytest.approx(4)  # 5 requests/s x 0.8 s
     # capacity 28 replicas / (0.8 s / 0.8) = 28 requests/s over a mean of 5; a Gamma law of cv 1 is
     # exponential
-    assert machines.spilled[0] == pytest.approx(np.exp(-28 / 5))
+    assert machines.spilled[0] == pytest.approx(np.exp(-28 / 5), abs=5e-5)
     assert (machines.contract[0], machines.replica[0], machines.basis[0]) == ("on demand", "1 x tiny, fp8", "fitted")
 
 

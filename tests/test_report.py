@@ -167,7 +167,7 @@ def test_names_from_outside_become_no_html_and_no_path(tmp_path):
     assert report.folder_name("../../etc", {}) == "______etc"
 
 
-@pytest.mark.parametrize("name", ["report", "1_decide", "2_break_even"])
+@pytest.mark.parametrize("name", ["report", "1_decide", "2_break_even", "3_hybrid"])
 def test_a_notebook_runs_headless_under_plain_papermill(name, tmp_path):
     run = papermill_cli(str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb", "-p", "requests_per_month", "2e8", cwd=tmp_path)
     assert run.returncode == 0, run.stderr

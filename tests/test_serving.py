@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from where_to_run import facts, kinds, replicas, serving
+from where_to_run import curves, facts, kinds, replicas, serving
 
 HALFIN_WHITT = [(0.5, 0.5061), (0.2, 1.0615), (0.05, 1.7398), (0.01, 2.3749)]
 
@@ -333,9 +333,10 @@ def test_a_tighter_service_level_leaves_less_of_the_throughput(shipped):
 def _load(requests, **changes):
     one = {
         "live": 1.0, "input_tokens": 1000.0, "output_tokens": 1000.0, "cached_share": 0.0, "batch_share": 0.0,
-        "spikiness": 2.0, "cv": 0.4, "headroom_beta": 1.0615, "derate": 1.0, "spare_replicas": 1.0,
+        "spikiness": 2.0, "headroom_beta": 1.0615, "derate": 1.0, "spare_replicas": 1.0,
     }  # fmt: skip
-    return replicas.Load(**{k: np.array([[v]]) for k, v in (one | {"requests": requests} | changes).items()})
+    columns = {k: np.array([[v]]) for k, v in (one | {"requests": requests} | changes).items()}
+    return replicas.Load(**columns, curve=curves.Gamma(np.array([[0.4]])))
 
 
 def all_replicas(need):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import lognorm, norm
 
+from where_to_run import curves, vendor_api
 from where_to_run import facts as facts_module
-from where_to_run import vendor_api
 from where_to_run.facts import Facts
 from where_to_run.replicas import Load
 
@@ -46,7 +46,7 @@ def load(requests=1e6, input_tokens=2000.0, output_tokens=500.0, cached_share=0.
         cached_share * one,
         batch_share * one,
         spikiness=one,
-        cv=one,
+        curve=curves.Gamma(one),
         headroom_beta=one,
         derate=one,
         spare_replicas=one,

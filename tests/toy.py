@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from where_to_run import curves
 from where_to_run import facts as facts_module
 from where_to_run.facts import Facts
 from where_to_run.replicas import Load
@@ -119,7 +120,7 @@ def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=N
         cached_share=0.5 * one,
         batch_share=batch_share * one,
         spikiness=spikiness * one,
-        cv=one,
+        curve=curves.Gamma(one),
         headroom_beta=1.1 * one,
         derate=0.8 * one,
         spare_replicas=one,
@@ -128,4 +129,6 @@ def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=N
 
 def joined(*loads) -> Load:
     """Several scenarios in one block."""
-    return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in Load.__dataclass_fields__})
+    cv = np.concatenate([load.curve.cv for load in loads])
+    columns = [name for name in Load.__dataclass_fields__ if name != "curve"]
+    return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=curves.Gamma(cv))

@@ -45,18 +45,34 @@ class Machines:
 class Bill:
     """What one place costs for one load: lines in USD by (scenario, month 0..H), and the offer taken.
 
-    `fits` is false where no offer of the place can serve the load at all. An API has no machines.
+    `fits` is false where no offer of the place can serve the load at all. An API has no machines. `position` is that of
+    the offer among the `offers` of the place, where others ask.
     """
 
     lines: dict[str, Array]
     offer: Array
     fits: Array
     machines: Machines | None = None
+    position: Array | None = None
 
     @property
     def total(self) -> Array:
         """All lines together [USD by month]."""
         return added_up(self.lines.values())
+
+    def spread(self, rows: Array, number: int) -> "Bill":
+        """The bill of some of a number of scenarios as one of all; the others misfit."""
+
+        def full(values: Array) -> Array:
+            made = np.zeros((number, *values.shape[1:]), values.dtype)
+            made[rows] = values
+            return made
+
+        machines = self.machines and Machines(
+            **{name: full(getattr(self.machines, name)) for name in Machines.__dataclass_fields__}
+        )
+        lines = {name: full(line) for name, line in self.lines.items()}
+        return Bill(lines, full(self.offer), full(self.fits), machines)
 
     def scaled(self, share: Array) -> "Bill":
         """The bill of a share of the requests, where it is proportional to them."""
@@ -78,6 +94,29 @@ def added_up(lines: Iterable[Array]) -> Array:
     return total
 
 
+def cheaper(first: Bill, second: Bill, factors: Array) -> Bill:
+    """Of two bills the one of less present value, scenario by scenario; the first where they tie or one misfits."""
+    worth = [np.where(b.fits, np.einsum("sm,sm->s", b.total, factors), np.inf) for b in (first, second)]
+    return either(worth[1] < worth[0], second, first)
+
+
+def either(here: Array, first: Bill, second: Bill) -> Bill:
+    """The first bill in some scenarios, the second in the others; both have machines, or neither."""
+    if here.all() or not here.any():
+        return first if here.all() else second
+
+    def pick_one(a: Array, b: Array) -> Array:
+        return np.where(here.reshape(-1, *[1] * (np.ndim(a) - 1)), a, b)
+
+    none = np.zeros_like(first.total)
+    names = dict.fromkeys([*first.lines, *second.lines])
+    lines = {name: pick_one(first.lines.get(name, none), second.lines.get(name, none)) for name in names}
+    machines = first.machines and Machines(
+        **{n: pick_one(getattr(first.machines, n), getattr(second.machines, n)) for n in Machines.__dataclass_fields__}
+    )
+    return Bill(lines, pick_one(first.offer, second.offer), pick_one(first.fits, second.fits), machines)
+
+
 @dataclass(frozen=True)
 class Offers:
     """Machines to rent or servers to buy that hold a replica of one model, as columns over (offer).
@@ -92,6 +131,11 @@ class Offers:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    def take(self, some: Array) -> "Offers":
+        """Some of the offers."""
+        columns, words = ({n: c[some] for n, c in part.items()} for part in (self.columns, self.words))
+        return Offers(columns, self.kind[some], self.each[some], words)
 
     def barred(self, gpu: Array) -> Array:
         """True over (offer, scenario) where a scenario insists on another GPU type."""
@@ -146,5 +190,5 @@ def spilled(load: Load, need: Need, carried: Array, kind: Array) -> Array:
     rate = demand.requests_per_second(load.requests[:, 1]) * (1 - load.batch_share[:, 0])
     seconds = pick(need.planned, kind)
     with np.errstate(invalid="ignore", divide="ignore"):
-        above = demand.spill(carried / seconds, rate, load.cv[:, 0]) / rate
-    return np.where((rate > 0) & (carried > 0), above, 0.0)
+        multiple = np.where((rate > 0) & (carried > 0), carried / seconds / rate, np.inf)
+    return load.curve.spill(multiple, np.arange(len(rate)))

@@ -9,12 +9,17 @@ from .bills import CAPITAL
 from .evaluate import Answer, evaluate
 from .facts import Facts
 from .finance import discount_factors, monthly_rate
+from .routings import NAMES, ROUTINGS
+from .rules import LIMITS
 from .scenario import BY_NAME, ScenarioError
 from .units import Array
 
 By = Literal["cheapest", "recommended"]
 NONE = "none"
 """The winner where nothing is allowed."""
+
+MIX = "best_mix"
+"""The cheapest of all options by construction: it would win or tie everywhere."""
 
 SCAN_POINTS = 400
 """Points of the first scan; a winner that holds on less than the gap between two of them can be missed."""
@@ -46,11 +51,27 @@ def axis(field: str, low: float | None = None, high: float | None = None, points
 
 
 def winners(answer: Answer, by: By = "cheapest") -> Array:
-    """Name of the winning option of every scenario: the least present value or the best score among what is allowed."""
-    rows = answer.options[answer.options["verdict"] != "blocked"]
-    best = rows.sort_values("npv_usd" if by == "cheapest" else "rank", kind="stable").drop_duplicates("scenario")
-    found = pd.Series(best["option"].astype(str).to_numpy(), index=best["scenario"].to_numpy())
-    return found.reindex(range(len(answer.scenarios)), fill_value=NONE).to_numpy(dtype=object)
+    """Name of the winning option of every scenario: the least present value or the best score among what is allowed.
+
+    For the cheapest `best_mix` is left out: it costs least by construction and would win or tie everywhere. It wins
+    where nothing else is allowed, and `none` where it is not either.
+    """
+    if by == "cheapest":
+        order = _costs(answer, by)
+    else:
+        order = np.nan_to_num(answer.options["rank"].to_numpy(float), nan=np.inf).reshape(-1, len(NAMES))
+    best = np.array(NAMES, dtype=object)[order.argmin(axis=1)]
+    return np.where(np.isfinite(order.min(axis=1)), best, NONE)
+
+
+def _costs(answer: Answer, by: By) -> Array:
+    """Present value over (scenario, option) [USD], infinite for what does not compete."""
+    blocked = (answer.options["verdict"] == "blocked").to_numpy()
+    cost = np.where(blocked, np.inf, answer.options["npv_usd"].to_numpy()).reshape(-1, len(NAMES))
+    mix = NAMES.index(MIX)
+    if by == "cheapest":
+        cost[np.isfinite(np.delete(cost, mix, axis=1)).any(axis=1), mix] = np.inf
+    return cost
 
 
 def _vary(scenario: pd.DataFrame, values: dict[str, Array]) -> pd.DataFrame:
@@ -93,36 +114,75 @@ def decision_map(
     points: int = 80,
     by: By = "cheapest",
 ) -> pd.DataFrame:
-    """Winner over a grid of two fields, everything else as in the one-row scenario.
+    """Winner over a grid of two fields, everything else as in the one-row scenario: `cells` of `grid`."""
+    return cells(grid(scenario, facts, x, y, points), x, y, by)
 
-    Columns: x and y under their names, option, runner_up, near (whether it costs at most a tenth more), because (what
-    strikes everything out where nothing is allowed).
+
+def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = 80) -> Answer:
+    """Answer over a grid of two fields, everything else as in the one-row scenario; x goes fastest."""
+    values = np.meshgrid(axis(x, points=points), axis(y, points=points))
+    return evaluate(_vary(scenario, {x: values[0].ravel(), y: values[1].ravel()}), facts)
+
+
+def cells(answer: Answer, x: str, y: str, by: By = "cheapest") -> pd.DataFrame:
+    """Winner of every cell of a grid.
+
+    Columns: x and y under their names, option, runner_up (the cheapest of those that compete, as in `winners`, and do
+    not cost the same), near (whether it costs at most a tenth more); where nothing is allowed, rule (ids of what bars
+    there the options that are allowed elsewhere on the grid, all of them where none is, joined by commas) and because
+    (the reason of the first). Options that search for a routing count last: their reason is that of one they tried.
     """
-    grid = np.meshgrid(axis(x, points=points), axis(y, points=points))
-    answer = evaluate(_vary(scenario, {x: grid[0].ravel(), y: grid[1].ravel()}), facts)
-    found = winners(answer, by)
-    shape = (len(answer.scenarios), -1)
-    cost = answer.options["npv_usd"].to_numpy().reshape(shape)
-    cost = np.where((answer.options["verdict"] == "blocked").to_numpy().reshape(shape), np.inf, cost)
-    names = answer.options["option"].astype(str).to_numpy().reshape(shape)
-    won = names == found[:, None]
+    found, cost = winners(answer, by), _costs(answer, by)
+    won = np.array(NAMES) == found[:, None]
     least = np.where(won, cost, np.inf).min(axis=1)
     others = np.where(won | np.isclose(cost, least[:, None], rtol=1e-9), np.inf, cost)
-    second = others.argmin(axis=1)
-    rows = np.arange(len(found))
-    runner_up = np.where(np.isfinite(others[rows, second]), names[rows, second], NONE)
-    near = (runner_up != NONE) & (others[rows, second] <= least * (1 + CLOSE))
-    because = answer.options["because"].to_numpy(dtype=object).reshape(shape)[:, 0]
-    return pd.DataFrame(
-        {
-            x: grid[0].ravel(),
-            y: grid[1].ravel(),
-            "option": found,
-            "runner_up": runner_up,
-            "near": near,
-            "because": np.where(found == NONE, because, ""),
-        }
-    )
+    second = others.min(axis=1)
+    runner_up = np.where(np.isfinite(second), np.array(NAMES, dtype=object)[others.argmin(axis=1)], NONE)
+    near = (runner_up != NONE) & (second <= least * (1 + CLOSE))
+    barred = _nothing(answer, found == NONE)
+    return answer.scenarios[[x, y]].assign(option=found, runner_up=runner_up, near=near, **barred)
+
+
+def _nothing(answer: Answer, nothing: Array) -> dict[str, Array]:
+    """The rules and the reason where nothing is allowed, empty elsewhere."""
+    rule = _barred_by(answer).reshape(-1, len(NAMES))
+    because = answer.options["because"].to_numpy(dtype=object).reshape(rule.shape)
+    elsewhere, by_hand = (rule == "").any(axis=0), np.isin(NAMES, list(ROUTINGS))
+    counts = next(np.flatnonzero(some) for some in (elsewhere & by_hand, elsewhere, by_hand) if some.any())
+    joined = [", ".join(dict.fromkeys(row)) if none else "" for row, none in zip(rule[:, counts], nothing, strict=True)]
+    return {"rule": np.array(joined, dtype=object), "because": np.where(nothing, because[:, counts[0]], "")}
+
+
+def _barred_by(answer: Answer) -> Array:
+    """Id of the rule, or name of the limit, that strikes out each row of the options; empty where none does."""
+    ids = {_bare(rule["because"]): rule["id"] for rule in answer.facts.rules["rules"]}
+    for limit in LIMITS:
+        ids |= {_bare(limit.reason(0, held_to)): limit.name for held_to in answer.scenarios[limit.field].unique()}
+    found = np.full(len(answer.options), "", dtype=object)
+    blocked = (answer.options["verdict"] == "blocked").to_numpy()
+    code, reasons = pd.factorize(answer.options["because"].to_numpy(dtype=object)[blocked])
+    found[blocked] = np.array([ids[_bare(reason)] for reason in reasons], dtype=object)[code]
+    return found
+
+
+def _bare(reason: str) -> str:
+    """A reason without its amounts: the same for all scenarios."""
+    return reason.translate(_AMOUNTS)
+
+
+_AMOUNTS = str.maketrans("", "", "0123456789,")
+
+
+def struck_out(answer: Answer) -> pd.DataFrame:
+    """What is struck out in some of an answer's scenarios, and by what.
+
+    Columns: rule (its id, or the name of the limit), option, share (of the scenarios), because (in the first of them).
+    Of several reasons the one named in `options` counts.
+    """
+    rows = answer.options.assign(rule=_barred_by(answer), option=answer.options["option"].astype(str))
+    found = rows[rows["rule"] != ""].groupby(["rule", "option"], sort=False)
+    counted = found.agg(share=("scenario", "size"), because=("because", "first")).reset_index()
+    return counted.assign(share=counted["share"] / len(answer.scenarios))
 
 
 def payback(answer: Answer, option: str, against: str) -> dict[str, float]:
@@ -152,7 +212,7 @@ def comparable(answer: Answer) -> list[str]:
 
 
 SET_UP = ("set-up project", "platform services")
-MACHINES = ("machines", "spot machines", "contract past the horizon")
+MACHINES = ("machines", "burst machines", "spot machines", "contract past the horizon")
 
 
 def break_even(answer: Answer) -> pd.DataFrame:

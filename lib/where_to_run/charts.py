@@ -2,13 +2,15 @@
 
 import base64
 import html
+import threading
+from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import vl_convert
 
-from .options import TITLES
+from .routings import TITLES
 from .scenario import Field
 
 OPTION_COLOURS = {
@@ -17,8 +19,21 @@ OPTION_COLOURS = {
     "owned": "#009E73",
     "split_by_sensitivity": "#CC79A7",
     "split_by_domain": "#56B4E9",
+    "base_and_burst": "#D55E00",
+    "best_mix": "#444444",
 }
-"""Okabe and Ito's palette, made to be told apart with any kind of colour vision."""
+"""Okabe and Ito's palette, made to be told apart with any kind of colour vision; its black a dark grey."""
+
+OPTION_DASHES = {
+    "api": [1, 0],
+    "rented": [7, 3],
+    "owned": [2, 2],
+    "split_by_sensitivity": [9, 3, 2, 3],
+    "split_by_domain": [4, 6],
+    "base_and_burst": [12, 3],
+    "best_mix": [4, 2],
+}
+"""Line and gap of each option's lines [pixel]."""
 
 SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#999999", "#D55E00"]
 
@@ -31,6 +46,7 @@ GROUPS = {
     "residency uplift": "tokens",
     "retries": "tokens",
     "machines": "rented machines",
+    "burst machines": "rented machines",
     "spot machines": "rented machines",
     "contract past the horizon": "rented machines",
     "storage": "rented machines",
@@ -52,7 +68,7 @@ GROUPS = {
     "recruiting and ramp-up": "people",
     "staff for further servers": "people",
 }
-"""Which of eight groups a line is drawn in."""
+"""Which of seven groups a line is drawn in."""
 
 WIDTH = 560
 
@@ -61,8 +77,8 @@ def _titled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(option=frame["option"].astype(str).map(TITLES))
 
 
-def _colours(names: list[str]) -> alt.Scale:
-    return alt.Scale(domain=[TITLES[n] for n in names], range=[OPTION_COLOURS[n] for n in names])
+def _of_options(names: list[str], looks: Mapping[str, Any]) -> alt.Scale:
+    return alt.Scale(domain=[TITLES[n] for n in names], range=[looks[n] for n in names])
 
 
 def cost_by_option(lines: pd.DataFrame, months: float) -> alt.Chart:
@@ -114,8 +130,8 @@ def cost_over_time(lines: pd.DataFrame) -> alt.Chart:
         .encode(
             x=alt.X("month:Q", title="month"),
             y=alt.Y("usd:Q", title="USD paid so far", axis=alt.Axis(format="~s")),
-            color=alt.Color("option:N", title=None, scale=_colours(names)),
-            strokeDash=alt.StrokeDash("option:N", title=None, legend=None),
+            color=alt.Color("option:N", title=None, scale=_of_options(names, OPTION_COLOURS)),
+            strokeDash=alt.StrokeDash("option:N", title=None, scale=_of_options(names, OPTION_DASHES)),
         )
     )
 
@@ -130,8 +146,8 @@ def gpus_over_time(sizing: pd.DataFrame) -> alt.Chart:
         .encode(
             x=alt.X("month:Q", title="month"),
             y=alt.Y("gpus:Q", title="GPUs"),
-            color=alt.Color("option:N", title=None, scale=_colours(names)),
-            strokeDash=alt.StrokeDash("option:N", title=None, legend=None),
+            color=alt.Color("option:N", title=None, scale=_of_options(names, OPTION_COLOURS)),
+            strokeDash=alt.StrokeDash("option:N", title=None, scale=_of_options(names, OPTION_DASHES)),
         )
     )
 
@@ -144,49 +160,20 @@ def winning_intervals(intervals: pd.DataFrame, field: Field) -> alt.Chart:
         alt.Chart(frame, width=WIDTH, height=40, description=words)
         .mark_bar(stroke="white")
         .encode(
-            x=alt.X("start:Q", title=f"{field.name} [{field.unit}]", scale=_scale(field), axis=alt.Axis(format="~s")),
+            x=alt.X("start:Q", title=f"{field.name} [{field.unit}]", scale=scale(field), axis=alt.Axis(format="~s")),
             x2="end:Q",
-            color=alt.Color("option:N", title=None, scale=_winners(intervals["option"])),
+            color=alt.Color("option:N", title=None, scale=winner_colours(intervals["option"])),
             tooltip=["option", "start", "end"],
         )
     )
 
 
-def decision_map(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float]) -> alt.LayerChart:
-    """Who wins over two fields, the scenario marked; dots where the runner-up costs at most a tenth more."""
-    words = f"Which option wins over {x.name} and {y.name}; a cross marks the scenario, dots a close runner-up"
-    across = alt.X("x0:Q", title=f"{x.name} [{x.unit}]", scale=_scale(x), axis=alt.Axis(format="~s"))
-    up = alt.Y("y0:Q", title=f"{y.name} [{y.unit}]", scale=_scale(y))
-    winner = alt.Color("option:N", title=None, scale=_winners(cells["option"]))
-    areas = alt.Chart(_runs(cells, x, y), width=WIDTH, height=360).mark_rect(strokeWidth=0.8)
-    near = cells.loc[cells["near"], [x.name, y.name]].set_axis(["x0", "y0"], axis=1)
-    close = alt.Chart(near).mark_circle(size=6, color="black", opacity=0.6).encode(x=across, y=up)
-    mark = pd.DataFrame({"x0": [here[0]], "y0": [here[1]]})
-    cross = alt.Chart(mark).mark_point(shape="cross", size=160, filled=True, color="black", stroke="white")
-    layers = [
-        areas.encode(x=across, x2="x1:Q", y=up, y2="y1:Q", color=winner, stroke=winner),
-        close,
-        cross.encode(x=across, y=up),
-    ]
-    return alt.LayerChart(layer=layers, description=words)
-
-
-def _scale(field: Field) -> alt.Scale:
+def scale(field: Field) -> alt.Scale:
+    """Scale of a field: logarithmic where its slider is, and as wide as the values."""
     return alt.Scale(type="log" if field.log else "linear", nice=False, zero=False)
 
 
-def _runs(cells: pd.DataFrame, x: Field, y: Field) -> pd.DataFrame:
-    """Cells of one winner side by side as one rectangle: option (title), x0, x1, y0, y1."""
-    (left, right), (low, high) = _edges(cells[x.name], x), _edges(cells[y.name], y)
-    frame = cells[[y.name, "option"]].assign(x0=left, x1=right, y0=low, y1=high).sort_values([y.name, "x0"])
-    new = (frame["option"] != frame["option"].shift()) | (frame[y.name] != frame[y.name].shift())
-    runs = frame.groupby(new.cumsum()).agg(
-        {"option": "first", "x0": "first", "x1": "last", "y0": "first", "y1": "first"}
-    )
-    return runs.assign(option=runs["option"].map(lambda name: TITLES.get(name, "nothing allowed")))
-
-
-def _winners(options: pd.Series) -> alt.Scale:
+def winner_colours(options: pd.Series) -> alt.Scale:
     """Colours of the options that win somewhere, grey where nothing is allowed."""
     names = [name for name in OPTION_COLOURS if name in set(options)]
     nothing = [] if set(options) <= set(names) else ["nothing allowed"]
@@ -194,17 +181,13 @@ def _winners(options: pd.Series) -> alt.Scale:
     return alt.Scale(domain=[*(TITLES[n] for n in names), *nothing], range=colours)
 
 
-def _edges(column: pd.Series, field: Field) -> tuple[pd.Series, pd.Series]:
-    """Lower and upper edge of every cell along a field, half-way to its neighbours on the field's scale."""
-    values = np.sort(column.unique())
-    middle = np.sqrt(values[1:] * values[:-1]) if field.log else (values[1:] + values[:-1]) / 2
-    lower = dict(zip(values, np.append(values[0], middle), strict=True))
-    upper = dict(zip(values, np.append(middle, values[-1]), strict=True))
-    return column.map(lower), column.map(upper)
+DRAWN = threading.Event()
+"""Set once this process has drawn: the converter then has threads of its own, and a fork of it could not draw."""
 
 
 def figure(chart: alt.Chart | alt.LayerChart) -> str:
     """A chart as a picture inside HTML, with its description for those who cannot see it; nothing is loaded."""
+    DRAWN.set()
     svg = vl_convert.vegalite_to_svg(
         chart.to_json(validate=False), vl_version=alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
     )

@@ -1,6 +1,6 @@
 """The answer: what was found for every scenario, as tidy frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from . import rules, scenario, vendor_api
+from .curves import Curve, Measured
 from .facts import Facts
-from .judgement import NAMES, Judged, judge
-from .options import ROUTINGS
+from .judgement import Judged, judge
+from .routings import NAMES
 from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
 from .scenario import CRITERIA, STREAMS
 from .units import Array
@@ -19,33 +20,37 @@ MOST_TO_OPEN = 2_000
 """Scenarios whose lines may be opened at once: a line a month makes some thousand rows a scenario."""
 
 
-def evaluate(scenarios: pd.DataFrame, facts: Facts) -> "Answer":
+def evaluate(
+    scenarios: pd.DataFrame, facts: Facts, hours: Array | None = None, names: Sequence[str] = NAMES
+) -> "Answer":
     """Answer every scenario of a frame made by `scenario.grid`; one row is enough, a million are the same code.
 
     Returns an `Answer`, whose `options` has a row per scenario and option: verdict, because, unlock, launch_weeks
     [week], capex_usd [USD], usd_per_month [USD/month, mean of all lines over the horizon], running_usd_per_month
     [USD/month, without hardware], npv_usd [USD], usd_per_mtok [USD/Mtok, discounted cost over discounted tokens],
-    gpus [GPU, in month 1], utilisation [share of the GPU hours at work], overflow_share [share of traffic in hours
-    above the capacity of month 1], hires [FTE], score [share], rank, recommended. Refuses what `scenario.check`
-    refuses, and keys that are not in the facts.
+    gpus [GPU, in month 1], utilisation [share of the GPU hours at work], overflow_share [share of traffic served at a
+    second place, or without one in hours above the capacity of month 1], hires [FTE], score [share], rank, recommended.
+    `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone.
+    Refuses what `scenario.check` refuses, keys that are not in the facts, and hours that are no loads.
     """
     rows = scenario.check(scenarios, facts.keys())
+    curve = None if hours is None else Measured(hours)
     store: dict[str, Array] = {}
-    for judged in judge(rows, facts):
+    for judged in judge(rows, facts, curve, names):
         for name, values in judged.columns.items():
             if name not in store:
                 store[name] = np.empty((len(rows), *values.shape[1:]), values.dtype)
             store[name][judged.index] = values
-    return Answer(rows, facts, _frame(store))
+    return Answer(rows, facts, _frame(store, names), curve, names)
 
 
-def _frame(store: dict[str, Array]) -> pd.DataFrame:
+def _frame(store: dict[str, Array], names: Sequence[str]) -> pd.DataFrame:
     number = len(store["score"])
     for internal in ("rule", "place"):
         del store[internal]
     columns: dict[str, Any] = {
-        "scenario": np.repeat(np.arange(number), len(NAMES)),
-        "option": pd.Categorical.from_codes(np.tile(np.arange(len(NAMES)), number), NAMES),
+        "scenario": np.repeat(np.arange(number), len(names)),
+        "option": pd.Categorical.from_codes(np.tile(np.arange(len(names)), number), names),
         "verdict": pd.Categorical.from_codes(store.pop("verdict").ravel(), list(VERDICTS)),
     }
     return pd.DataFrame(columns | {name: values.reshape(-1) for name, values in store.items() if values.ndim == 2})
@@ -54,8 +59,11 @@ def _frame(store: dict[str, Array]) -> pd.DataFrame:
 class Answer:
     """What `evaluate` found: tidy frames, the larger ones made when they are asked for."""
 
-    def __init__(self, scenarios: pd.DataFrame, facts: Facts, found: pd.DataFrame) -> None:
+    def __init__(
+        self, scenarios: pd.DataFrame, facts: Facts, found: pd.DataFrame, curve: Curve | None, names: Sequence[str]
+    ) -> None:
         self.scenarios, self.facts, self.options = scenarios, facts, found
+        self.curve, self.names = curve, names
 
     @cached_property
     def _opened(self) -> list[Judged]:
@@ -64,7 +72,7 @@ class Answer:
                 f"details of {len(self.scenarios):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at once. "
                 "Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
             )
-        return list(judge(self.scenarios, self.facts))
+        return list(judge(self.scenarios, self.facts, self.curve, self.names))
 
     @cached_property
     def lines(self) -> pd.DataFrame:
@@ -74,13 +82,14 @@ class Answer:
         """
         parts = []
         for block in self._opened:
-            for option, out in block.outcomes.items():
-                for (place, line), usd in out.lines.items():
+            for option, rows, here, out in block.found.parts():
+                for (place, line), all_usd in out.lines.items():
+                    usd = all_usd[here]
                     where, month = np.nonzero(usd)
                     parts.append(
                         pd.DataFrame(
                             {
-                                "scenario": block.index[where],
+                                "scenario": block.index[rows[where]],
                                 "option": option,
                                 "place": place,
                                 "line": line,
@@ -100,16 +109,17 @@ class Answer:
         """
         parts = []
         for block in self._opened:
-            for option, out in block.outcomes.items():
-                for place, (share, bill) in out.bills.items():
+            for option, rows, here, out in block.found.parts():
+                for place, share, bill in out.bills:
                     if (machines := bill.machines) is None:
                         continue
-                    where, month = np.nonzero(machines.gpus * machines.operating * (out.fits & (share > 0))[:, None])
+                    mine = np.isin(np.arange(len(share)), here) & out.fits & (share > 0)
+                    where, month = np.nonzero(machines.gpus * machines.operating * mine[:, None])
                     words = {n: getattr(machines, n)[where] for n in ("contract", "replica", "basis")}
                     parts.append(
                         pd.DataFrame(
                             {
-                                "scenario": block.index[where],
+                                "scenario": block.index[rows[np.searchsorted(here, where)]],
                                 "option": option,
                                 "place": place,
                                 "offer": bill.offer[where],
@@ -136,7 +146,7 @@ class Answer:
         """How scores are made up: scenario, option, criterion, value [share], weight [share], contribution [share]."""
         parts = []
         for block in self._opened:
-            for o, option in enumerate(NAMES):
+            for o, option in enumerate(self.names):
                 value = (
                     block.columns["values"][:, o]
                     * np.where(block.columns["verdict"][:, o] == BLOCKED, np.nan, 1.0)[:, None]
@@ -170,9 +180,10 @@ def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
     written, number = block.question.facts.rules["rules"], int(block.index[s])
     present = block.question.shares[s] > 0
     told = list(rules.fired(written, block.profiles[s]))
-    for o, (option, routing) in enumerate(ROUTINGS.items()):
+    for o, option in enumerate(block.found.names):
+        goes = block.goes(s, o)
         for stream, place, rule, level in told:
-            if present[stream] and routing[stream] == place:
+            if present[stream] and place in goes[stream]:
                 found = written[rule]
                 because = found["condition"] if level == CONDITIONAL else found["because"]
                 yield (

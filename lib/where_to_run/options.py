@@ -1,120 +1,15 @@
-"""Options: routings of the streams to places, each with its bill, its people and its time to launch."""
+"""Options: what a routing of the streams costs, the people it takes and the time until it can start."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from . import bills, demand, finance, own_gpus, people, rented_gpus, replicas, serving, staffing, vendor_api
-from .bills import Bill, offers
-from .facts import Facts
-from .replicas import Load, Need
-from .scenario import BY_NAME, PLACES, SKILLS, STREAMS
-from .units import Array
-
-API, RENTED, OWN = range(len(PLACES))
-
-ROUTINGS: dict[str, tuple[int, ...]] = {
-    "api": (API,) * len(STREAMS),
-    "rented": (RENTED,) * len(STREAMS),
-    "owned": (OWN,) * len(STREAMS),
-    "split_by_sensitivity": tuple(RENTED if data == "sensitive" else API for data, _ in STREAMS),
-    "split_by_domain": tuple(RENTED if task == "specialised" else API for _, task in STREAMS),
-}
-"""For each option the place (a position in PLACES) of each of STREAMS."""
-
-TITLES = {
-    "api": "Vendor API",
-    "rented": "Rented cloud GPUs",
-    "owned": "Own servers",
-    "split_by_sensitivity": "Split by sensitivity",
-    "split_by_domain": "Split by domain",
-}
-
-
-@dataclass(frozen=True)
-class Question:
-    """A block of scenarios that share an open model, as arrays: the demand, and each field by name."""
-
-    facts: Facts
-    rows: Mapping[str, Array]
-    model: str
-
-    @cached_property
-    def load(self) -> Load:
-        """Demand of all streams together, month by month over the longest horizon of the block."""
-        return _load(self.facts, self.rows)
-
-    @cached_property
-    def shares(self) -> Array:
-        """Share of the requests in each stream, over (scenario, stream)."""
-        return demand.stream_shares(self.rows["sensitive_share"], self.rows["specialised_share"])
-
-    @cached_property
-    def factors(self) -> Array:
-        """Worth today of a dollar in each month, over (scenario, month)."""
-        return finance.discount_factors(finance.monthly_rate(self.rows["discount_rate"]), self.load.live.shape[-1])
-
-    @cached_property
-    def api_bill(self) -> Bill:
-        """Bill of all requests at the API model asked for."""
-        return vendor_api.bill(self.facts, self.load, self.rows["api_model"], self.rows["control"] == "region")
-
-    def needs(self, share: Array) -> tuple[Load, Need]:
-        """A share of the demand, and the replicas it needs."""
-        key = ("needs", share.tobytes())
-        if key not in self.made:
-            load = self.load.part(share)
-            self.made[key] = (load, replicas.needed(self.facts, self.model, load))
-        needed: tuple[Load, Need] = self.made[key]
-        return needed
-
-    def fleet(self, share: Array) -> tuple[Load, rented_gpus.Fleet]:
-        """A share of the demand, and the rented machines of every offer it needs."""
-        key = ("fleet", share.tobytes())
-        if key not in self.made:
-            load, need = self.needs(share)
-            self.made[key] = (load, rented_gpus.fleet(self.facts, load, need, self.rows["gpu"], self.factors))
-        found: tuple[Load, rented_gpus.Fleet] = self.made[key]
-        return found
-
-    @cached_property
-    def made(self) -> dict[Any, Any]:
-        """What was already made for this block, by what was asked."""
-        return {}
-
-
-def _load(facts: Facts, rows: Mapping[str, Array]) -> Load:
-    months = np.arange(int(rows["horizon_months"].max()) + 1)
-    column = {name: np.asarray(rows[name], float)[:, None] for name in (*AS_ASKED, *MADE_INTO_MONTHS)}
-    live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
-    requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
-    return Load(
-        requests=np.asarray(requests) * live,
-        live=live,
-        cv=np.asarray(demand.cv_from_spikiness(column["spikiness"])),
-        headroom_beta=_by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta),
-        derate=_by_level(facts, rows["latency"], "derate"),
-        spare_replicas=_by_level(facts, rows["latency"], "spare_replicas"),
-        **{name: column[name] for name in AS_ASKED},
-    )
-
-
-AS_ASKED = ("input_tokens", "output_tokens", "cached_share", "batch_share", "spikiness")
-MADE_INTO_MONTHS = ("requests_per_month", "growth_per_month", "horizon_months")
-
-OFFERS = {RENTED: "machines", OWN: "servers"}
-"""The table with the offers of a place that has machines."""
-
-LEVELS = tuple(BY_NAME["latency"].choices)
-
-
-def _by_level(facts: Facts, latency: Array, name: str, make: Callable[[float], Any] = float) -> Array:
-    """A figure of the service level each scenario asks for, over (scenario, 1)."""
-    values = facts.cached(("level", name), lambda: {v: make(facts.value(f"service.{v}.{name}")) for v in LEVELS})
-    return np.array([values[level] for level in latency])[:, None]
+from . import bills, own_gpus, people, staffing
+from .bills import Bill
+from .pools import Question, based, carried, full_machine_usd, until_delivery
+from .routings import API, NOWHERE, OWN, RENTED, Routing
+from .scenario import PLACES, SKILLS
+from .units import SECONDS_PER_MONTH, Array
 
 
 @dataclass
@@ -122,7 +17,7 @@ class Outcome:
     """What one option costs and needs, over the scenarios of a block; arrays over (scenario) or (scenario, month)."""
 
     lines: dict[tuple[str, str], Array] = field(default_factory=dict)
-    bills: dict[str, tuple[Array, Bill]] = field(default_factory=dict)
+    bills: list[tuple[str, Array, Bill]] = field(default_factory=list)
     people_weeks: Array = field(default_factory=lambda: np.zeros(0))
     setup_weeks: Array = field(default_factory=lambda: np.zeros(0))
     hires: Array = field(default_factory=lambda: np.zeros(0))
@@ -135,83 +30,141 @@ class Outcome:
         self.lines[place, name] = self.lines[place, name] + line if (place, name) in self.lines else line
 
 
-def share_at(question: Question, routing: tuple[int, ...], place: int) -> Array:
-    """Share of the requests an option sends to a place, by scenario."""
-    return question.shares[:, np.array(routing) == place].sum(axis=1)
-
-
-def outcome(question: Question, routing: tuple[int, ...], allowed: Array) -> Outcome:
+def outcome(question: Question, routing: Routing, allowed: Array) -> Outcome:
     """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits.
 
-    `allowed` says over (scenario, place) whether all traffic may go to a place; it decides who serves while own
-    servers are awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
+    `allowed` says over (scenario, stream, place) where streams may go; it decides who serves while own servers are
+    awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
     """
     result = Outcome()
-    shares = [share_at(question, routing, place) for place in range(len(PLACES))]
-    used = np.stack([share > 0 for share in shares], axis=1)
-    result.fits = np.ones(len(used), bool)
-    for place in np.flatnonzero(used.any(axis=0)):
-        bill = place_bill(question, int(place), shares[place])
-        result.bills[PLACES[place]] = (shares[place], bill)
-        result.fits &= bill.fits | ~used[:, place]
-        for name, line in bill.lines.items():
-            result.add(PLACES[place], name, line if used[:, place].all() else line * used[:, place, None])
+    at = question.shares[..., None] * (routing.place[..., None] == np.arange(len(PLACES)))
+    shares = at.sum(axis=1)
+    used = shares > 0
+    number = len(used)
+    result.fits = np.ones(number, bool)
+    calls = np.zeros((2, *question.load.requests.shape))
+    for place in (OWN, RENTED):
+        if used[:, place].any():
+            calls += _place(question, result, routing, place, at[..., place], used)
+    direct = question.load.requests * shares[:, API, None]
+    if direct.any() or calls.any():
+        waits = direct * question.load.batch_share
+        bill = question.api(routing.least_api).bill(direct - waits + calls[0], waits + calls[1])
+        _add(result, API, bill, used[:, API], np.where(used[:, API], 1.0, 0.0))
     if used[:, OWN].any():
         result.fits &= ~used[:, OWN] | own_gpus.in_operation(question.facts, question.load).any(axis=1)
-    result.served, result.missed = question.load.live, np.zeros(len(used))
+    result.served, result.missed = question.load.live, np.zeros(number)
     if used[:, OWN].any():
-        _wait_for_delivery(question, result, allowed)
-    _run(question, result, used)
-    _staff(question, result, used)
+        _wait_for_delivery(question, result, at[..., OWN], allowed, routing.least_api)
+    team = _team(question, used)
+    for (part, name), line in team.lines.items():
+        result.add(part, name, line)
+    result.people_weeks, result.setup_weeks, result.hires = team.people_weeks, team.setup_weeks, team.hires
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
 
 
-def place_bill(question: Question, place: int, share: Array) -> Bill:
-    """Bill of a place for a share of the requests; made once for each share asked."""
-    facts, rows = question.facts, question.rows
-    key = (place, share.tobytes())
-    if key not in question.made:
-        if place == API:
-            bill = question.api_bill.scaled(share)
-        elif not len(offers(facts, OFFERS[place], question.model)):
-            bill = bills.nothing(question.load)
-        elif place == RENTED:
-            bill = rented_gpus.bill(facts, *question.fleet(share), question.factors)
-        else:
-            hands = facts.value("people.fte_per_extra_server") * staffing.roles(facts)[2][SKILLS.index("hardware")]
-            limits = own_gpus.Limits(rows["capex_limit_usd"], hands)
-            bill = own_gpus.bill(facts, *question.needs(share), rows["gpu"], question.factors, limits)
-        question.made[key] = bill
-    made: Bill = question.made[key]
-    return made
+def _team(question: Question, used: Array) -> Outcome:
+    """Set-up, platform services and people for the places in use over (scenario, place); made once."""
+
+    def make() -> Outcome:
+        team = Outcome()
+        _run(question, team, used)
+        _staff(question, team, used)
+        return team
+
+    team: Outcome = question.kept(("team", used.tobytes()), make)
+    return team
 
 
-def _wait_for_delivery(question: Question, result: Outcome, allowed: Array) -> None:
-    """Until own servers are delivered the traffic runs at the cheaper of the API and machines rented on demand.
+def least_cost(question: Question, routing: Routing) -> Array:
+    """What a routing costs at the least, by scenario [USD today].
 
-    Only where all traffic may go there; where it may go to neither, it is not served until delivery. What is missed
-    then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
+    People, set-up and platforms, and every request that may be served in two ways at the price of the cheaper,
+    machines full at all times and own servers for nothing.
     """
-    facts, live = question.facts, question.load.live
-    waiting = live - own_gpus.in_operation(facts, question.load)
-    api, rented = question.api_bill, bills.nothing(question.load)
-    if len(offers(facts, "machines", question.model)):
-        # the cheapest machine for the months of waiting, not for the horizon
-        weights = question.factors * waiting
-        load, need = question.needs(np.ones(len(allowed)))
-        fleet = rented_gpus.fleet(facts, load, need, question.rows["gpu"], weights)
-        rented = rented_gpus.bill(facts, load, fleet, weights, terms=1)
-    usd = np.stack([b.total * waiting for b in (api, rented)])
-    possible = np.stack([allowed[:, API] & api.fits, allowed[:, RENTED] & rented.fits])
-    cost = np.where(possible, np.einsum("bsm,sm->bs", usd, question.factors), np.inf)
-    cheaper = np.argmin(cost, axis=0)
-    served = np.isfinite(cost.min(axis=0))
-    bill = np.where(served[:, None], usd[cheaper, np.arange(len(allowed))], 0.0)
-    result.add(PLACES[OWN], "bill while waiting for delivery", bill)
-    result.served = np.where(served[:, None], live, live - waiting)
-    result.missed = np.where(served, 0.0, usd.sum(axis=-1).max(axis=0))
+    used = _used(question, routing)
+    fixed = _team(question, used)
+    api = question.api(routing.least_api)
+    price = np.stack([np.minimum(api.usd(), api.usd(waiting=True)), full_machine_usd(question), np.zeros(len(used))])
+    there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
+    cheapest = price[there, np.arange(len(used))[:, None, None]].min(axis=-1)
+    calls = np.einsum("sm,sm->s", question.load.requests, question.factors)
+    worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
+    return worth + calls * (cheapest * question.shares).sum(axis=1)
+
+
+def launch_weeks(question: Question, routing: Routing) -> Array:
+    """Weeks until a routing can start, by scenario: its people and its machines ready [week]."""
+    team = _team(question, _used(question, routing))
+    return np.maximum(team.people_weeks, team.setup_weeks)
+
+
+def _used(question: Question, routing: Routing) -> Array:
+    """Whether any traffic may be at a place, over (scenario, place)."""
+    places, present = np.arange(len(PLACES)), (question.shares > 0)[..., None]
+    there = (routing.place[..., None] == places) | (routing.overflow[..., None] == places)
+    used: Array = (there & present).any(axis=1)
+    return used
+
+
+def _place(question: Question, result: Outcome, routing: Routing, place: int, at: Array, used: Array) -> Array:
+    """Add what a place with machines costs, and what its overflow costs on rented ones; marks the places used.
+
+    Returns the requests that overflow to the API, those that cannot wait and those that can, over (2, scenario, month).
+    """
+    share, here = at.sum(axis=1), used[:, place].copy()
+    calls = np.zeros((2, *question.load.requests.shape))
+    goes = np.where(at > 0, routing.overflow, NOWHERE)
+    if (goes == NOWHERE).all():
+        _add(result, place, carried(question, place, share), here, share)
+        return calls
+    second = int(goes.max())
+    may = (at * (goes == second)).sum(axis=1) / np.where(here, share, 1.0)
+    found, some = based(question, (place, second), share, may, routing.least_api), may > 0
+    bill = found.bill if (some | ~here).all() else bills.either(some, found.bill, carried(question, place, share))
+    _add(result, place, bill, here, share)
+    used[:, second] |= some
+    if found.bursts:
+        _add(result, second, found.bursts, some, share)
+    elif second == API:
+        for number, rate in enumerate((found.passed.prompt, found.passed.waiting)):
+            calls[number] += rate * some[:, None] * SECONDS_PER_MONTH
+    return calls
+
+
+def _add(result: Outcome, place: int, bill: Bill, here: Array, share: Array) -> None:
+    """Add the bill of a place in the scenarios that use it for a share of their requests."""
+    result.bills.append((PLACES[place], share * here, bill))
+    result.fits &= bill.fits | ~here
+    everywhere = bool(here.all())
+    for name, line in bill.lines.items():
+        result.add(PLACES[place], name, line if everywhere else line * here[:, None])
+
+
+def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: Array, least_api: bool) -> None:
+    """Until own servers are delivered their traffic runs at the API or on machines rented on demand, the cheaper.
+
+    A stream that may go to one of the two alone goes there; one that may go to neither is not served until delivery.
+    What is missed then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
+    """
+    waiting = question.load.live - own_gpus.in_operation(question.facts, question.load)
+    api, rented = carried(question, API, np.ones(len(at)), least_api), until_delivery(question, at.sum(axis=1))
+    may = [allowed[..., place] & fits[:, None] for place, fits in ((API, api.fits), (RENTED, rented.fits))]
+    first = [may[0], may[1] & ~may[0]], [may[0] & ~may[1], may[1]]
+    plans = []
+    for to_api, to_rented in first:
+        usd = api.total * (at * to_api).sum(axis=1)[:, None]
+        share = (at * to_rented).sum(axis=1)
+        plans.append((usd + until_delivery(question, share).total if share.any() else usd) * waiting)
+    cheaper = np.argmin([np.einsum("sm,sm->s", plan, question.factors) for plan in plans], axis=0)
+    result.add(PLACES[OWN], "bill while waiting for delivery", np.where(cheaper[:, None] == 0, *plans))
+    missed = (at * ~(may[0] | may[1])).sum(axis=1)
+    result.served = question.load.live - waiting * missed[:, None]
+    if missed.any():
+        dearer = np.maximum(api.total, until_delivery(question, np.ones(len(at))).total) * waiting
+        result.missed = dearer.sum(axis=1) * missed
 
 
 def _run(question: Question, result: Outcome, used: Array) -> None:

@@ -67,8 +67,8 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limit
     capital tied up - residual value. Servers are ordered whole, and none is sold before the horizon ends. Nothing runs
     before delivery. `factors` are the worth today of a dollar in each month.
     """
-    choice = offers(facts, "servers", need.model)
-    rack, prices = _rack(facts, load, choice, need), _unit_prices(facts, choice, limits.usd_per_further_server)
+    choice = contenders(offers(facts, "servers", need.model), need.take(load.distinct()), gpu)
+    rack, prices = _rack(facts, load, choice, need), unit_prices(facts, choice, limits.usd_per_further_server)
     horizon = load.live.sum(axis=-1).astype(int)
     worth = np.zeros(rack.left.shape)
     for driver in dict.fromkeys(driver for driver, _ in prices.values()):
@@ -78,14 +78,47 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limit
     worth += np.where(upfront > limits.capex, OUT_OF_REACH, 0.0)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     chosen = np.where(holds, worth, np.inf).argmin(axis=0)
+    lines = priced(facts, load, rack, prices, (chosen, chosen), factors)
+    above = spilled(load, need, pick(rack.standing, chosen)[:, 1] * choice.each[chosen], choice.kind[chosen])
+    machines = stood(choice, rack, (chosen, chosen), above)
+    return Bill(lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), machines)
+
+
+def contenders(choice: Offers, need: Need, gpu: Array) -> Offers:
+    """The servers worth a look: no other costs, draws and installs at most as much, never short of what it carries.
+
+    All are where a scenario insists on a GPU.
+    """
+    if not (gpu == "cheapest").all():
+        return choice
+    one, other = np.nonzero(~np.eye(len(choice), dtype=bool))
+    cost = np.stack([choice.columns[name].astype(float) for name in ("server_usd", "rated_kw", "installation_usd")])
+    beats = (cost[:, one] <= cost[:, other]).all(axis=0)
+    one, other = one[beats], other[beats]
+    beats = need.times(choice.kind, choice.each, one, other) <= 1
+    # of two that beat each other the first stays
+    mutual = np.isin(one * len(choice) + other, (other * len(choice) + one)[beats])
+    beats &= ~mutual | (one < other)
+    return choice.take(np.setdiff1d(np.arange(len(choice)), other[beats]))
+
+
+def priced(
+    facts: Facts,
+    load: Load,
+    rack: Rack,
+    prices: dict[str, tuple[str, Array]],
+    chosen: tuple[Array, Array],
+    factors: Array,
+) -> dict[str, Array]:
+    """Lines of the servers chosen [USD by month]: their place in the rack, and the offer whose prices they have."""
+    horizon = load.live.sum(axis=-1).astype(int)
     lines: dict[str, Array] = {}
     for name, (driver, usd) in prices.items():
-        line = rack.units(driver, chosen, horizon) * usd[chosen][:, None]
+        line = rack.units(driver, chosen[0], horizon) * usd[chosen[1]][:, None]
         group = name.removesuffix(AT_WORK)
         lines[group] = lines[group] + line if group in lines else line
     lines[CAPITAL] = _capital(facts, load, lines["servers"], factors)
-    machines = _machines(load, choice, need, rack, chosen)
-    return Bill(lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), machines)
+    return lines
 
 
 def in_operation(facts: Facts, load: Load) -> Array:
@@ -113,7 +146,14 @@ def _rack(facts: Facts, load: Load, choice: Offers, need: Need) -> Rack:
     standing /= each
     if load.batch_share.any():
         np.maximum(standing, work / need.busiest_share, out=standing)
-    standing = np.maximum.accumulate(np.asarray(whole(standing)), axis=-1)
+    return filled(facts, load, np.maximum.accumulate(np.asarray(whole(standing)), axis=-1), work)
+
+
+def filled(facts: Facts, load: Load, standing: Array, work: Array) -> Rack:
+    """A rack of the servers that are to stand over (offer, scenario, month), never fewer than before, and their work.
+
+    Work comes in busy servers on average.
+    """
     ordered = _orders(standing, int(np.ceil(delivery_months(facts))))
     standing *= load.live
     working = np.minimum(standing, work, out=work)
@@ -134,7 +174,7 @@ AT_WORK = ", at work"
 """Ending of the part of a line that only busy servers cause."""
 
 
-def _unit_prices(facts: Facts, choice: Offers, further_usd: float) -> dict[str, tuple[str, Array]]:
+def unit_prices(facts: Facts, choice: Offers, further_usd: float) -> dict[str, tuple[str, Array]]:
     """For each line, what drives it and what one unit of that costs with each offer [USD].
 
     Power is drawn by every standing server at its idle share of the peak, and by busy ones in full.
@@ -163,11 +203,11 @@ def _capital(facts: Facts, load: Load, bought: Array, factors: Array) -> Array:
     return held * load.live * (factors[:, :1] / factors[:, 1:2] - 1)
 
 
-def _machines(load: Load, choice: Offers, need: Need, rack: Rack, chosen: Array) -> Machines:
-    gpus = choice.columns["gpus"][chosen][:, None].astype(float)
-    count, carried = pick(rack.standing, chosen), pick(rack.standing, chosen)[:, 1] * choice.each[chosen]
-    words = {name: column[chosen] for name, column in choice.words.items()}
-    bought = np.full(len(chosen), "bought", dtype=object)
-    above = spilled(load, need, carried, choice.kind[chosen])
-    working = pick(rack.working, chosen) * gpus
+def stood(choice: Offers, rack: Rack, chosen: tuple[Array, Array], above: Array) -> Machines:
+    """The servers chosen, by their place in the rack and their offer; `above` is the share of the traffic they miss."""
+    gpus = choice.columns["gpus"][chosen[1]][:, None].astype(float)
+    count = pick(rack.standing, chosen[0])
+    words = {name: column[chosen[1]] for name, column in choice.words.items()}
+    bought = np.full(len(count), "bought", dtype=object)
+    working = pick(rack.working, chosen[0]) * gpus
     return Machines(count, count * gpus, working, rack.operating, above, bought, **words)

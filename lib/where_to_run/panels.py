@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from . import charts, scenario
+from . import charts, hybrid, scenario
 from .evaluate import Answer
-from .options import TITLES
+from .routings import SEARCHED, TITLES
 from .scenario import CRITERIA
 from .unlock import single_changes
 
@@ -27,7 +27,8 @@ def bottom_line(answer: Answer) -> str:
     if ranked.empty:
         return _nothing_allowed(answer) + told
     first, *others = [row for _, row in ranked.iterrows()]
-    says = f"<p class='bottom-line'><strong>{TITLES[first['option']]}</strong>: {_price(answer, first)}"
+    made_of = _made_of(answer, first["option"])
+    says = f"<p class='bottom-line'><strong>{TITLES[first['option']]}</strong>{made_of}: {_price(answer, first)}"
     spoken = answer.verdicts
     conditions = spoken[(spoken["option"] == first["option"]) & (spoken["verdict"] == "conditional")][
         "because"
@@ -42,6 +43,23 @@ def bottom_line(answer: Answer) -> str:
         if close
         else ""
     )
+
+
+PLACE_WORDS = {"vendor_api": "the vendor's API", "rented_gpus": "rented machines", "own_gpus": "own servers"}
+
+
+def _made_of(answer: Answer, option: str) -> str:
+    """Where an option that searched for its routing sends what, in brackets; nothing for the others."""
+    if option not in SEARCHED:
+        return ""
+    routes = hybrid.routes(answer)
+    ways = routes[routes["option"] == option].drop(columns=["option", "stream", "share"]).drop_duplicates()
+    told = [
+        f"{PLACE_WORDS[way.place]} with {escape(way.offer)}"
+        + (f", bursts to {PLACE_WORDS[way.overflow_place]}" if way.overflow_place else "")
+        for way in ways.itertuples()
+    ]
+    return f" ({'; '.join(told)})"
 
 
 STYLE = (Path(__file__).with_name("templates") / "report" / "panels.css").read_text()

@@ -56,7 +56,7 @@ def fleet(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> F
     scenario, offer = np.nonzero(_within_reach(facts, choice, need, load, holds, factors).T)
     each = choice.each[offer][:, None]
     kept = need.replicas(choice.kind[offer], scenario)
-    stored = np.einsum("pm,pm->p", kept, factors[scenario]) * _storage_usd(facts)
+    stored = np.einsum("pm,pm->p", kept, factors[scenario]) * storage_usd(facts)
     count = np.asarray(whole(kept / each))
     spot = np.zeros((len(offer), 1))
     if load.batch_share.any():
@@ -83,10 +83,10 @@ def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: A
     fewest = (np.maximum(busy, 1) + need.spare) * some
     room = need.headroom[choice.kind] * np.sqrt(busy)
     most = (busy / need.busiest_share + room + 1 + need.spare) * some
-    stored = _storage_usd(facts) / HOURS_PER_MONTH
+    stored = storage_usd(facts) / HOURS_PER_MONTH
     prices = np.stack([choice.columns[name] for name in TERMS])
     on_spot = need.seconds[choice.kind] * waiting / each * (1 + facts.value("rented.spot_overhead_share"))
-    at_most = (most / each + some) * prices[0][:, None] + most * stored + on_spot * _spot_price(choice.columns)[:, None]
+    at_most = (most / each + some) * prices[0][:, None] + most * stored + on_spot * spot_price(choice.columns)[:, None]
     reach = np.where(holds, at_most, np.inf).min(axis=0)
     machines = np.maximum(fewest / each, some)
     near = holds & (machines * np.nanmin(prices, axis=0)[:, None] + fewest * stored <= reach * (1 + 1e-9))
@@ -94,12 +94,12 @@ def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: A
     return near
 
 
-def _storage_usd(facts: Facts) -> float:
+def storage_usd(facts: Facts) -> float:
     """Storage for the weights of one replica [USD/month]."""
     return facts.value("rented.storage_gb_per_replica") * facts.value("rented.storage_usd")
 
 
-def _spot_price(columns: Mapping[str, Array]) -> Array:
+def spot_price(columns: Mapping[str, Array]) -> Array:
     """Price of work that can wait [USD/hour]: on spot, on demand where there is none."""
     return np.where(np.isnan(columns["spot_usd_per_h"]), columns["on_demand_usd_per_h"], columns["spot_usd_per_h"])
 
@@ -111,7 +111,7 @@ def bill(facts: Facts, load: Load, fleet: Fleet, factors: Array, terms: int = le
     busiest hours stand ready all month; work that can wait fills their idle hours and runs on spot beyond them.
     `factors` are the worth today of a dollar in each month; `terms` = 1 allows no contract but on demand.
     """
-    spot_usd = _spot_price(fleet.offers.columns)[fleet.offer] * HOURS_PER_MONTH
+    spot_usd = spot_price(fleet.offers.columns)[fleet.offer] * HOURS_PER_MONTH
     worth = np.stack([_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]])
     if load.batch_share.any():
         worth = worth + np.einsum("pm,pm->p", fleet.spot, factors[fleet.scenario]) * spot_usd
@@ -119,20 +119,21 @@ def bill(facts: Facts, load: Load, fleet: Fleet, factors: Array, terms: int = le
     best = worth.min(axis=0)
     chosen = np.lexsort((best, fleet.scenario))[fleet.first]
     term = worth.argmin(axis=0)[chosen]
-    rent, owed = _rent(fleet, load, chosen, term)
-    lines = _lines(facts, load, rent, fleet.spot[chosen] * spot_usd[chosen][:, None], owed, fleet, chosen)
-    return Bill(lines, fleet.column("key")[chosen], np.isfinite(best[chosen]), _machines(load, fleet, chosen, term))
+    paid, owed = rent(fleet, load, chosen, term)
+    lines = _lines(facts, load, paid, fleet.spot[chosen] * spot_usd[chosen][:, None], owed, fleet, chosen)
+    fits, machines = np.isfinite(best[chosen]), _machines(load, fleet, chosen, term)
+    return Bill(lines, fleet.column("key")[chosen], fits, machines, fleet.offer[chosen])
 
 
-def _terms(load: Load, months: int) -> tuple[Array, Array, Array]:
-    """Of a contract: first month of each term, months of it within the horizon by (scenario, month), months owed after.
+def terms(live: Array, factors: Array, months: int) -> tuple[Array, Array]:
+    """Of a contract: first month of each term, and worth today of a dollar a month over it, over (scenario, term).
 
     A term that the horizon cuts is owed to its end.
     """
-    starts = np.arange(1, load.live.shape[-1], months)
-    horizon = load.live.sum(axis=-1).astype(int)
-    owed = (-horizon) % months
-    return starts, load.live, owed
+    starts, horizon, rows = np.arange(1, live.shape[-1], months), live.sum(axis=-1).astype(int), np.arange(len(live))
+    weight = np.add.reduceat(factors * live, starts, axis=-1)
+    weight[rows, (horizon - 1) // months] += -horizon % months * factors[rows, horizon]
+    return starts, weight
 
 
 def _worth(fleet: Fleet, load: Load, factors: Array, term: str) -> Array:
@@ -141,47 +142,48 @@ def _worth(fleet: Fleet, load: Load, factors: Array, term: str) -> Array:
     A term pays in each of its months for the most machines any of them needs.
     """
     months = TERMS[term]
-    starts, live, owed = _terms(load, months)
-    horizon, rows = live.sum(axis=-1).astype(int), np.arange(len(live))
-    weight = np.add.reduceat(factors * live, starts, axis=-1)
-    weight[rows, (horizon - 1) // months] += owed * factors[rows, horizon]
+    starts, weight = terms(load.live, factors, months)
     most = fleet.count[:, 1:] if months == 1 else np.maximum.reduceat(fleet.count, starts, axis=-1)
     worth = np.einsum("pb,pb->p", most, weight[fleet.scenario]) * fleet.column(term) * HOURS_PER_MONTH
     return np.where(np.isnan(worth), np.inf, worth)
 
 
-def _rent(fleet: Fleet, load: Load, chosen: Array, term: Array) -> tuple[Array, Array]:
+def rent(fleet: Fleet, load: Load, chosen: Array, term: Array) -> tuple[Array, Array]:
     """Rent by month, and what is owed past the horizon in its last month, of the pairs and contracts chosen [USD]."""
     count = fleet.count[chosen]
-    rent, owed = np.zeros(count.shape), np.zeros(count.shape)
+    rented, owed = np.zeros(count.shape), np.zeros(count.shape)
     rows = np.arange(len(chosen))
     for number, (name, months) in enumerate(TERMS.items()):
         here = term == number
         if not here.any():
             continue
         price = (fleet.column(name)[chosen] * HOURS_PER_MONTH)[:, None]
-        starts, live, months_owed = _terms(load, months)
-        most = np.maximum.reduceat(count, starts, axis=-1)
+        most = np.maximum.reduceat(count, np.arange(1, count.shape[-1], months), axis=-1)
         paid = np.concatenate([np.zeros((len(count), 1)), np.repeat(most, months, axis=-1)], axis=-1)
-        horizon = live.sum(axis=-1).astype(int)
+        horizon = load.live.sum(axis=-1).astype(int)
         after = np.zeros(count.shape)
-        after[rows, horizon] = most[rows, (horizon - 1) // months] * months_owed
-        rent[here], owed[here] = (paid[:, : count.shape[-1]] * live * price)[here], (after * price)[here]
-    return rent, owed
+        after[rows, horizon] = most[rows, (horizon - 1) // months] * (-horizon % months)
+        rented[here], owed[here] = (paid[:, : count.shape[-1]] * load.live * price)[here], (after * price)[here]
+    return rented, owed
 
 
 def _lines(
-    facts: Facts, load: Load, rent: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array
+    facts: Facts, load: Load, paid: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array
 ) -> dict[str, Array]:
     kept = fleet.need.replicas(fleet.kind[chosen], fleet.scenario[chosen])
-    bytes_out = load.requests * load.output_tokens * facts.value("rented.bytes_per_token")
     return {
-        "machines": rent,
+        "machines": paid,
         "spot machines": spot,
         "contract past the horizon": owed,
-        "storage": kept * _storage_usd(facts),
-        "egress": bytes_out / BYTES_PER_GB * facts.value("rented.egress_usd"),
+        "storage": kept * storage_usd(facts),
+        "egress": egress(facts, load, load.requests),
     }
+
+
+def egress(facts: Facts, load: Load, requests: Array) -> Array:
+    """Answers sent out to the internet [USD by month], for requests a month."""
+    bytes_out = requests * load.output_tokens * facts.value("rented.bytes_per_token")
+    return bytes_out / BYTES_PER_GB * facts.value("rented.egress_usd")
 
 
 def _machines(load: Load, fleet: Fleet, chosen: Array, term: Array) -> Machines:

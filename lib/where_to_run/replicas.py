@@ -1,10 +1,12 @@
 """Replicas: the demand on a place, and how many replicas of every kind it needs."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from . import serving, throughput
+from .curves import Curve
 from .facts import Facts
 from .kinds import kinds, roofline_of_kinds
 from .units import SECONDS_PER_MONTH, Array
@@ -15,7 +17,8 @@ class Load:
     """Demand on one place. Arrays over (scenario, month 0..H), or (scenario, 1) for what stays the same all along.
 
     `requests` counts all requests of a month [request/month]; `live` is 1 in the months of the horizon and 0 in
-    month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests.
+    month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests. `curve` tells how
+    the hours of a month spread about their mean.
     """
 
     requests: Array
@@ -25,10 +28,22 @@ class Load:
     cached_share: Array
     batch_share: Array
     spikiness: Array
-    cv: Array
+    curve: Curve
     headroom_beta: Array
     derate: Array
     spare_replicas: Array
+
+    def take(self, rows: Array) -> "Load":
+        """The same demand in some of the scenarios."""
+        columns = [name for name in self.__dataclass_fields__ if name != "curve"]
+        return replace(self, curve=self.curve.take(rows), **{name: getattr(self, name)[rows] for name in columns})
+
+    def distinct(self) -> Array:
+        """Positions of scenarios that between them have every size of request and service level there is."""
+        asked = (self.input_tokens, self.output_tokens, self.cached_share, self.headroom_beta, self.derate)
+        columns = np.concatenate([*asked, self.spare_replicas], axis=1)
+        first: Array = np.unique(columns, axis=0, return_index=True)[1]
+        return first
 
     def part(self, share: Array) -> "Load":
         """The same demand thinned to a share of its requests, one share a scenario."""
@@ -75,12 +90,53 @@ class Need:
     spare: Array
     busiest_share: float
 
+    @cached_property
+    def waits(self) -> bool:
+        """Whether any of the load can wait."""
+        return bool(self.waiting.any())
+
     def replicas(self, kind: Array, scenario: Array) -> Array:
         """Whole replicas, with headroom and spare, over (the kinds and scenarios asked, month) [replica]."""
         busy = self.planned[kind, scenario][..., None] * self.peak[scenario]
         whole = np.asarray(serving.replicas_needed(busy, self.headroom[kind, scenario][..., None], self.busiest_share))
         whole += (whole > 0) * self.spare[scenario][..., None]
         return whole
+
+    def times(self, kind: Array, each: Array, one: Array, other: Array) -> Array:
+        """How many machines of one offer are never short of what one of another carries, over (the pairs asked).
+
+        Offers by their kind of replica and the replicas a machine holds. Term by term of (busy + headroom sqrt(busy) +
+        spare) / each, the machines a load needs, in the scenario that asks for most.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            planned, each = np.where(self.possible, self.planned, np.inf)[kind], each[:, None]
+            terms = np.stack([planned / each, self.headroom[kind] * np.sqrt(planned) / each, 1 / each + 0 * planned])
+            times: Array = np.nan_to_num((terms[:, one] / terms[:, other]).max(axis=(0, 2)), nan=np.inf)
+        return times
+
+    def carried(self, kind: Array, scenario: Array, replicas: Array) -> Array:
+        """Rate that replicas over (the kinds and scenarios asked, month) carry with their headroom [request/s]."""
+        headroom = self.headroom[kind, scenario][:, None]
+        busy = np.asarray(serving.busy_at_most(replicas, headroom, self.busiest_share))
+        planned = self.planned[kind, scenario][:, None]
+        return np.divide(busy, planned, out=np.zeros_like(busy), where=planned > 0)
+
+    def take(self, rows: Array) -> "Need":
+        """The same in some of the scenarios."""
+        by_kind = {name: getattr(self, name)[:, rows] for name in ("seconds", "planned", "headroom", "possible")}
+        rates = {name: getattr(self, name)[rows] for name in ("peak", "prompt", "waiting", "spare")}
+        return replace(self, **by_kind, **rates)
+
+    def part(self, share: Array) -> "Need":
+        """What a share of the load asks, one share a scenario."""
+        rates = {name: getattr(self, name) * share[:, None] for name in ("peak", "prompt", "waiting")}
+        return replace(self, **rates)
+
+    def mean(self, weights: Array) -> "Need":
+        """What the mean month asks, months weighted over (scenario, month): rates over (scenario, 1)."""
+        total = np.maximum(weights.sum(axis=1), 1e-12)
+        rates = {n: np.einsum("sm,sm->s", getattr(self, n), weights) / total for n in ("peak", "prompt", "waiting")}
+        return replace(self, **{name: rate[:, None] for name, rate in rates.items()})
 
     def busy(self, kind: Array, scenario: Array) -> Array:
         """Replicas at work on average on all of the load, over (the kinds and scenarios asked, month) [replica]."""

@@ -16,7 +16,7 @@ import pandas as pd
 import papermill
 from nbconvert import HTMLExporter
 
-from . import panels, scenario
+from . import charts, panels, scenario
 from .evaluate import Answer
 from .paths import NOTEBOOKS
 from .unlock import single_changes
@@ -77,8 +77,8 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
 
 
 def _engine() -> dict[str, str]:
-    """The warm engine where processes can fork, papermill's own elsewhere."""
-    if not hasattr(os, "fork"):
+    """The warm engine where processes can fork and the fork can draw, papermill's own elsewhere."""
+    if not hasattr(os, "fork") or charts.DRAWN.is_set():
         return {}
     from . import warm
 

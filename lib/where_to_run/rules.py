@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -93,6 +94,12 @@ def problems(rules: Mapping[str, Any]) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=10_000)
+def _filled(words: str, amount: float, limit: Any = None) -> str:
+    rounded_up = f"{ceil(amount):,}"
+    return words % (rounded_up if limit is None else (rounded_up, limit if isinstance(limit, str) else f"{limit:,.0f}"))
+
+
 @dataclass(frozen=True)
 class Limit:
     """A limit the scenario sets itself: what is measured, the field it is held to, and what to say where it breaks."""
@@ -105,11 +112,11 @@ class Limit:
 
     def reason(self, amount: float, limit: Any) -> str:
         """Why an amount breaks its limit, in words; the amount is rounded up."""
-        return self.because % (f"{ceil(amount):,}", limit if isinstance(limit, str) else f"{limit:,.0f}")
+        return _filled(self.because, amount, limit)
 
     def remedy(self, amount: float) -> str:
         """What would lift the limit; the amount is rounded up, so that it suffices."""
-        return self.unlock % f"{ceil(amount):,}"
+        return _filled(self.unlock, amount)
 
 
 LIMITS = (

@@ -151,3 +151,13 @@ def replicas_needed(busy: Number, headroom_per_root: Number, busiest_share: floa
     wanted += busy
     np.maximum(wanted, np.asarray(busy) / busiest_share, out=wanted)
     return np.maximum(whole(wanted), np.asarray(busy) > 0)
+
+
+def busy_at_most(replicas: Number, headroom_per_root: Number, busiest_share: float) -> Number:
+    """Busy replicas that a number of replicas allows at its headroom [replica]; inverse of `replicas_needed`.
+
+    a = ((-h + sqrt(h^2 + 4 n)) / 2)^2, and never above `busiest_share` occupancy.
+    """
+    root = np.sqrt(np.square(headroom_per_root) + 4 * np.asarray(replicas))
+    root -= headroom_per_root
+    return np.minimum(np.square(root) / 4, np.asarray(replicas) * busiest_share)

@@ -19,6 +19,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from papermill.engines import Engine, papermill_engines
 from traitlets import Type
 
+from . import charts
+
 NAME = "warm"
 Output = dict[str, Any]
 
@@ -121,7 +123,12 @@ class WarmEngine(Engine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> Any:
-        """Run the notebook in a fork and take its outputs over; a fork that dies is an error."""
+        """Run the notebook in a fork and take its outputs over; a fork that dies is an error.
+
+        Refuses to fork a process that has drawn a chart: its fork would wait for ever for threads it does not have.
+        """
+        if charts.DRAWN.is_set():
+            raise RuntimeError("this process has drawn a chart; run the notebook with papermill's own engine")
         cells = [(i, cell.source) for i, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
         read, write = os.pipe()
         sys.stdout.flush()

@@ -1,0 +1,235 @@
+"""Hybrid charts: a tidy frame of `hybrid` in, an Altair chart out; one colour a place."""
+
+from typing import Literal, NamedTuple
+
+import altair as alt
+import pandas as pd
+
+from .charts import OPTION_COLOURS, WIDTH
+from .routings import TITLES
+from .scenario import PLACES
+
+WHO = {
+    "vendor_api": "Vendor API",
+    "rented_gpus": "Rented machines",
+    "own_gpus": "Own servers",
+    "awaiting own servers": "Elsewhere until own servers come",
+    "not served": "Not served until then",
+}
+"""Who serves, in words."""
+
+COLOURS = {
+    **dict(zip(PLACES, (OPTION_COLOURS[name] for name in ("api", "rented", "owned")), strict=True)),
+    "awaiting own servers": "#999999",
+    "not served": "#DDDDDD",
+}
+"""The colours of the options that send everything to one place; grey where none of the places serves."""
+
+PARTS = {"held": "what must stay", "base": "base", "elsewhere": "streams of its own"}
+STRENGTH = {"held": 1.0, "base": 0.6, "overflow": 1.0, "elsewhere": 0.6}
+"""Strength of the colour of a part on white, to tell two parts at one place apart."""
+
+PLOT, HEIGHT, FONT = 400, 270, 12
+"""Width, height and size of type of a chart with words beside it [pixel]."""
+
+LARGEST = 4.0
+"""Costs above this multiple of the least are cut off, or the least would be lost at the foot of the chart."""
+
+
+def who(part: str, place: str) -> str:
+    """Who serves a part of the load, in words; rented machines that take overflow are rented by the hour."""
+    if part == "overflow":
+        return f"{'Machines by the hour' if place == 'rented_gpus' else WHO[place]}: overflow"
+    return f"{WHO[place]}: {PARTS[part]}"
+
+
+def tint(part: str, place: str) -> str:
+    """Colour of a part of the load: that of its place, paler for some parts."""
+    strength, colour = STRENGTH[part], COLOURS[place]
+    mixed = (255 + (int(colour[at : at + 2], 16) - 255) * strength for at in (1, 3, 5))
+    return "#" + "".join(f"{round(channel):02x}" for channel in mixed)
+
+
+def served_by_place(served: pd.DataFrame) -> alt.Chart:
+    """Stacked bars of the share of all requests each place serves, an option a bar; `served` of `hybrid.served`."""
+    frame = served[served["share"] > 0].assign(option=served["option"].map(TITLES), who=served["place"].map(WHO))
+    here = [place for place in WHO if place in set(frame["place"])]
+    scale = alt.Scale(domain=[WHO[place] for place in here], range=[COLOURS[place] for place in here])
+    words = "Share of all requests over the horizon that each place serves, by option"
+    return (
+        alt.Chart(frame, width=WIDTH, height=alt.Step(26), description=words, config=TYPE)
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "share:Q", title="share of all requests over the horizon", axis=PER_CENT, scale=alt.Scale(domain=[0, 1])
+            ),
+            y=alt.Y("option:N", title=None, sort=list(TITLES.values())),
+            color=alt.Color(
+                "who:N",
+                title=None,
+                scale=scale,
+                legend=alt.Legend(orient="top", labelLimit=260, columns=3, labelFontSize=11),
+            ),
+            order=alt.Order("rank:Q"),
+        )
+        .transform_calculate(rank=f"indexof({list(WHO.values())}, datum.who)")
+    )
+
+
+class Entry(NamedTuple):
+    """Words beside a chart: a name, a line more, and the colour and shape of the mark before them."""
+
+    name: str
+    more: str
+    colour: str = "black"
+    shape: str = "square"
+
+
+def load_duration(curve: pd.DataFrame, base: pd.Series) -> alt.LayerChart:
+    """The load-duration curve of a month coloured by who serves, with a rule at the capacity of the base.
+
+    `curve` of `hybrid.load_duration`, `base` the row of `hybrid.base` for its month.
+    """
+    frame = _stacked(curve, "hours", "load")
+    top, capacity = float(frame["high"].max()), float(base["capacity"])
+    seen = capacity <= 1.3 * top
+    end = 1.04 * max(top, capacity if seen else 0.0)
+    across = alt.X("hours:Q", title=f"share of the hours of month {base['month']} at least as busy", axis=PER_CENT)
+    up = alt.Y("low:Q", title="load [request/s] (times the mean)", axis=_loads(curve), scale=_from_zero(end))
+    entries = [_served(row, base) for _, row in curve.drop_duplicates(["part", "place"]).iterrows()][::-1]
+    carried = f"{short(capacity)} request/s{'' if seen else ', above the busiest hour'}"
+    entries.append(Entry(f"Capacity of {counted(base['machines'], base['place'])}", carried, shape="stroke"))
+    layers = [_areas(frame, across, up), *([_rule("y", capacity)] if seen else []), *_key(entries, end)]
+    return _finished(layers, f"Load-duration curve of month {base['month']}", entries)
+
+
+def _served(row: pd.Series, base: pd.Series) -> Entry:
+    hours = f", in {base['overflow_hours']:.1%} of the hours" if row["part"] == "overflow" else ""
+    return Entry(
+        who(row["part"], row["place"]), f"{row['share']:.1%} of the load{hours}", tint(row["part"], row["place"])
+    )
+
+
+def cost_against_capacity(cost: pd.DataFrame, base: pd.Series) -> alt.LayerChart:
+    """Cost of a month by machines of the base, theirs below and the overflow's above; the least and the plan marked.
+
+    `cost` of `hybrid.cost_against_capacity`, `base` the row of `hybrid.base` for its month.
+    """
+    best, plan = cost[cost["best"]].iloc[0], cost[cost["planned"]].iloc[0]
+    places = {"base": base["place"], "overflow": base["overflow_place"]}
+    parts = [cost.assign(part=part, place=places[part], usd=cost[f"{part}_usd"]) for part in places]
+    end = 1.06 * min(cost["usd"].max(), LARGEST * max(best["usd"], plan["usd"]))
+    noun = "servers" if base["place"] == "own_gpus" else "machines"
+    across = alt.X("machines:Q", title=f"{noun} of the base in month {base['month']}", axis=WHOLE, scale=TIGHT)
+    up = alt.Y("low:Q", title="USD a month", axis=alt.Axis(format="~s", tickCount=4), scale=_from_zero(end))
+    total = alt.Chart(cost[["machines", "usd"]]).mark_line(color="black", strokeWidth=1.5, point=DOT, clip=True)
+    least = alt.Chart(best[["machines", "usd"]].to_frame().T).mark_point(
+        filled=True, size=110, color="black", stroke="white", opacity=1
+    )
+    layers = [
+        _areas(_stacked(pd.concat(parts), "machines", "usd"), across, up),
+        *(layer.encode(alt.X("machines:Q"), alt.Y("usd:Q")) for layer in (total, least)),
+        *_too_few(cost, end),
+        _rule("x", plan["machines"]),
+    ]
+    entries = [Entry(who(part, place), "", tint(part, place)) for part, place in reversed(places.items())]
+    entries += _marked(cost, best, plan, base["place"])
+    return _finished([*layers, *_key(entries, end)], f"Cost of month {base['month']} by {noun} of the base", entries)
+
+
+PER_CENT = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
+WHOLE = alt.Axis(tickMinStep=1, tickCount=6, format=",~d")
+TIGHT = alt.Scale(nice=False, zero=True)
+DOT = alt.OverlayMarkDef(size=14, color="black")
+
+
+def _marked(cost: pd.DataFrame, best: pd.Series, plan: pd.Series, place: str) -> list[Entry]:
+    """The least cost, the plan, what no machine costs, and what the pale part means, each where there is one."""
+    rows = [("Least", best, "circle"), ("The plan", plan, "stroke")]
+    if cost["enough"].iloc[0] and best["machines"] > 0:
+        rows.append(("Without", cost.iloc[0], ""))
+    found = [Entry(f"{n}: {counted(r['machines'], place)}", f"${r['usd']:,.0f} a month", shape=s) for n, r, s in rows]
+    return (
+        found if cost["enough"].all() else [*found, Entry("Pale: too few for what", "must stay at the base", "#dddddd")]
+    )
+
+
+def counted(machines: float, place: str) -> str:
+    """Machines of a base in words: 1 machine, 6 servers."""
+    number = f"{machines:,.0f}" if machines else "no"
+    return f"{number} {'server' if place == 'own_gpus' else 'machine'}{'' if machines == 1 else 's'}"
+
+
+def short(amount: float) -> str:
+    """A figure for reading: three digits, or all of the whole ones."""
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
+
+
+def _finished(layers: list[alt.Chart], title: str, entries: list[Entry]) -> alt.LayerChart:
+    """Layers with type large enough to read, and all the words for those who cannot see them."""
+    words = f"{title}. {'; '.join(', '.join(filter(None, entry[:2])) for entry in entries)}"
+    return alt.LayerChart(layer=layers, description=words, config=TYPE)
+
+
+TYPE = alt.Config(axis=alt.AxisConfig(labelFontSize=11, titleFontSize=12))
+
+
+def _from_zero(end: float) -> alt.Scale:
+    return alt.Scale(domain=[0, end], nice=False)
+
+
+def _stacked(frame: pd.DataFrame, along: str, value: str) -> pd.DataFrame:
+    """The parts one above the other in their order, with their colour: low and high of each."""
+    high = frame.groupby(along)[value].cumsum()
+    colour = [tint(part, place) for part, place in zip(frame["part"], frame["place"], strict=True)]
+    return frame[[along]].assign(colour=colour, low=high - frame[value], high=high)
+
+
+def _areas(frame: pd.DataFrame, across: alt.X, up: alt.Y) -> alt.Chart:
+    drawn = alt.Chart(frame, width=PLOT, height=HEIGHT).mark_area(clip=True)
+    return drawn.encode(across, up, alt.Y2("high:Q"), alt.Color("colour:N", scale=None))
+
+
+def _loads(curve: pd.DataFrame) -> alt.Axis:
+    """Loads with the multiple of the mean beside each."""
+    first = curve[curve["load"] > 0].iloc[0]
+    mean = float(first["load"] / first["times_mean"])
+    form = "~s" if curve["load"].max() >= 1e4 else ".3~g"
+    words = f"format(datum.value, '{form}') + ' (' + format(datum.value / {mean!r}, '.1~f') + ' x)'"
+    return alt.Axis(labelExpr=words, tickCount=4)
+
+
+def _rule(channel: Literal["x", "y"], value: float) -> alt.Chart:
+    """A dashed rule at a value."""
+    drawn = alt.Chart(pd.DataFrame({"value": [value]})).mark_rule(strokeDash=[5, 3], strokeWidth=1.5)
+    return drawn.encode(alt.X("value:Q") if channel == "x" else alt.Y("value:Q"))
+
+
+def _too_few(cost: pd.DataFrame, end: float) -> list[alt.Chart]:
+    """A veil over the numbers of machines that are too few for what must stay."""
+    fewest = float(cost.loc[cost["enough"], "machines"].min())
+    veil = pd.DataFrame({"from": [0.0], "to": [fewest], "low": [0.0], "high": [end]})
+    drawn = (
+        alt.Chart(veil)
+        .mark_rect(color="white", opacity=0.7)
+        .encode(alt.X("from:Q"), alt.X2("to:Q"), alt.Y("low:Q"), alt.Y2("high:Q"))
+    )
+    return [drawn] if fewest else []
+
+
+def _key(entries: list[Entry], top: float) -> list[alt.Chart]:
+    """The entries beside a chart whose scale ends at `top`: marks, and their words in two lines."""
+    at = [top * (1 - (12 + 38 * number) / HEIGHT) for number in range(len(entries))]
+    marks = pd.DataFrame({"at": at, "colour": [e.colour for e in entries], "shape": [e.shape for e in entries]})
+    below = [y - 15 * top / HEIGHT for y in at]
+    words = pd.DataFrame({"at": [*at, *below], "words": [e[line] for line in (0, 1) for e in entries]})
+    words["colour"] = ["black"] * len(entries) + ["#555555"] * len(entries)
+    colour, up = alt.Color("colour:N", scale=None), alt.Y("at:Q")
+    mark = alt.Chart(marks[marks["shape"] != ""]).mark_point(
+        x=PLOT + 16, size=130, filled=True, opacity=1, strokeWidth=2
+    )
+    text = alt.Chart(words[words["words"] != ""]).mark_text(x=PLOT + 28, align="left", fontSize=FONT)
+    return [
+        mark.encode(up, colour, alt.Stroke("colour:N", scale=None), alt.Shape("shape:N", scale=None)),
+        text.encode(up, alt.Text("words:N"), colour),
+    ]

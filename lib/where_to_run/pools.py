@@ -1,0 +1,260 @@
+"""Pools: a block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from . import (
+    bills,
+    curves,
+    demand,
+    finance,
+    hourly,
+    own_base,
+    own_gpus,
+    rented_gpus,
+    replicas,
+    serving,
+    staffing,
+    tiers,
+)
+from .bills import Bill, offers
+from .bursts import Overflow, Passed
+from .calls import Api, api
+from .curves import Curve
+from .facts import Facts
+from .replicas import Load, Need
+from .routings import API, OWN, RENTED
+from .scenario import BY_NAME, SKILLS
+from .units import SECONDS_PER_HOUR, Array
+
+WORTH_SPLITTING = 0.8
+"""Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A block of scenarios that share an open model, as arrays: the demand, and each field by name.
+
+    `curve` takes the place of the Gamma laws of their spikiness.
+    """
+
+    facts: Facts
+    rows: Mapping[str, Array]
+    model: str
+    curve: Curve | None = None
+
+    @cached_property
+    def load(self) -> Load:
+        """Demand of all streams together, month by month over the longest horizon of the block."""
+        return _load(self.facts, self.rows, self.curve)
+
+    @cached_property
+    def shares(self) -> Array:
+        """Share of the requests in each stream, over (scenario, stream)."""
+        return demand.stream_shares(self.rows["sensitive_share"], self.rows["specialised_share"])
+
+    @cached_property
+    def factors(self) -> Array:
+        """Worth today of a dollar in each month, over (scenario, month)."""
+        return finance.discount_factors(finance.monthly_rate(self.rows["discount_rate"]), self.load.live.shape[-1])
+
+    def take(self, rows: Array) -> "Question":
+        """A block of some of the scenarios."""
+        return Question(self.facts, {name: column[rows] for name, column in self.rows.items()}, self.model, self.curve)
+
+    def api(self, least: bool = False) -> Api:
+        """The API model asked for, or the cheapest among it and the vendors that host the open model."""
+        asked, in_region = self.rows["api_model"], self.rows["control"] == "region"
+        hosted = self.model if least else ""
+        found: Api = self.kept(("api", least), lambda: api(self.facts, self.load, asked, in_region, hosted))
+        return found
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What was made before under a key, or made now."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
+
+    def needs(self, share: Array) -> tuple[Load, Need]:
+        """A share of the demand, and the replicas it needs."""
+
+        def make() -> tuple[Load, Need]:
+            load = self.load.part(share)
+            return load, replicas.needed(self.facts, self.model, load)
+
+        needed: tuple[Load, Need] = self.kept(("needs", share.tobytes()), make)
+        return needed
+
+    @cached_property
+    def made(self) -> dict[Any, Any]:
+        """What was already made for this block, by what was asked."""
+        return {}
+
+
+def _load(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Load:
+    months = np.arange(int(rows["horizon_months"].max()) + 1)
+    column = {name: np.asarray(rows[name], float)[:, None] for name in (*AS_ASKED, *MADE_INTO_MONTHS)}
+    live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
+    requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
+    if curve is None:
+        curve = curves.Gamma(np.asarray(demand.cv_from_spikiness(column["spikiness"])))
+    else:
+        peak = curve.level(np.full((1, 1), 1 - demand.PEAK_QUANTILE), np.zeros(1, np.intp))
+        column["spikiness"] = np.broadcast_to(peak, column["spikiness"].shape)
+    return Load(
+        requests=np.asarray(requests) * live,
+        live=live,
+        curve=curve,
+        headroom_beta=_by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta),
+        derate=_by_level(facts, rows["latency"], "derate"),
+        spare_replicas=_by_level(facts, rows["latency"], "spare_replicas"),
+        **{name: column[name] for name in AS_ASKED},
+    )
+
+
+AS_ASKED = ("input_tokens", "output_tokens", "cached_share", "batch_share", "spikiness")
+MADE_INTO_MONTHS = ("requests_per_month", "growth_per_month", "horizon_months")
+
+OFFERS = {RENTED: "machines", OWN: "servers"}
+"""The table with the offers of a place that has machines."""
+
+LEVELS = tuple(BY_NAME["latency"].choices)
+
+
+def _by_level(facts: Facts, latency: Array, name: str, make: Callable[[float], Any] = float) -> Array:
+    """A figure of the service level each scenario asks for, over (scenario, 1)."""
+    values = facts.cached(("level", name), lambda: {v: make(facts.value(f"service.{v}.{name}")) for v in LEVELS})
+    return np.array([values[level] for level in latency])[:, None]
+
+
+def carried(question: Question, place: int, share: Array, least_api: bool = False) -> Bill:
+    """Bill of a place that carries a share of the requests by itself."""
+    return question.kept((place, share.tobytes(), least_api), lambda: _carried(question, place, share, least_api))
+
+
+def _carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
+    facts, rows = question.facts, question.rows
+    load, need = question.needs(share)
+    if place == API:
+        waits = load.requests * load.batch_share
+        return question.api(least_api).bill(load.requests - waits, waits)
+    if not len(offers(facts, OFFERS[place], question.model)):
+        return bills.nothing(question.load)
+    if place == OWN:
+        return own_gpus.bill(facts, load, need, rows["gpu"], question.factors, limits(question))
+    fleet = rented_gpus.fleet(facts, load, need, rows["gpu"], question.factors)
+    standing = rented_gpus.bill(facts, load, fleet, question.factors)
+    factors = question.factors
+    worth = np.einsum("sm,sm->s", standing.total - standing.lines["egress"], factors)
+    some = np.flatnonzero(tiers.least_worth(facts, load, need, factors, standing) < worth * (1 - 1e-9))
+    if not len(some):
+        return standing
+    if len(some) > WORTH_SPLITTING * len(worth):
+        return bills.cheaper(standing, tiers.autoscaled(facts, load, need, factors, standing), factors)
+    load.curve.tabulate(hourly.stretch(facts, load.curve.cv))
+    part = replace(standing, position=np.asarray(standing.position)[some])
+    tiered = tiers.autoscaled(facts, load.take(some), need.take(some), factors[some], part)
+    return bills.cheaper(standing, tiered.spread(some, len(worth)), factors)
+
+
+def contenders(question: Question) -> Array:
+    """Machines worth a look, over (contract, offer); the same for every share of the demand."""
+
+    def make() -> Array:
+        load, need = question.needs(np.ones(len(question.shares)))
+        return tiers.contenders(question.facts, need.take(load.distinct()), question.rows["gpu"])
+
+    found: Array = question.kept("contenders", make)
+    return found
+
+
+def full_machine_usd(question: Question) -> Array:
+    """Least rent of a request, by scenario: the cheapest rented machine at its cheapest contract, full at all times."""
+
+    def make() -> Array:
+        choice = offers(question.facts, "machines", question.model)
+        if not len(choice):
+            return np.full(len(question.shares), np.inf)
+        _, need = question.needs(np.ones(len(question.shares)))
+        prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
+        seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
+        least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
+        return least
+
+    least: Array = question.kept("full machine", make)
+    return least
+
+
+def limits(question: Question) -> own_gpus.Limits:
+    """What bears on the choice of own servers."""
+    hands = (
+        question.facts.value("people.fte_per_extra_server")
+        * staffing.roles(question.facts)[2][SKILLS.index("hardware")]
+    )
+    return own_gpus.Limits(question.rows["capex_limit_usd"], hands)
+
+
+@dataclass(frozen=True)
+class Based:
+    """A base and what comes above it: the bill of the base, what it passes on [request/s], the bill of machines by the
+    hour that take it where they do.
+    """
+
+    bill: Bill
+    passed: Passed
+    bursts: Bill | None
+
+
+def based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
+    """A place that carries the base of a share of the requests, and passes on what comes above.
+
+    `places` are the first place and the second, `may` the part of the share by scenario that may go to the second.
+    """
+    key = (places, share.tobytes(), may.tobytes(), least_api)
+    found: Based = question.kept(key, lambda: _based(question, places, share, may, least_api))
+    return found
+
+
+def overflow(
+    question: Question, second: int, share: Array, may: Array, least_api: bool
+) -> tuple[Overflow, hourly.Burst | None]:
+    """What a base may pass on to a second place and at which price, and the machines by the hour where they take it."""
+    if second == API:
+        calls, none = question.api(least_api), np.zeros(len(share))
+        return Overflow(may, calls.usd(), calls.usd(waiting=True), none, none + 1), None
+    load, need = question.needs(share)
+    machines = hourly.cheapest_burst(question.facts, load, need, question.rows["gpu"], question.factors)
+    return machines.overflow(may), machines
+
+
+def _based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
+    facts, gpu, factors = question.facts, question.rows["gpu"], question.factors
+    if RENTED in places and not len(offers(facts, "machines", question.model)):
+        return Based(bills.nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
+    load, need = question.needs(share)
+    outlet, machines = overflow(question, places[1], share, may, least_api)
+    if places[0] == OWN:
+        bill, passed = own_base.bill(facts, load, need, gpu, factors, limits(question), outlet)
+    else:
+        bill, passed = tiers.bill(facts, load, need, gpu, factors, contenders(question), outlet)
+    return Based(bill, passed, hourly.burst_bill(facts, load, need, machines, passed) if machines else None)
+
+
+def until_delivery(question: Question, share: Array) -> Bill:
+    """Bill of machines rented on demand for a share of the requests while own servers are awaited."""
+
+    def make() -> Bill:
+        if not len(offers(question.facts, "machines", question.model)):
+            return bills.nothing(question.load)
+        # the cheapest machine for the months of waiting, not for the horizon
+        load, need = question.needs(share)
+        weights = question.factors * (question.load.live - own_gpus.in_operation(question.facts, question.load))
+        fleet = rented_gpus.fleet(question.facts, load, need, question.rows["gpu"], weights)
+        return rented_gpus.bill(question.facts, load, fleet, weights, terms=1)
+
+    bill: Bill = question.kept(("until delivery", share.tobytes()), make)
+    return bill

@@ -1,0 +1,52 @@
+"""Crossings: the panels say what was left out, what is struck out where, and what the dashed line is."""
+
+from functools import cache, partial
+
+import pytest
+
+from where_to_run import breakeven, charts, crossings, evaluate, facts, scenario
+
+
+@cache
+def shipped():
+    return facts.load()
+
+
+@pytest.fixture(autouse=True)
+def _coarse(monkeypatch):
+    monkeypatch.setattr(breakeven, "grid", partial(breakeven.grid, points=8))
+    # drawing starts threads, and the reports' tests fork
+    monkeypatch.setattr(charts, "figure", lambda chart: chart.description)
+
+
+def shown(**fields):
+    return crossings.decision_map(evaluate(scenario.grid(**fields), shipped()))
+
+
+def test_the_map_says_that_best_mix_is_left_out_and_what_the_dashed_line_is():
+    words = shown()
+    assert "Best mix is the cheapest of all by construction and left out." in words
+    assert "It shows where nothing else is allowed." in words and crossings.FRONTIER in words
+
+
+def test_the_map_lists_what_is_struck_out_and_by_what():
+    words = shown()
+    assert "<strong>delivery</strong> strikes out Own servers on all of the map" in words
+    assert "For instance: Takes 33 weeks to deliver and set up; the deadline is 12.</li>" in words
+    assert "Best mix" not in words.split("<ul>")[1]
+
+
+def test_where_nothing_is_struck_out_nothing_is_listed():
+    words = shown(budget_usd_per_month=1e9, capex_limit_usd=1e10, weeks_to_launch=260, sensitive_share=0)
+    assert "Struck out" not in words and "shows where nothing else" not in words
+
+
+def test_where_nothing_is_allowed_no_line_is_drawn():
+    words = shown(budget_usd_per_month=0)
+    assert crossings.FRONTIER not in words and "nothing is allowed" in words and "100 %" in words
+
+
+def test_intervals_leave_best_mix_out_by_cost_alone():
+    answer = evaluate(scenario.grid(sensitive_share=0), shipped())
+    assert "by construction and left out" in crossings.along("spikiness")(answer)
+    assert "left out" not in crossings.along("spikiness", "recommended")(answer)
