@@ -190,8 +190,9 @@ def month(case, number, server, hands, rate):
     idle = np.maximum(0.0, number * each * BUSIEST - BUSY * (prompt - goes)) / BUSY
     waits = np.clip(waiting - idle, 0, case["may"] * waiting)
     often, far = np.sqrt(exceedance(capacity, prompt, cv)), capacity / stretch
-    ready = stretch * (goes + often * (above(far) - goes))
-    hours = exceedance(far, prompt, cv) * often * (case["may"] > 0)
+    more = spill(far, prompt, cv) - spill(capacity, prompt, cv)
+    ready = np.minimum(stretch * (goes + often * more), stretch * prompt * case["may"]) * (case["may"] > 0)
+    hours = (often**2 + often * (exceedance(far, prompt, cv) - often**2)) * (case["may"] > 0)
     elsewhere = (ready * case["usd"] + waits * case["usd_waiting"]) * SECONDS + hours * case["usd_per_hour"] * HOURS
     at_work = (rate - goes - waits) * BUSY / each
     power = kw * 0.75 * 1.5 * HOURS * 0.1 * (0.4 * number + 0.6 * at_work)

@@ -104,15 +104,15 @@ def test_nine_machines_for_a_year_and_others_by_the_hour_are_right_line_by_line(
     assert {name: line[0, 7] for name, line in found.lines.items()} == pytest.approx(
         {
             "machines": 6_570,  # 9 x 730
-            "burst machines": 5_137.0,  # 3.51852 x 2 x 730
+            "burst machines": 5_217.2,  # 3.57345 x 2 x 730
             "spot machines": 0,
             "contract past the horizon": 0,
-            "storage": 625.9,  # (9 + 3.51852) x 50
+            "storage": 628.7,  # (9 + 3.57345) x 50
             "egress": 5.256,  # 13,140,000 requests x 500 tokens x 8 B = 52.56 GB x 0.1
         },
         rel=1e-3,
     )
-    assert found.machines.gpus[0, 7] == pytest.approx(12.51852, rel=1e-3)
+    assert found.machines.gpus[0, 7] == pytest.approx(12.57345, rel=1e-3)
     assert found.machines.working[0, 7] == pytest.approx(4.0)  # all 5 requests/s x 0.8 s, here or there
     assert found.machines.contract.tolist() == ["reserved 1 year, bursts by the hour"]
     assert found.machines.spilled.tolist() == [0]
@@ -244,6 +244,7 @@ def test_what_machines_that_follow_stand_for_above_a_base_is_what_a_replay_says(
     load, stretched = plain(replace(toy_load(1.0), curve=curves.Measured(series))), follow(series, 0.0)
     need, one, none = replicas.needed(toy_facts(machine(1.0)), "toy", load), np.ones(1), np.zeros(1, np.intp)
     overflow = Overflow(one, one, one, one, one * stretched)
+    load.curve.tabulate(overflow.stretch[:, None])
     pool = Pool(load, need, need.part(one * 0), overflow, none, none, one, one * 0)
     for exceeded in (0.9, 0.7, 0.5, 0.3, 0.15):
         base = np.quantile(series, 1 - exceeded)
@@ -308,8 +309,9 @@ def month_elsewhere(case, number, each, rate):
     waits = np.clip(waiting - idle, 0, case["may"] * waiting)
     usd, stretch, usd_per_hour = case["usd"], case["stretch"], case["usd_per_hour"]
     often, far = np.sqrt(exceedance(capacity, prompt, cv)), capacity / stretch
-    ready = stretch * (goes + often * (above(far) - goes))
-    hours = exceedance(far, prompt, cv) * often * (case["may"] > 0)
+    more = spill(far, prompt, cv) - spill(capacity, prompt, cv)
+    ready = np.minimum(stretch * (goes + often * more), stretch * prompt * case["may"]) * (case["may"] > 0)
+    hours = (often**2 + often * (exceedance(far, prompt, cv) - often**2)) * (case["may"] > 0)
     return (ready * usd + waits * case["usd_waiting"]) * SECONDS + hours * usd_per_hour * HOURS
 
 

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 
-from .curves import following
 from .replicas import Load, Need
 from .units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array, whole
 
@@ -124,25 +123,13 @@ class Pool:
 
     def _following(self, multiple: Array) -> tuple[Array, Array]:
         """What machines that follow the load stand ready for, in multiples of the mean, and in which share of hours."""
-        ready, hours = self.load.curve.following(self.stretch, multiple, self.scenario)
-        some = np.flatnonzero(self.overflow.may < 1)
-        if len(some):
-            ready[some], hours[some] = self.take(some)._following_in_part(multiple[some])
+        ready, hours = self.load.curve.following(multiple, self.scenario)
+        may, stretch = self.overflow.may[:, None], self.overflow.stretch[:, None]
+        if (may < 1).any():
+            spared = stretch * (self.load.curve.spill(multiple, self.scenario) - self._above(multiple))
+            ready = np.clip(np.where(may < 1, ready - spared, ready), 0.0, stretch * np.where(may < 1, may, np.inf))
+            hours = np.where(may > 0, hours, 0.0)
         return ready, hours
-
-    def _following_in_part(self, multiple: Array) -> tuple[Array, Array]:
-        """`_following` where a share is held, which is spared."""
-        curve, stretch = self.load.curve, self.overflow.stretch[:, None]
-        often, far = np.sqrt(curve.exceedance(multiple, self.scenario)), multiple / stretch
-        ready = following(stretch, self._above(multiple), self._above(far), often)
-        return ready, curve.exceedance(far, self.scenario) * often * (self.overflow.may[:, None] > 0)
-
-    @cached_property
-    def stretch(self) -> Array:
-        """Stretch over (scenario, 1)."""
-        stretch = np.ones((len(self.need.spare), 1))
-        stretch[self.scenario, 0] = self.overflow.stretch
-        return stretch
 
     def _above(self, multiple: Array) -> Array:
         """Share of the load that goes, at a capacity in multiples of the mean."""
@@ -184,9 +171,14 @@ class Pool:
         rate, live = self.need.prompt[self.scenario], self.load.live[self.scenario]
         full = self._one_more(np.full((len(self.kind), 1), np.inf))
         if self.follows and not rough:
-            level = self._best_level(np.median(usd_per_machine, axis=1), full[:, 0])[:, None]
+            middle = live.sum(axis=1).astype(int) // 2 * (usd_per_machine.shape[1] > 1)
+            usd = usd_per_machine[np.arange(len(live)), middle]
+            mean = self._mean_rate()
+            about = self._machines(self._level(usd[:, None], full), mean)
+            level = self._best_level(usd, self._one_more(about)[:, 0])[:, None]
             wide = SPREAD if usd_per_machine.shape[1] > 1 else 1.0
             low, high = (np.floor(self._machines(level * by, rate)) for by in (1 / wide, wide))
+            low = np.maximum(low - 1, 0.0)
         else:
             least = np.where(live > 0, rate, np.inf).min(axis=1, keepdims=True)
             fewest = self._machines(self._level(usd_per_machine, full), least).min(axis=1, keepdims=True)
@@ -205,7 +197,7 @@ class Pool:
         """Capacity over the mean load at which a month costs least, over (pair), where there is no closed form for it:
         the best of `SHARES` exceeded, between its neighbours as a parabola has it.
         """
-        mean = np.maximum(self.need.prompt.mean(axis=1)[self.scenario], 1e-12)[:, None]
+        mean = self._mean_rate()
         level = self.load.curve.level(np.broadcast_to(SHARES, (len(self.kind), len(SHARES))), self.scenario)
         ready, hours = self._following(level)
         calls = SECONDS_PER_MONTH * self.overflow.usd[:, None] * mean
@@ -219,6 +211,11 @@ class Pool:
             left, right = (x[1] - x[0]) * (y[1] - y[2]), (x[1] - x[2]) * (y[1] - y[0])
             vertex = x[1] - ((x[1] - x[0]) * left - (x[1] - x[2]) * right) / (2 * (left - right))
         return np.asarray(np.clip(np.where(np.isfinite(vertex), vertex, x[1]), x[0], x[2]))
+
+    def _mean_rate(self) -> Array:
+        """Mean rate of what cannot wait over the live months, over (pair, 1) [request/s]."""
+        total, months = (part.sum(axis=1)[self.scenario, None] for part in (self.need.prompt, self.load.live))
+        return np.asarray(np.maximum(total / np.maximum(months, 1), 1e-12))
 
     def _one_more(self, machines: Array) -> Array:
         """Rate that one machine more carries [request/s]: the slope of `serving.busy_at_most` half-way to it."""
@@ -243,19 +240,24 @@ class Pool:
         return wanted / self.each[:, None]
 
 
+FEW = 2
+"""So many numbers more than the least are tried one by one."""
+
+
 def least(cost: Callable[[Array, Array], Array], low: Array, high: Array) -> tuple[Array, Array]:
     """Whole numbers from low to high, over (pair, ...), at which a convex cost is least, and that cost.
 
-    The smaller of two that tie. `cost` is asked for whole numbers at some of the pairs, whose positions it gets too.
+    By halving, then one by one; the smaller of two that tie. `cost` is asked for whole numbers at some of the pairs,
+    whose positions it gets too.
     """
-    low, high, every = low.copy(), np.maximum(low, high), np.arange(len(low))
-    if (high <= low + 1).all():
-        costs = cost(low, every), cost(high, every)
-        return np.where(costs[1] < costs[0], high, low), np.minimum(*costs)
-    while len(rows := np.flatnonzero((high > low).any(axis=1))):
+    low, high = low.copy(), np.maximum(low, high)
+    while len(rows := np.flatnonzero((high - low).max(axis=1) > FEW)):
         first, last = low[rows], high[rows]
         middle = np.floor((first + last) / 2)
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
         high[rows] = np.where(rising, middle, last)
         low[rows] = np.where(rising, first, np.minimum(middle + 1, last))
-    return low, cost(low, every)
+    numbers = np.stack([np.minimum(low + step, high) for step in range(int((high - low).max(initial=0)) + 1)])
+    costs = np.stack([cost(number, np.arange(len(low))) for number in numbers])
+    best = costs.argmin(axis=0)[None]
+    return np.take_along_axis(numbers, best, axis=0)[0], np.take_along_axis(costs, best, axis=0)[0]

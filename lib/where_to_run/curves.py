@@ -48,8 +48,14 @@ def following(stretch: Array, above: Array, far_above: Array, often: Array) -> A
     s E[(L - K)+] where it is hardly ever passed. Between the two by the root of P(L > K), as replays of reactive
     scaling above a base have it (a test repeats one). `above` is the spill at K, `far_above` at K/s, `often` the root.
     """
-    ready: Array = stretch * (above + often * (far_above - above))
+    ready: Array = stretch * between(above, far_above, often)
     return ready
+
+
+def between(near: Array, far: Array, share: Array) -> Array:
+    """The way from one to another that a share makes."""
+    found: Array = near + share * (far - near)
+    return found
 
 
 class Gamma:
@@ -62,17 +68,25 @@ class Gamma:
     def __init__(self, cv: Array) -> None:
         self.cv = np.asarray(cv, float)
         self._made: dict[int, Array] = {}
+        self._stretch: Array | None = None
 
     def take(self, rows: Array) -> "Gamma":
         """The laws of some of the scenarios, with the tables made so far."""
         some = Gamma(self.cv[rows])
+        some._stretch = None if self._stretch is None else self._stretch[rows]
         some._made = {number: table.reshape(len(self.cv), -1)[rows].ravel() for number, table in self._made.items()}
         return some
 
     def tabulate(self, stretch: Array) -> None:
-        """Make all tables now, so that `take` hands them on; `stretch` over (scenario, 1)."""
-        self._following_tables(stretch)
-        self._table(2)
+        """Make the tables of machines that stand for `stretch` times the load, over (scenario, 1)."""
+        if self._stretch is None or not np.array_equal(self._stretch, stretch):
+            mean, deviation = _root(self.cv)
+            load, rows = np.maximum(0.0, mean + Z_NODES * deviation) ** 3, np.arange(len(self.cv))
+            above, over = (self._table(number).reshape(load.shape) for number in (0, 1))
+            far, often = load / stretch, np.sqrt(over)
+            self._made[3] = following(stretch, above, self.spill(far, rows), often).ravel()
+            self._made[4] = between(over, self.exceedance(far, rows), often).ravel()
+            self._stretch = stretch
 
     @cached_property
     def _between(self) -> tuple[Array, Array]:
@@ -119,25 +133,16 @@ class Gamma:
         found += part * (table[node + 1] - found)
         return np.where(below, 1.0, found)
 
-    def following(self, stretch: Array, load: Array, scenario: Array) -> tuple[Array, Array]:
-        """`curves.following` above a base that carries a load, and the share of the hours in which anything runs.
+    def following(self, load: Array, scenario: Array) -> tuple[Array, Array]:
+        """`following` above a base that carries a load, and the share of the hours in which anything runs.
 
-        `stretch` over (scenario, 1) is the same whenever a curve is asked.
+        For the stretch last asked of `tabulate`.
         """
-        tables = self._following_tables(stretch)
+        assert self._stretch is not None
         node, part, below = self._find(load, scenario)
+        tables = (self._made[3], self._made[4])
         ready, hours = (table[node] + part * (table[node + 1] - table[node]) for table in tables)
-        return np.where(below, stretch[scenario] - load, ready), np.where(below, 1.0, hours)
-
-    def _following_tables(self, stretch: Array) -> tuple[Array, Array]:
-        if 3 not in self._made:
-            mean, deviation = _root(self.cv)
-            load, rows = np.maximum(0.0, mean + Z_NODES * deviation) ** 3, np.arange(len(self.cv))
-            above, often = (self._table(number).reshape(load.shape) for number in (0, 1))
-            far = load / stretch
-            self._made[3] = following(stretch, above, self.spill(far, rows), np.sqrt(often)).ravel()
-            self._made[4] = (self.exceedance(far, rows) * np.sqrt(often)).ravel()
-        return self._made[3], self._made[4]
+        return np.where(below, self._stretch[scenario] - load, ready), np.where(below, 1.0, hours)
 
     def level(self, share: Array, scenario: Array) -> Array:
         """Load exceeded in a share of the hours, in multiples of the mean; shares over (scenarios asked, month)."""
@@ -164,13 +169,15 @@ class Measured:
                 f"hourly loads: got {len(hours)} values; give a number of 0 or more for every hour, not all of them 0"
             )
         self.hours = hours / hours.mean()
+        self._stretch = np.ones((1, 1))
 
     def take(self, rows: Array) -> "Measured":
         """The series itself: it is that of every scenario."""
         return self
 
     def tabulate(self, stretch: Array) -> None:
-        """Nothing to do: a series needs no table."""
+        """Note the stretch over (scenario, 1), the same for all; a series needs no table."""
+        self._stretch = stretch[:1]
 
     @cached_property
     def cv(self) -> Array:
@@ -193,11 +200,11 @@ class Measured:
         """Share of the hours above a load in multiples of the mean."""
         return 1 - np.searchsorted(self.hours, load, side="right") / len(self.hours)
 
-    def following(self, stretch: Array, load: Array, scenario: Array) -> tuple[Array, Array]:
-        """`curves.following` above a base that carries a load, and the share of the hours in which anything runs."""
-        far, often = load / stretch[scenario], np.sqrt(self.exceedance(load, scenario))
-        ready = following(stretch[scenario], self.spill(load, scenario), self.spill(far, scenario), often)
-        return ready, self.exceedance(far, scenario) * often
+    def following(self, load: Array, scenario: Array) -> tuple[Array, Array]:
+        """`following` above a base that carries a load, and the share of the hours in which anything runs."""
+        far, over = load / self._stretch, self.exceedance(load, scenario)
+        ready = following(self._stretch, self.spill(load, scenario), self.spill(far, scenario), np.sqrt(over))
+        return ready, between(over, self.exceedance(far, scenario), np.sqrt(over))
 
     def level(self, share: Array, scenario: Array) -> Array:
         """Load that is exceeded in a share of the hours, in multiples of the mean."""

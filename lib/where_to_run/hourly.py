@@ -70,8 +70,9 @@ def burst(facts: Facts, load: Load, need: Need, offer: Array, scenario: Array) -
     usd = choice.columns["on_demand_usd_per_h"][offer] + each * storage_usd(facts) / HOURS_PER_MONTH
     seconds = need.seconds[kind, scenario] * (1 + facts.value("rented.spot_overhead_share"))
     waiting = spot_price(choice.columns)[offer] * seconds / each / SECONDS_PER_HOUR
-    cv = np.broadcast_to(load.curve.cv, (len(need.spare), 1))[:, 0]
-    return Burst(offer, rate, usd, waiting, stretch(facts, cv)[scenario])
+    by_scenario = stretch(facts, np.broadcast_to(load.curve.cv, (len(need.spare), 1)))
+    load.curve.tabulate(by_scenario)
+    return Burst(offer, rate, usd, waiting, by_scenario[scenario, 0])
 
 
 def cheapest_burst(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> Burst:
@@ -81,12 +82,10 @@ def cheapest_burst(facts: Facts, load: Load, need: Need, gpu: Array, factors: Ar
     holds[0] |= ~holds.any(axis=0)
     scenario, offer = np.nonzero(holds.T)
     found = burst(facts, load, need, offer, scenario)
-    prices, at_mean = found.overflow(np.ones(len(offer))), (1 / found.stretch)[:, None]
-    above = (
-        need.mean(factors * load.live).prompt[scenario] * load.curve.spill(at_mean, scenario) * found.stretch[:, None]
-    )
-    hours = load.curve.exceedance(at_mean, scenario)
-    usd = Passed(above * 0, np.zeros((1, 1)), above, hours).usd(prices)[:, 0]
+    mean = need.mean(factors * load.live).prompt[scenario]
+    ready, hours = load.curve.following(np.ones((len(offer), 1)), scenario)
+    passed = Passed(mean * 0, np.zeros((1, 1)), mean * ready, hours)
+    usd = passed.usd(found.overflow(np.ones(len(offer))))[:, 0]
     best = np.lexsort((usd, scenario))
     return found.take(best[np.searchsorted(scenario[best], np.arange(len(gpu)))])
 

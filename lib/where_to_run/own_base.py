@@ -45,6 +45,8 @@ def bill(
     holds[0] |= ~fits
     scenario, offer = np.nonzero(holds.T)
     operating = own_gpus.in_operation(facts, load)
+    if overflow.usd_per_hour.any():
+        load.curve.tabulate(overflow.stretch[:, None])
     kept = need.part(1 - overflow.may)
     spare = np.zeros(len(offer))
     pool = Pool(load, need, kept, overflow.at(scenario), choice.kind[offer], scenario, choice.each[offer], spare)

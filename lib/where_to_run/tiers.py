@@ -169,7 +169,8 @@ def _counts(base: Base, term: str, offer: Array, scenario: Array) -> tuple[Array
     serving = np.add.reduceat(factors * live, starts, axis=-1)
     paid = np.where(serving > 0, weight / np.where(serving > 0, serving, 1.0), 1.0)
     usd = base.usd(term, offer[:, None], paid)
-    low, high = pool.bracket(np.concatenate([usd[:, :1], np.repeat(usd, months, axis=-1)], axis=1)[:, : live.shape[1]])
+    by_month = np.concatenate([usd[:, :1], np.repeat(usd, months, axis=-1)], axis=1)[:, : live.shape[1]]
+    low, high = pool.bracket(by_month if months > 1 else usd[:, :1])
     if months > 1:
         fewest = np.maximum.reduceat(pool.held(), starts, axis=-1)
         low = np.minimum.reduceat(np.where(live > 0, low, np.inf), starts, axis=-1)
@@ -189,8 +190,8 @@ def _counts(base: Base, term: str, offer: Array, scenario: Array) -> tuple[Array
         return machines * (usd * serving)[pairs] + each_term
 
     every, (found, costs) = np.arange(len(live)), least(cost, low, high)
-    if pool.spare.any():
-        # spare replicas carry nothing, so the first machines need not bear a cost that falls: the fewest are tried too
+    if pool.follows:
+        # what follows the load can cost least with hardly any base, and spare replicas carry nothing: a second hollow
         at_fewest = cost(fewest, every)
         found, costs = np.where(at_fewest < costs, fewest, found), np.minimum(at_fewest, costs)
     return spread(found, every), costs.sum(axis=1)
