@@ -219,7 +219,8 @@ def test_what_stands_ready_is_counted_hour_by_hour(hours, machines, may, stretch
         by_hand = min(stretch * (goes + often * more), stretch * may * hours.mean()) * (may > 0)
         assert found.ready[0] == pytest.approx(by_hand, rel=1e-9, abs=1e-9)
         ready.append(found.ready[0])
-    assert ready[1] <= ready[0] + 1e-9
+    # below what is held, which no base is, the part that may go is capped and the order is not kept
+    assert may < 1 or ready[1] <= ready[0] + 1e-9
 
 
 # What must be kept

@@ -39,32 +39,26 @@ def api(facts: Facts, load: Load, asked: Array, in_region: Array, model: str = "
 
     `in_region` is true where data must stay in a region. Of offers that take the requests at all, by their price.
     """
-    table = facts.table("api_offers")
-    one = replace(load, requests=np.ones((len(asked), 1)), live=np.ones((len(asked), 1)))
-
-    def priced(names: Array) -> Api:
-        shares = (0.0, 1.0) if load.batch_share.any() else (0.0,)
-        made = [
-            vendor_api.bill(facts, replace(one, batch_share=np.full((len(asked), 1), share)), names, in_region)
-            for share in shares
-        ]
-        return Api(names, made[0].fits, made[0].lines, made[-1].lines)
-
-    found, tokens = priced(asked), (load.input_tokens + load.output_tokens)[:, 0]
-    for name in table.index[table["open_model"] == model] if model else ():
-        other = priced(np.full(len(asked), name, dtype=object))
-        holds = other.fits & (tokens <= facts.table("models").at[model, "context_tokens"])
-        batch = load.batch_share[:, 0]
-        price, price_now = (a.usd() * (1 - batch) + a.usd(waiting=True) * batch for a in (other, found))
-        found = _cheaper(found, other, holds & ((price < price_now) | ~found.fits))
-    return found
-
-
-def _cheaper(found: Api, other: Api, better: Array) -> Api:
-    if not better.any():
-        return found
-    lines = [
-        {name: np.where(better[:, None], b[name], a[name]) for name in a}
-        for a, b in ((found.prompt, other.prompt), (found.waiting, other.waiting))
-    ]
-    return Api(np.where(better, other.offer, found.offer), found.fits | better, *lines)
+    table, number = facts.table("api_offers"), len(asked)
+    hosted = list(table.index[table["open_model"] == model]) if model else []
+    names = np.concatenate([asked, np.repeat(np.array(hosted, dtype=object), number)])
+    every = np.tile(np.arange(number), 1 + len(hosted))
+    size = {
+        name: getattr(load, name)[every] for name in ("input_tokens", "output_tokens", "cached_share", "batch_share")
+    }
+    one = replace(load, requests=np.ones((len(every), 1)), live=np.ones((len(every), 1)), **size)
+    prompt, waiting = (
+        vendor_api.bill(facts, replace(one, batch_share=np.full((len(every), 1), share)), names, in_region[every])
+        for share in (0.0, 1.0 * load.batch_share.any())
+    )
+    holds = prompt.fits
+    if hosted:
+        tokens = (one.input_tokens + one.output_tokens)[number:, 0]
+        holds[number:] &= tokens <= facts.table("models").at[model, "context_tokens"]
+    batch = one.batch_share[:, 0]
+    price = prompt.total[:, 0] * (1 - batch) + waiting.total[:, 0] * batch
+    # the first of equals, which is the one asked
+    cheapest = np.where(holds, price, np.inf).reshape(-1, number).argmin(axis=0)
+    taken = cheapest * number + np.arange(number)
+    lines = ({name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting))
+    return Api(names[taken], holds[taken], *lines)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .bills import Bill, Machines, offers
 from .bursts import Overflow, Passed
+from .curves import CV_NODES
 from .facts import Facts
 from .rented_gpus import egress, spot_price, storage_usd
 from .replicas import Load, Need
@@ -71,7 +72,7 @@ def burst(facts: Facts, load: Load, need: Need, offer: Array, scenario: Array) -
     seconds = need.seconds[kind, scenario] * (1 + facts.value("rented.spot_overhead_share"))
     waiting = spot_price(choice.columns)[offer] * seconds / each / SECONDS_PER_HOUR
     by_scenario = stretch(facts, np.broadcast_to(load.curve.cv, (len(need.spare), 1)))
-    load.curve.tabulate(by_scenario)
+    load.curve.tabulate(by_scenario, facts.cached("stretch at nodes", lambda: stretch(facts, CV_NODES)))
     return Burst(offer, rate, usd, waiting, by_scenario[scenario, 0])
 
 

@@ -80,10 +80,12 @@ def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> 
         evidence = question.rows["evidence"][at // options]
         because[at], unlock[at] = _rule_texts(question.facts, rule[at], level[at], place[at], evidence)
     for column, limit in enumerate(LIMITS):
-        amounts, limits = columns[limit.amount].ravel().tolist(), question.rows[limit.field].tolist()
-        for at in np.flatnonzero(columns["broken"][:, :, column]).tolist():
-            remedy = limit.remedy(amounts[at])
-            because[at] = because[at] or limit.reason(amounts[at], limits[at // options])
+        broken = np.flatnonzero(columns["broken"][:, :, column])
+        amounts = columns[limit.amount].ravel()[broken].tolist()
+        limits = question.rows[limit.field][broken // options].tolist()
+        for at, amount, held_to in zip(broken.tolist(), amounts, limits, strict=True):
+            remedy = limit.remedy(amount)
+            because[at] = because[at] or limit.reason(amount, held_to)
             unlock[at] = f"{unlock[at]}; and {remedy}" if unlock[at] else remedy
     texts = np.empty((2, number), dtype=object)
     texts[0], texts[1] = because, unlock

@@ -155,7 +155,6 @@ def _carried(question: Question, place: int, share: Array, least_api: bool) -> B
         return standing
     if len(some) > WORTH_SPLITTING * len(worth):
         return bills.cheaper(standing, tiers.autoscaled(facts, load, need, factors, standing), factors)
-    load.curve.tabulate(hourly.stretch(facts, load.curve.cv))
     part = replace(standing, position=np.asarray(standing.position)[some])
     tiered = tiers.autoscaled(facts, load.take(some), need.take(some), factors[some], part)
     return bills.cheaper(standing, tiered.spread(some, len(worth)), factors)
