@@ -257,7 +257,12 @@ def least(cost: Callable[[Array, Array], Array], low: Array, high: Array) -> tup
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
         high[rows] = np.where(rising, middle, last)
         low[rows] = np.where(rising, first, np.minimum(middle + 1, last))
-    numbers = np.stack([np.minimum(low + step, high) for step in range(int((high - low).max(initial=0)) + 1)])
-    costs = np.stack([cost(number, np.arange(len(low))) for number in numbers])
-    best = costs.argmin(axis=0)[None]
-    return np.take_along_axis(numbers, best, axis=0)[0], np.take_along_axis(costs, best, axis=0)[0]
+    width, best = (high - low).max(axis=1, initial=0), low.copy()
+    costs = cost(low, np.arange(len(low)))
+    for step in range(1, FEW + 1):
+        if len(rows := np.flatnonzero(width >= step)):
+            number = np.minimum(low[rows] + step, high[rows])
+            found = cost(number, rows)
+            best[rows] = np.where(found < costs[rows], number, best[rows])
+            costs[rows] = np.minimum(found, costs[rows])
+    return best, costs

@@ -1,6 +1,7 @@
 """Judgement: a block of scenarios at a time, every option costed, held to the rules and limits, and scored."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,11 @@ from .scenario import CRITERIA, PLACES, STREAMS
 from .search import Found, Gates, search
 from .units import Array
 
-BLOCK = 512
+BLOCK = 640
 """Scenarios computed at a time: their arrays stay in the processor's cache, and memory stays bounded."""
+
+AT_A_TIME = 2
+"""Blocks computed at a time."""
 
 PROFILE = ("regimes", "evidence", "control", "customisation")
 
@@ -43,13 +47,23 @@ def judge(
 ) -> Iterator[Judged]:
     """Answer the rows block by block for the options asked, blocks of one open model each."""
     arrays = {str(name): rows[name].to_numpy() for name in rows.columns}
+    blocks = []
     for model in dict.fromkeys(arrays["open_model"]):
         members = np.flatnonzero(arrays["open_model"] == model)
-        for start in range(0, len(members), BLOCK):
-            index = members[start : start + BLOCK]
-            yield _block(
-                index, Question(facts, {name: array[index] for name, array in arrays.items()}, model, curve), names
-            )
+        blocks += [(model, members[start : start + BLOCK]) for start in range(0, len(members), BLOCK)]
+
+    def answer(block: tuple[str, Array]) -> Judged:
+        model, index = block
+        fields = {name: array[index] for name, array in arrays.items()}
+        return _block(index, Question(facts, fields, model, curve), names)
+
+    if len(blocks) == 1:
+        yield answer(blocks[0])
+        return
+    # two at a time: numpy leaves the interpreter to the other while it computes, and memory stays bounded
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for start in range(0, len(blocks), AT_A_TIME):
+            yield from pool.map(answer, blocks[start : start + AT_A_TIME])
 
 
 def _block(index: Array, question: Question, names: Sequence[str]) -> Judged:
@@ -72,24 +86,22 @@ def _block(index: Array, question: Question, names: Sequence[str]) -> Judged:
 
 def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> tuple[Array, Array]:
     """The first reason and all remedies of every option that is not simply ok."""
-    number, options = by_rule.size, by_rule.shape[1]
-    because, unlock = [""] * number, [""] * number
-    level, rule, place = (array.ravel().tolist() for array in (by_rule, columns["rule"], columns["place"]))
+    options = by_rule.shape[1]
+    because, unlock = np.full((2, by_rule.size), "", dtype=object)
+    level, rule, place = (array.ravel() for array in (by_rule, columns["rule"], columns["place"]))
     spoken = (by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & ~columns["broken"].any(axis=2))
     for at in np.flatnonzero(spoken).tolist():
         evidence = question.rows["evidence"][at // options]
-        because[at], unlock[at] = _rule_texts(question.facts, rule[at], level[at], place[at], evidence)
+        because[at], unlock[at] = _rule_texts(question.facts, int(rule[at]), int(level[at]), int(place[at]), evidence)
     for column, limit in enumerate(LIMITS):
         broken = np.flatnonzero(columns["broken"][:, :, column])
-        amounts = columns[limit.amount].ravel()[broken].tolist()
-        limits = question.rows[limit.field][broken // options].tolist()
-        for at, amount, held_to in zip(broken.tolist(), amounts, limits, strict=True):
-            remedy = limit.remedy(amount)
-            because[at] = because[at] or limit.reason(amount, held_to)
-            unlock[at] = f"{unlock[at]}; and {remedy}" if unlock[at] else remedy
-    texts = np.empty((2, number), dtype=object)
-    texts[0], texts[1] = because, unlock
-    return texts[0].reshape(by_rule.shape), texts[1].reshape(by_rule.shape)
+        amounts, first = columns[limit.amount].ravel()[broken], because[broken] == ""
+        held_to = question.rows[limit.field][broken // options][first].tolist()
+        because[broken[first]] = [limit.reason(*pair) for pair in zip(amounts[first].tolist(), held_to, strict=True)]
+        distinct, number = np.unique(np.ceil(amounts), return_inverse=True)
+        remedy = np.array([limit.remedy(amount) for amount in distinct.tolist()], dtype=object)[number]
+        unlock[broken] = np.where(unlock[broken] == "", remedy, unlock[broken] + "; and " + remedy)
+    return because.reshape(by_rule.shape), unlock.reshape(by_rule.shape)
 
 
 def _rule_texts(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:

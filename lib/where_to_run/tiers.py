@@ -12,6 +12,9 @@ from .rented_gpus import CONTRACTS, TERMS, Fleet, egress, rent, spot_price, stor
 from .replicas import Load, Need
 from .units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array, whole
 
+SMALL = 12
+"""Machines of a base up to which the fewest there can be are tried beside it."""
+
 
 @dataclass(frozen=True)
 class Base:
@@ -191,9 +194,11 @@ def _counts(base: Base, term: str, offer: Array, scenario: Array) -> tuple[Array
 
     every, (found, costs) = np.arange(len(live)), least(cost, low, high)
     if pool.follows:
-        # what follows the load can cost least with hardly any base, and spare replicas carry nothing: a second hollow
-        at_fewest = cost(fewest, every)
-        found, costs = np.where(at_fewest < costs, fewest, found), np.minimum(at_fewest, costs)
+        # beside machines that follow, and with spares that carry nothing, a small base can have a second hollow
+        small = np.flatnonzero(((found - fewest).max(axis=1) > 0) & (found.max(axis=1) <= SMALL))
+        at_fewest = cost(fewest[small], small)
+        found[small] = np.where(at_fewest < costs[small], fewest[small], found[small])
+        costs[small] = np.minimum(at_fewest, costs[small])
     return spread(found, every), costs.sum(axis=1)
 
 
