@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy.special import gammaincc, gammaincinv
+from scipy.special import gammaincinv
 
-from toy import joined, toy_facts, toy_load
+from toy import exceedance, joined, spill, toy_facts, toy_load
 from where_to_run import curves, finance, own_base, own_gpus, replicas
 from where_to_run.bursts import Overflow
 
@@ -138,19 +138,6 @@ def test_a_gpu_nobody_sells_serves_nothing():
 
 
 # Against the best path of purchases, by formulas of our own
-
-
-def spill(capacity, mean, cv):
-    """E[(L - K)+] = mean Q(k + 1, k K / mean) - K Q(k, k K / mean), k = 1 / cv^2 (methods.md 1.4)."""
-    k = 1 / cv**2
-    if mean <= 0:
-        return capacity * 0
-    return mean * gammaincc(k + 1, k * capacity / mean) - capacity * gammaincc(k, k * capacity / mean)
-
-
-def exceedance(capacity, mean, cv):
-    """P(L > K) = Q(k, k K / mean)."""
-    return gammaincc(1 / cv**2, capacity / mean / cv**2) if mean > 0 else capacity * 0
 
 
 HEADROOM = 1.1 * np.sqrt(5 / 4)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import lfilter
-from scipy.special import gammaincc, gammaincinv, ndtr
+from scipy.special import gammaincinv, ndtr
 
-from toy import joined, toy_facts, toy_load
+from toy import exceedance, joined, spill, toy_facts, toy_load
 from where_to_run import curves, finance, hourly, rented_gpus, replicas, tiers
 from where_to_run.bills import offers
 from where_to_run.bursts import Overflow, Pool
@@ -256,19 +256,6 @@ def test_what_machines_that_follow_stand_for_above_a_base_is_what_a_replay_says(
 
 
 # Against every number of machines there is, by formulas of our own
-
-
-def spill(capacity, mean, cv):
-    """E[(L - K)+] = mean Q(k + 1, k K / mean) - K Q(k, k K / mean), k = 1 / cv^2 (methods.md 1.4)."""
-    k = 1 / cv**2
-    if mean <= 0:
-        return capacity * 0
-    return mean * gammaincc(k + 1, k * capacity / mean) - capacity * gammaincc(k, k * capacity / mean)
-
-
-def exceedance(capacity, mean, cv):
-    """P(L > K) = Q(k, k K / mean)."""
-    return gammaincc(1 / cv**2, capacity / mean / cv**2) if mean > 0 else capacity * 0
 
 
 def carried(number, headroom):

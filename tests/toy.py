@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaincc
 
 from where_to_run import curves
 from where_to_run import facts as facts_module
@@ -132,3 +133,16 @@ def joined(*loads) -> Load:
     cv = np.concatenate([load.curve.cv for load in loads])
     columns = [name for name in Load.__dataclass_fields__ if name != "curve"]
     return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=curves.Gamma(cv))
+
+
+def spill(capacity, mean, cv):
+    """E[(L - K)+] = mean Q(k + 1, k K / mean) - K Q(k, k K / mean), k = 1 / cv^2 (methods.md 1.4)."""
+    k = 1 / cv**2
+    if mean <= 0:
+        return capacity * 0
+    return mean * gammaincc(k + 1, k * capacity / mean) - capacity * gammaincc(k, k * capacity / mean)
+
+
+def exceedance(capacity, mean, cv):
+    """P(L > K) = Q(k, k K / mean)."""
+    return gammaincc(1 / cv**2, capacity / mean / cv**2) if mean > 0 else capacity * 0

@@ -5,7 +5,7 @@ over (offer, scenario, month) while offers are compared and (scenario, month) on
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -73,10 +73,6 @@ class Bill:
         )
         lines = {name: full(line) for name, line in self.lines.items()}
         return Bill(lines, full(self.offer), full(self.fits), machines)
-
-    def scaled(self, share: Array) -> "Bill":
-        """The bill of a share of the requests, where it is proportional to them."""
-        return replace(self, lines={name: line * share[:, None] for name, line in self.lines.items()})
 
 
 def nothing(load: Load) -> Bill:
