@@ -78,17 +78,25 @@ class Pool:
     spare: Array
 
     def take(self, chosen: Array) -> "Pool":
-        """Some of the pairs."""
+        """Some of the pairs, in their order."""
+        if len(chosen) == len(self.kind):
+            return self
         pairs = {name: getattr(self, name)[chosen] for name in ("kind", "scenario", "each", "spare")}
         return replace(self, overflow=self.overflow.at(chosen), **pairs)
 
     def usd(self, machines: Array) -> Array:
         """What it costs to pass on what so many machines over (pair, month) do not carry [USD/month]."""
         if self.follows and not self.need.waits:
-            replicas, rate = self._replicas(machines), self.need.prompt[self.scenario]
+            replicas, rate = self._replicas(machines), self.prompt
             ready, hours = self._following(self._multiple(replicas))
             return Passed(ready, np.zeros((1, 1)), rate * ready, hours).usd(self.overflow)
         return self.passed(machines).usd(self.overflow)
+
+    @cached_property
+    def prompt(self) -> Array:
+        """Rate of what cannot wait [request/s]."""
+        rate: Array = self.need.prompt[self.scenario]
+        return rate
 
     @cached_property
     def follows(self) -> bool:
@@ -101,7 +109,7 @@ class Pool:
         Streams share one hourly shape and those that may not go are served first, so what goes of a load L with the
         share b held is E[(L - K)+] - E[(b L - K)+]. Work that can wait fills idle hours and goes beyond them.
         """
-        replicas, rate = self._replicas(machines), self.need.prompt[self.scenario]
+        replicas, rate = self._replicas(machines), self.prompt
         multiple = self._multiple(replicas)
         above = self._above(multiple)
         waiting = self._waiting(replicas, rate * (1 - above)) if self.need.waits else np.zeros((1, 1))
@@ -116,7 +124,7 @@ class Pool:
 
     def _multiple(self, replicas: Array) -> Array:
         """What replicas carry, in multiples of the mean load."""
-        rate = self.need.prompt[self.scenario]
+        rate = self.prompt
         with np.errstate(divide="ignore", invalid="ignore"):
             multiple = self.need.carried(self.kind, self.scenario, replicas) / rate
         return np.where(rate > 0, multiple, np.inf)
@@ -166,18 +174,20 @@ class Pool:
         Then whole machines, by floor and ceiling: what one more carries grows with their number, so the floor is taken
         at what it carries in the month that needs fewest, the ceiling at what it carries in a large pool. Where a share
         is held the best is below it, and the search starts from what is held. Where machines follow the load there is
-        no closed form, and `_best_level` takes its place; when `rough`, it stays, at about the root of `stretch` more.
+        no closed form, and `_best_level` takes its place; when `rough`, at every third of its shares.
         """
-        rate, live = self.need.prompt[self.scenario], self.load.live[self.scenario]
+        rate, live = self.prompt, self.load.live[self.scenario]
         full = self._one_more(np.full((len(self.kind), 1), np.inf))
-        if self.follows and not rough:
+        if self.follows:
             middle = live.sum(axis=1).astype(int) // 2 * (usd_per_machine.shape[1] > 1)
             usd = usd_per_machine[np.arange(len(live)), middle]
             mean = self._mean_rate()
             about = self._machines(self._level(usd[:, None], full), mean)
-            level = self._best_level(usd, self._one_more(about)[:, 0])[:, None]
-            wide = SPREAD if usd_per_machine.shape[1] > 1 else 1.0
-            low, high = (np.floor(self._machines(level * by, rate)) for by in (1 / wide, wide))
+            level = self._best_level(usd, self._one_more(about)[:, 0], SHARES[1::3] if rough else SHARES)[:, None]
+            if usd_per_machine.shape[1] > 1:
+                low, high = (np.floor(self._machines(level * by, rate)) for by in (1 / SPREAD, SPREAD))
+            else:
+                low = high = np.floor(self._machines(level, rate))
             low = np.maximum(low - 1, 0.0)
         else:
             least = np.where(live > 0, rate, np.inf).min(axis=1, keepdims=True)
@@ -193,17 +203,17 @@ class Pool:
         low = np.where(self.overflow.may[:, None] < 1, held, np.maximum(low, held))
         return low, np.maximum(high, held)
 
-    def _best_level(self, usd_per_machine: Array, rate_per_machine: Array) -> Array:
+    def _best_level(self, usd_per_machine: Array, rate_per_machine: Array, shares: Array) -> Array:
         """Capacity over the mean load at which a month costs least, over (pair), where there is no closed form for it:
-        the best of `SHARES` exceeded, between its neighbours as a parabola has it.
+        the best of the shares of the hours in which it is exceeded, between its neighbours as a parabola has it.
         """
         mean = self._mean_rate()
-        level = self.load.curve.level(np.broadcast_to(SHARES, (len(self.kind), len(SHARES))), self.scenario)
+        level = self.load.curve.level(np.broadcast_to(shares, (len(self.kind), len(shares))), self.scenario)
         ready, hours = self._following(level)
         calls = SECONDS_PER_MONTH * self.overflow.usd[:, None] * mean
         idle = HOURS_PER_MONTH * self.overflow.usd_per_hour[:, None]
         cost = (usd_per_machine / rate_per_machine)[:, None] * mean * level + calls * ready + idle * hours
-        best = np.clip(cost.argmin(axis=1), 1, len(SHARES) - 2)
+        best = np.clip(cost.argmin(axis=1), 1, len(shares) - 2)
         rows = np.arange(len(best))
         x, y = ([values[rows, best + step] for step in (-1, 0, 1)] for values in (level, cost))
         with np.errstate(divide="ignore", invalid="ignore"):

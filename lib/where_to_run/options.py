@@ -121,7 +121,7 @@ def _place(question: Question, result: Outcome, routing: Routing, place: int, at
         _add(result, place, carried(question, place, share), here, share)
         return calls
     second = int(goes.max())
-    may = (at * (goes == second)).sum(axis=1) / np.where(here, share, 1.0)
+    may = (at * (goes == second)).sum(axis=1) / np.where(share > 0, share, 1.0)
     found, some = based(question, (place, second), share, may, routing.least_api), may > 0
     bill = found.bill if (some | ~here).all() else bills.either(some, found.bill, carried(question, place, share))
     _add(result, place, bill, here, share)

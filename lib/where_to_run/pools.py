@@ -1,7 +1,7 @@
 """Pools: a block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -150,14 +150,15 @@ def _carried(question: Question, place: int, share: Array, least_api: bool) -> B
     standing = rented_gpus.bill(facts, load, fleet, question.factors)
     factors = question.factors
     worth = np.einsum("sm,sm->s", standing.total - standing.lines["egress"], factors)
-    some = np.flatnonzero(tiers.least_worth(facts, load, need, factors, standing) < worth * (1 - 1e-9))
+    some = np.flatnonzero(tiers.least_worth(facts, load, need, rows["gpu"], factors) < worth * (1 - 1e-9))
     if not len(some):
         return standing
-    if len(some) > WORTH_SPLITTING * len(worth):
-        return bills.cheaper(standing, tiers.autoscaled(facts, load, need, factors, standing), factors)
-    part = replace(standing, position=np.asarray(standing.position)[some])
-    tiered = tiers.autoscaled(facts, load.take(some), need.take(some), factors[some], part)
-    return bills.cheaper(standing, tiered.spread(some, len(worth)), factors)
+    looked_at = contenders(question)
+    if len(some) > WORTH_SPLITTING * len(share):
+        return bills.cheaper(standing, tiers.autoscaled(facts, load, need, rows["gpu"], factors, looked_at), factors)
+    part = load.take(some), need.take(some), rows["gpu"][some], factors[some]
+    tiered = tiers.autoscaled(facts, *part, looked_at)
+    return bills.cheaper(standing, tiered.spread(some, len(share)), factors)
 
 
 def contenders(question: Question) -> Array:

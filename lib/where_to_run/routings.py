@@ -1,8 +1,8 @@
 """Routings: to which place each stream goes, and to which what that place cannot carry overflows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import permutations
 
 import numpy as np
@@ -13,6 +13,9 @@ from .units import Array
 API, RENTED, OWN = range(len(PLACES))
 NOWHERE = -1
 """In place of an overflow: everything is carried where it goes first."""
+
+Way = tuple[int, int]
+"""A place, and the one that what it cannot carry overflows to, or NOWHERE."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +75,30 @@ def by_hand(places: tuple[int, ...], number: int) -> Routing:
     return Routing(place, np.full_like(place, NOWHERE))
 
 
-def in_order(order: tuple[int, ...], allowed: Array, overflow: tuple[int, int] | None, least_api: bool) -> Routing:
+def in_order(order: tuple[int, ...], allowed: Array, overflow: Way | None, least_api: bool) -> Routing:
     """Every stream to the first place of an order it may go to; `allowed` over (scenario, stream, place).
 
     Where it may go to none it goes to the first. With an `overflow`, what its first place cannot carry goes to its
     second, for the streams that are at the first and may go to the second.
     """
-    place = np.full(allowed.shape[:2], order[0])
-    for candidate in reversed(order):
-        place = np.where(allowed[..., candidate], candidate, place)
-    if overflow is None:
-        return Routing(place, np.full_like(place, NOWHERE), least_api)
-    first, second = overflow
-    goes = (place == first) & allowed[..., first] & allowed[..., second]
-    return Routing(place, np.where(goes, second, NOWHERE), least_api)
+    return by_way(with_overflow(order, overflow), allowed, least_api)
+
+
+def with_overflow(order: tuple[int, ...], overflow: Way | None) -> list[Way]:
+    """An order of places as one of ways, with an overflow ahead of the place it comes from."""
+    ways = [(place, NOWHERE) for place in order]
+    if overflow:
+        ways.insert(order.index(overflow[0]), overflow)
+    return ways
+
+
+def by_way(ways: Sequence[Way], allowed: Array, least_api: bool) -> Routing:
+    """Every stream by the first of the ways it may take; where it may take none, to the place of the first."""
+    place, overflow = np.full(allowed.shape[:2], ways[0][0]), np.full(allowed.shape[:2], NOWHERE)
+    for first, second in reversed(ways):
+        may = allowed[..., first] if second == NOWHERE else allowed[..., first] & allowed[..., second]
+        place[may], overflow[may] = first, second
+    return Routing(place, overflow, least_api)
 
 
 def candidates(allowed: Array, least_api: bool) -> Iterator[tuple[tuple[str, ...], Routing]]:
@@ -93,17 +106,28 @@ def candidates(allowed: Array, least_api: bool) -> Iterator[tuple[tuple[str, ...
 
     `allowed` says over (scenario, stream, place) where streams may go. Streams that may go to the same places are
     interchangeable: an API charges by the request and a shared pool with overflow hardly ever costs more than part of
-    it, so it is enough to send each stream to the first place allowed in every order of places, with every overflow
-    there is and without. A test holds this to the enumeration of all routings.
+    it, so it is enough to send each stream the first way it may take, in all `orders`. A test holds this to the
+    enumeration of all routings.
     """
-    orders = list(permutations(range(len(PLACES))))
     for name, places in ROUTINGS.items():
         yield (name, "best_mix"), by_hand(places, len(allowed))
     for base, burst in BASE_AND_BURST:
         order = (base, burst, *(p for p in range(len(PLACES)) if p not in (base, burst)))
         yield SEARCHED, in_order(order, allowed, (base, burst), False)
-    for order in orders:
-        yield ("best_mix",), in_order(order, allowed, None, least_api)
-    for overflow in BASE_AND_BURST:
-        for order in orders:
-            yield ("best_mix",), in_order(order, allowed, overflow, least_api)
+    for ways in orders(alike=bool((allowed == allowed[:, :1]).all())):
+        yield ("best_mix",), by_way(ways, allowed, least_api)
+
+
+@cache
+def orders(alike: bool) -> list[tuple[Way, ...]]:
+    """Orders of ways: of places; with an overflow ahead of its place; with one or two ahead of all.
+
+    The last tell streams apart by whether they may overflow; they are left out where all may go to the same places.
+    """
+    places = list(permutations(range(len(PLACES))))
+    found = [with_overflow(order, overflow) for overflow in (None, *BASE_AND_BURST) for order in places]
+    if not alike:
+        two = [pair for pair in permutations(BASE_AND_BURST, 2) if pair[0][0] != pair[1][0]]
+        ahead = [*((overflow,) for overflow in BASE_AND_BURST), *two]
+        found += [[*links, *with_overflow(order, None)] for links in ahead for order in places]
+    return list(dict.fromkeys(map(tuple, found)))

@@ -15,6 +15,12 @@ from .units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array, whole
 SMALL = 12
 """Machines of a base up to which the fewest there can be are tried beside it."""
 
+NEAR = 1.1
+"""How much dearer than the cheapest of its contract the mean month may have an offer that is tried month by month all
+the same, beside machines by the hour: at 1.05 one scenario in a thousand finds machines that cost over 1 % too much, at
+1.1 hardly any.
+"""
+
 
 @dataclass(frozen=True)
 class Base:
@@ -67,59 +73,75 @@ def bill(
     if not len(choice):
         return nothing(load), Passed(*np.zeros((4, len(gpu), 1)))
     base = Base(facts, choice, load, need, need.part(1 - overflow.may), overflow, factors)
-    holds = need.possible[choice.kind] & ~choice.barred(gpu)
-    found, passed = _least(base, *_cheapest_offers(base, holds, worth_a_look))
-    found.fits = np.asarray(holds.any(axis=0))
-    return found, passed
+    cost = _in_the_mean_month(base, gpu, worth_a_look)
+    return _least(base, _left(cost, 1.0))
 
 
-def autoscaled(facts: Facts, load: Load, need: Need, factors: Array, standing: Bill) -> Bill:
+def autoscaled(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, worth_a_look: Array) -> Bill:
     """Bill of rented machines of which only a base stands all along [USD by month].
 
-    The lines of `bill`, machines by the hour for bursts and spot for what can wait. The offer is the one that would
-    cost least if all machines stood, whose bill is `standing`.
+    The lines of `bill`, machines by the hour for bursts and spot for what can wait. Of the `contenders` over (contract,
+    offer) `worth_a_look`, those `NEAR` the cheapest of their contract in the mean month are tried in all months.
     """
-    choice, offer = offers(facts, "machines", need.model), standing.position
-    assert offer is not None
-    base = Base(facts, choice, load, need, need.part(np.zeros(len(offer))), None, factors)
-    every = np.ones(len(offer))
-    prices = np.stack([base.usd(term, offer, every) for term in TERMS])
-    found, passed = _least(base, np.tile(offer, (len(TERMS), 1)), np.where(np.isnan(prices), np.inf, prices))
-    rented = hourly.burst(facts, load, need, offer, np.arange(len(offer)))
+    choice, every = offers(facts, "machines", need.model), np.arange(len(gpu))
+    base = Base(facts, choice, load, need, need.part(np.zeros(len(gpu))), None, factors)
+    cost = _in_the_mean_month(base, gpu, worth_a_look)
+    found, passed = _least(base, _left(cost, NEAR))
+    rented = hourly.burst(facts, load, need, np.asarray(found.position), every)
     return _with_bursts(found, hourly.burst_bill(facts, load, need, rented, passed))
 
 
-def least_worth(facts: Facts, load: Load, need: Need, factors: Array, standing: Bill) -> Array:
+def least_worth(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> Array:
     """What `autoscaled` comes to at the least today, by scenario [USD]: the fewest machines there can be, no burst."""
-    choice, offer = offers(facts, "machines", need.model), standing.position
-    assert offer is not None
-    each, months = choice.each[offer], (factors * load.live).sum(axis=1)
-    price = np.nanmin([choice.columns[term][offer] for term in TERMS], axis=0) * HOURS_PER_MONTH
-    return np.asarray(whole((1 + need.spare) / each) * (price + each * storage_usd(facts)) * months)
+    choice, months = offers(facts, "machines", need.model), (factors * load.live).sum(axis=1)
+    price = np.nanmin([choice.columns[term] for term in TERMS], axis=0) * HOURS_PER_MONTH
+    usd = (price + choice.each * storage_usd(facts))[:, None] * whole((1 + need.spare) / choice.each[:, None])
+    return np.asarray(np.where(_holds(choice, need, gpu), usd, np.inf).min(axis=0) * months)
 
 
-def _least(base: Base, offer: Array, usd: Array) -> tuple[Bill, Passed]:
-    """Bill of the base under the contract that costs least, and what it passes on.
+def _holds(choice: Offers, need: Need, gpu: Array) -> Array:
+    """Whether an offer can serve the load and may, over (offer, scenario)."""
+    return np.asarray(need.possible[choice.kind] & ~choice.barred(gpu))
 
-    `offer` and `usd`, what it costs in a mean month, are over (contract, scenario). A mean month flatters a contract
-    that binds, so one that is dearer even there than machines on demand is left out.
+
+def _left(cost: Array, near: float) -> Array:
+    """What is left to try of (contract, offer, scenario): what costs `near` the least of its contract in a mean month.
+
+    A mean month flatters a contract that binds, so one that is dearer even there than machines on demand is left out.
     """
-    every = np.arange(usd.shape[1])
-    worth, counts = np.full(usd.shape, np.inf), np.zeros((len(TERMS), *base.load.live.shape))
+    least = cost.min(axis=1, keepdims=True)
+    return np.asarray(np.isfinite(cost) & (cost <= near * least) & (least <= least[0]))
+
+
+def _least(base: Base, tried: Array) -> tuple[Bill, Passed]:
+    """Bill of the base that costs least of those `tried` over (contract, offer, scenario), and what it passes on."""
+    number, found = tried.shape[-1], []
     for position, term in enumerate(TERMS):
-        rows = np.flatnonzero(np.isfinite(usd[position]) & (usd[position] <= usd[0]))
-        if len(rows):
-            counts[position, rows], worth[position, rows] = _counts(base, term, offer[position, rows], rows)
-    best = worth.argmin(axis=0)
-    chosen, count = offer[best, every], counts[best, every]
-    pool = base.pool(chosen, every)
+        offer, scenario = np.nonzero(tried[position])
+        if len(offer):
+            counts, worth = _counts(base, term, offer, scenario)
+            found.append((np.full(len(offer), position), offer, scenario, counts, worth))
+    fits, chosen, best = np.zeros(number, bool), *np.zeros((2, number), np.intp)
+    count = np.zeros(base.load.live.shape)
+    if found:
+        contract, offer, scenario, counts, worth = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.lexsort((worth, scenario))
+        served, first = np.unique(scenario[order], return_index=True)
+        cheapest = order[first]
+        fits[served] = True
+        chosen[served], best[served], count[served] = offer[cheapest], contract[cheapest], counts[cheapest]
+    pool = base.pool(chosen, np.arange(number))
     passed = pool.passed(count)
-    return _bill(base, pool, chosen, best, count, passed), passed
+    return replace(_bill(base, pool, chosen, best, count, passed), fits=fits, position=chosen), passed
 
 
-def _cheapest_offers(base: Base, holds: Array, worth_a_look: Array) -> tuple[Array, Array]:
-    """For every contract and scenario the offer that costs least in the mean month, and what it costs [USD/month]."""
-    number, horizon = holds.shape[1], base.load.live.sum(axis=1)
+def _in_the_mean_month(base: Base, gpu: Array, worth_a_look: Array) -> Array:
+    """About what a base costs in the mean month over (contract, offer, scenario) [USD/month].
+
+    Infinite where an offer is not worth a look under a contract, or cannot serve the load.
+    """
+    number, horizon = len(gpu), base.load.live.sum(axis=1)
+    holds = _holds(base.choice, base.need, gpu)
     term, offer = np.nonzero(worth_a_look)
     months = np.array(list(TERMS.values()))[:, None]
     paid = np.ceil(horizon / months) * months / horizon
@@ -127,7 +149,7 @@ def _cheapest_offers(base: Base, holds: Array, worth_a_look: Array) -> tuple[Arr
     pool = base.mean_month().pool(np.repeat(offer, number), np.tile(np.arange(number), len(offer)))
     cost = np.full((*worth_a_look.shape, number), np.inf)
     cost[term, offer] = np.where(holds[offer], _cost_of_month(pool, usd.ravel()).reshape(usd.shape), np.inf)
-    return cost.argmin(axis=1), cost.min(axis=1)
+    return cost
 
 
 def contenders(facts: Facts, need: Need, gpu: Array) -> Array:
@@ -158,29 +180,33 @@ def contenders(facts: Facts, need: Need, gpu: Array) -> Array:
 
 
 def _cost_of_month(pool: Pool, usd_per_machine: Array) -> Array:
-    """Least cost of a month over (pair): base and what it passes on [USD/month]."""
+    """About the least cost of a month over (pair): base and what it passes on [USD/month]."""
     usd = usd_per_machine[:, None]
-    costs = [n * usd + pool.usd(n) for n in pool.bracket(usd, rough=True)]
-    return np.minimum(*costs)[:, 0]
+    low, high = pool.bracket(usd, rough=True)
+    tried = (np.floor((low + high) / 2), high) if pool.follows else (low, high)
+    return np.min([n * usd + pool.usd(n) for n in tried], axis=0)[:, 0]
 
 
 def _counts(base: Base, term: str, offer: Array, scenario: Array) -> tuple[Array, Array]:
     """Machines over (scenario, month), for every term of a contract those that cost least, and all they cost today."""
     pool, factors, months = base.pool(offer, scenario), base.factors[scenario], TERMS[term]
     live = base.load.live[scenario]
-    starts, weight = terms(live, factors, months)
-    serving = np.add.reduceat(factors * live, starts, axis=-1)
-    paid = np.where(serving > 0, weight / np.where(serving > 0, serving, 1.0), 1.0)
-    usd = base.usd(term, offer[:, None], paid)
-    by_month = np.concatenate([usd[:, :1], np.repeat(usd, months, axis=-1)], axis=1)[:, : live.shape[1]]
-    low, high = pool.bracket(by_month if months > 1 else usd[:, :1])
+    worth = factors * live
     if months > 1:
+        starts, weight = terms(live, factors, months)
+        serving = np.add.reduceat(worth, starts, axis=-1)
+        paid = np.where(serving > 0, weight / np.where(serving > 0, serving, 1.0), 1.0)
+        usd = base.usd(term, offer[:, None], paid)
+        by_month = np.concatenate([usd[:, :1], np.repeat(usd, months, axis=-1)], axis=1)[:, : live.shape[1]]
+        low, high = pool.bracket(by_month)
         fewest = np.maximum.reduceat(pool.held(), starts, axis=-1)
         low = np.minimum.reduceat(np.where(live > 0, low, np.inf), starts, axis=-1)
         low = np.maximum(np.where(np.isfinite(low), low, 0.0), fewest)
         high = np.maximum.reduceat(high, starts, axis=-1)
     else:
-        fewest, low, high = pool.held()[:, 1:], low[:, 1:], high[:, 1:]
+        serving, usd = worth[:, 1:], base.usd(term, offer, np.ones(len(offer)))[:, None]
+        fewest, low, high = (number[:, 1:] for number in (pool.held(), *pool.bracket(usd)))
+    rent = usd * serving
 
     def spread(machines: Array, pairs: Array) -> Array:
         each_month = machines if months == 1 else np.repeat(machines, months, axis=-1)[:, : live.shape[1] - 1]
@@ -188,9 +214,9 @@ def _counts(base: Base, term: str, offer: Array, scenario: Array) -> tuple[Array
 
     def cost(machines: Array, pairs: Array) -> Array:
         some = pool.take(pairs)
-        elsewhere = some.usd(spread(machines, pairs)) * (factors * live)[pairs]
+        elsewhere = some.usd(spread(machines, pairs)) * worth[pairs]
         each_term = elsewhere[:, 1:] if months == 1 else np.add.reduceat(elsewhere, starts, axis=-1)
-        return machines * (usd * serving)[pairs] + each_term
+        return machines * rent[pairs] + each_term
 
     every, (found, costs) = np.arange(len(live)), least(cost, low, high)
     if pool.follows:
