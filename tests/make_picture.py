@@ -3,8 +3,9 @@
 import vl_convert
 
 from where_to_run import charts, evaluate, facts, scenario
+from where_to_run.figures import VEGA_LITE
 from where_to_run.paths import NOTEBOOKS
 
-answer = evaluate(scenario.grid("hospital"), facts.load())
-chart = charts.cost_by_option(answer.lines, float(answer.scenarios["horizon_months"].iloc[0]))
-(NOTEBOOKS / "costs.svg").write_text(vl_convert.vegalite_to_svg(chart.properties(background="white").to_json()))
+chart = charts.cost_by_option(evaluate(scenario.grid("hospital"), facts.load()).means).whole()
+svg = vl_convert.vegalite_to_svg(chart | {"background": "white"}, vl_version=VEGA_LITE)
+(NOTEBOOKS / "costs.svg").write_text(svg)

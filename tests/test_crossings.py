@@ -4,7 +4,7 @@ from functools import cache, partial
 
 import pytest
 
-from where_to_run import breakeven, charts, crossings, evaluate, facts, scenario
+from where_to_run import breakeven, crossings, evaluate, facts, scenario
 
 
 @cache
@@ -15,12 +15,10 @@ def shipped():
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
     monkeypatch.setattr(breakeven, "grid", partial(breakeven.grid, points=8))
-    # drawing starts threads, and the reports' tests fork
-    monkeypatch.setattr(charts, "figure", lambda chart: chart.description)
 
 
 def shown(**fields):
-    return crossings.decision_map(evaluate(scenario.grid(**fields), shipped()))
+    return crossings.decision_map(evaluate(scenario.grid(**fields), shipped())).words
 
 
 def test_the_map_says_that_best_mix_is_left_out_and_what_the_dashed_line_is():
@@ -48,5 +46,5 @@ def test_where_nothing_is_allowed_no_line_is_drawn():
 
 def test_intervals_leave_best_mix_out_by_cost_alone():
     answer = evaluate(scenario.grid(sensitive_share=0), shipped())
-    assert "by construction and left out" in crossings.along("spikiness")(answer)
-    assert "left out" not in crossings.along("spikiness", "recommended")(answer)
+    assert "by construction and left out" in crossings.along("spikiness")(answer).words
+    assert "left out" not in crossings.along("spikiness", "recommended")(answer).words

@@ -548,6 +548,22 @@ def test_offers_left_out_of_the_search_could_never_have_been_the_cheapest(monkey
 # The door
 
 
+def test_details_are_the_same_kept_or_judged_again(monkeypatch):
+    kept = answered(spikiness=[2, 5])
+    monkeypatch.setattr(ANSWER, "BLOCK", 1)
+    again = answered(spikiness=[2, 5])
+    assert kept._kept and not again._kept
+    for name in ("lines", "means", "sizing", "fit", "verdicts", "yardsticks"):
+        pd.testing.assert_frame_equal(getattr(kept, name), getattr(again, name))
+
+
+def test_means_add_up_to_the_cost_of_each_option():
+    answer = answered(spikiness=[2, 5], horizon_months=[12, 36])
+    means = answer.means.groupby(["scenario", "option"])["usd_per_month"].sum()
+    for row in answer.options.dropna(subset=["usd_per_month"]).itertuples():
+        assert means[row.scenario, row.option] == pytest.approx(row.usd_per_month)
+
+
 def test_opening_too_many_scenarios_is_refused_with_the_way_out(monkeypatch):
     monkeypatch.setattr(ANSWER, "MOST_TO_OPEN", 2)
     three = answered(spikiness=[2, 5, 8])

@@ -121,7 +121,7 @@ def test_vega_draws_the_map_with_its_labels():
     line = pd.DataFrame({X.name: [1e6, 2e6], Y.name: [5.0, 8.0]})
     svg = picture(drawn(cells, line)[0])
     assert svg.startswith("<svg") and ">budget<" in svg and maps.PAYS_FROM in svg and "NaN" not in svg
-    assert "requests_per_month [request/month]" in svg and "spikiness [p99 hour / mean hour]" in svg
+    assert "Volume [request/month]" in svg and "Spikiness [p99 hour / mean hour]" in svg
 
 
 def test_a_map_on_which_nothing_is_allowed_is_drawn():

@@ -1,17 +1,17 @@
-"""Charts: a tidy frame in, an Altair chart out; one colour an option, told apart by the colour-blind too."""
+"""Charts: a tidy frame in, a figure out; one colour an option, told apart by the colour-blind too."""
 
-import base64
-import html
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
-import vl_convert
 
+from .figures import FRAME, Columns, Figure, Spec, columns, of
 from .routings import TITLES
-from .scenario import Field
+from .scenario import BY_NAME, CRITERIA, Field
+from .units import Array
 
 OPTION_COLOURS = {
     "api": "#0072B2",
@@ -73,99 +73,132 @@ GROUPS = {
 WIDTH = 560
 
 
-def _titled(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(option=frame["option"].astype(str).map(TITLES))
+def _titles(frame: pd.DataFrame) -> list[str]:
+    return [TITLES[name] for name in frame["option"]]
 
 
-def _of_options(names: list[str], looks: Mapping[str, Any]) -> alt.Scale:
-    return alt.Scale(domain=[TITLES[n] for n in names], range=[looks[n] for n in names])
+def _by_month(frame: pd.DataFrame, value: str) -> tuple[tuple[str, ...], Array, Array]:
+    """The options of a frame, all its months, and the sums of a column over (option, month)."""
+    here = set(frame["option"])
+    names = tuple(name for name in OPTION_COLOURS if name in here)
+    number = {name: position for position, name in enumerate(names)}
+    months = np.arange(frame["month"].min(), frame["month"].max() + 1)
+    total = np.zeros((len(names), len(months)))
+    np.add.at(total, ([number[name] for name in frame["option"]], frame["month"] - months[0]), frame[value])
+    return names, months, total
 
 
-def cost_by_option(lines: pd.DataFrame, months: float) -> alt.Chart:
-    """Stacked bars of the mean monthly cost [USD/month] of each option by group of lines; `lines` of one scenario."""
-    frame = _titled(lines.assign(group=lines["line"].map(GROUPS), usd=lines["usd"] / months))
-    frame = frame.groupby(["option", "group"], as_index=False, sort=False)["usd"].sum()
+def _series(names: tuple[str, ...], months: Array, value: str, amounts: Array) -> dict[str, Columns]:
+    """Amounts over (option, month) as the dataset of a chart."""
+    titles = [TITLES[name] for name in names for _ in months]
+    return {"d0": {"option": titles, "month": months.tolist() * len(names), value: amounts.ravel().tolist()}}
+
+
+def _by_option(names: tuple[str, ...]) -> dict[str, Any]:
+    """Colour and dash of every option's line."""
+    titles = [TITLES[n] for n in names]
+    colours, dashes = ([looks[n] for n in names] for looks in (OPTION_COLOURS, OPTION_DASHES))
+    return {
+        "color": alt.Color("option:N", title=None, scale=alt.Scale(domain=titles, range=colours)),
+        "strokeDash": alt.StrokeDash("option:N", title=None, scale=alt.Scale(domain=titles, range=dashes)),
+    }
+
+
+def cost_by_option(means: pd.DataFrame) -> Figure:
+    """Stacked bars of the mean monthly cost [USD/month] of each option by group of lines, of `Answer.means`."""
+    frame = pd.DataFrame({"option": _titles(means), "group": means["line"].map(GROUPS), "usd": means["usd_per_month"]})
+    return Figure(_cost_by_option(), {"d0": columns(frame)})
+
+
+@lru_cache
+def _cost_by_option() -> Spec:
     groups = list(dict.fromkeys(GROUPS.values()))
-    return (
-        alt.Chart(frame, width=WIDTH, height=alt.Step(30), description="Monthly cost of each option by kind of line")
-        .mark_bar()
-        .encode(
-            x=alt.X("sum(usd):Q", title="USD a month, mean over the horizon", axis=alt.Axis(format="~s")),
-            y=alt.Y("option:N", title=None, sort=list(TITLES.values())),
-            color=alt.Color(
-                "group:N", title=None, scale=alt.Scale(domain=groups, range=SHADES), legend=alt.Legend(columns=1)
-            ),
-            order=alt.Order("rank:Q"),
-        )
-        .transform_calculate(rank=f"indexof({groups}, datum.group)")
+    chart = _bars("Monthly cost of each option by kind of line").encode(
+        x=alt.X("sum(usd):Q", title="USD a month, mean over the horizon", axis=alt.Axis(format="~s")),
+        color=alt.Color(
+            "group:N", title=None, scale=alt.Scale(domain=groups, range=SHADES), legend=alt.Legend(columns=1)
+        ),
     )
+    return of(chart.transform_calculate(rank=f"indexof({groups}, datum.group)")).spec
 
 
-def score_by_criterion(fit: pd.DataFrame) -> alt.Chart:
+def score_by_criterion(fit: pd.DataFrame) -> Figure:
     """Stacked bars of the score of each allowed option by criterion; `fit` of one scenario."""
-    frame = _titled(fit.dropna(subset=["contribution"]))
-    criteria = list(dict.fromkeys(fit["criterion"]))
-    return (
-        alt.Chart(frame, width=WIDTH, height=alt.Step(30), description="Score of each allowed option by criterion")
-        .mark_bar()
-        .encode(
-            x=alt.X("sum(contribution):Q", title="score, 0 to 1", scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("option:N", title=None, sort=list(TITLES.values())),
-            color=alt.Color("criterion:N", title=None, scale=alt.Scale(domain=criteria, range=SHADES)),
-            order=alt.Order("rank:Q"),
-        )
-        .transform_calculate(rank=f"indexof({criteria}, datum.criterion)")
+    frame = fit.loc[fit["contribution"].notna(), ["option", "criterion", "contribution"]]
+    return Figure(_score_by_criterion(), {"d0": columns(frame.assign(option=_titles(frame)))})
+
+
+@lru_cache
+def _score_by_criterion() -> Spec:
+    criteria = list(CRITERIA)
+    chart = _bars("Score of each allowed option by criterion").encode(
+        x=alt.X("sum(contribution):Q", title="score, 0 to 1", scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color("criterion:N", title=None, scale=alt.Scale(domain=criteria, range=SHADES)),
     )
+    return of(chart.transform_calculate(rank=f"indexof({criteria}, datum.criterion)")).spec
 
 
-def cost_over_time(lines: pd.DataFrame) -> alt.Chart:
+def _bars(words: str) -> alt.Chart:
+    """Bars by option, stacked by rank."""
+    bars = alt.Chart(FRAME, width=WIDTH, height=alt.Step(30), description=words).mark_bar()
+    return bars.encode(y=alt.Y("option:N", title=None, sort=list(TITLES.values())), order=alt.Order("rank:Q"))
+
+
+def cost_over_time(lines: pd.DataFrame) -> Figure:
     """Lines of what each option has cost so far [USD] by month; `lines` of one scenario."""
-    paid = lines.groupby(["option", "month"], as_index=False, sort=False)["usd"].sum()
-    wide = paid.pivot(index="month", columns="option", values="usd").fillna(0.0).cumsum()
-    names = [name for name in OPTION_COLOURS if name in wide.columns]
-    frame = _titled(wide.reset_index().melt("month", var_name="option", value_name="usd"))
-    return (
-        alt.Chart(frame, width=WIDTH, height=230, description="Cost of each option so far, month by month")
-        .mark_line(strokeWidth=2.5)
-        .encode(
+    names, months, paid = _by_month(lines, "usd")
+    return Figure(_cost_over_time(names), _series(names, months, "usd", paid.cumsum(axis=1)))
+
+
+@lru_cache
+def _cost_over_time(names: tuple[str, ...]) -> Spec:
+    lines = alt.Chart(FRAME, width=WIDTH, height=230, description="Cost of each option so far, month by month")
+    return of(
+        lines.mark_line(strokeWidth=2.5).encode(
             x=alt.X("month:Q", title="month"),
             y=alt.Y("usd:Q", title="USD paid so far", axis=alt.Axis(format="~s")),
-            color=alt.Color("option:N", title=None, scale=_of_options(names, OPTION_COLOURS)),
-            strokeDash=alt.StrokeDash("option:N", title=None, scale=_of_options(names, OPTION_DASHES)),
+            **_by_option(names),
         )
-    )
+    ).spec
 
 
-def gpus_over_time(sizing: pd.DataFrame) -> alt.Chart:
+def gpus_over_time(sizing: pd.DataFrame) -> Figure:
     """Steps of the GPUs that stand ready by month for each option with machines; `sizing` of one scenario."""
-    total = sizing.groupby(["option", "month"], as_index=False, sort=False)["gpus"].sum()
-    names = [name for name in OPTION_COLOURS if name in set(total["option"].astype(str))]
-    return (
-        alt.Chart(_titled(total), width=WIDTH, height=200, description="GPUs standing ready by month")
-        .mark_line(interpolate="step", strokeWidth=2.5)
-        .encode(
-            x=alt.X("month:Q", title="month"),
-            y=alt.Y("gpus:Q", title="GPUs"),
-            color=alt.Color("option:N", title=None, scale=_of_options(names, OPTION_COLOURS)),
-            strokeDash=alt.StrokeDash("option:N", title=None, scale=_of_options(names, OPTION_DASHES)),
+    names, months, gpus = _by_month(sizing, "gpus")
+    return Figure(_gpus_over_time(names), _series(names, months, "gpus", gpus))
+
+
+@lru_cache
+def _gpus_over_time(names: tuple[str, ...]) -> Spec:
+    steps = alt.Chart(FRAME, width=WIDTH, height=200, description="GPUs standing ready by month")
+    return of(
+        steps.mark_line(interpolate="step", strokeWidth=2.5).encode(
+            x=alt.X("month:Q", title="month"), y=alt.Y("gpus:Q", title="GPUs"), **_by_option(names)
         )
-    )
+    ).spec
 
 
-def winning_intervals(intervals: pd.DataFrame, field: Field) -> alt.Chart:
+def winning_intervals(intervals: pd.DataFrame, field: Field) -> Figure:
     """A bar along a field, coloured by the option that wins there; `intervals` of `breakeven.intervals`."""
-    frame = intervals.assign(option=intervals["option"].map(lambda name: TITLES.get(name, "nothing allowed")))
-    words = f"Which option wins along {field.name}"
-    return (
-        alt.Chart(frame, width=WIDTH, height=40, description=words)
-        .mark_bar(stroke="white")
-        .encode(
-            x=alt.X("start:Q", title=f"{field.name} [{field.unit}]", scale=scale(field), axis=alt.Axis(format="~s")),
-            x2="end:Q",
-            color=alt.Color("option:N", title=None, scale=winner_colours(intervals["option"])),
-            tooltip=["option", "start", "end"],
-        )
+    frame = intervals[["start", "end"]].assign(
+        option=[TITLES.get(name, "nothing allowed") for name in intervals["option"]]
     )
+    here = frozenset(intervals["option"])
+    return Figure(_winning_intervals(field.name, here), {"d0": columns(frame)})
+
+
+@lru_cache
+def _winning_intervals(name: str, winners: frozenset[str]) -> Spec:
+    field = BY_NAME[name]
+    bar = alt.Chart(FRAME, width=WIDTH, height=40, description=f"Which option wins along {field.label.lower()}")
+    return of(
+        bar.mark_bar(stroke="white").encode(
+            x=alt.X("start:Q", title=f"{field.label} [{field.unit}]", scale=scale(field), axis=alt.Axis(format="~s")),
+            x2="end:Q",
+            color=alt.Color("option:N", title=None, scale=winner_colours(winners)),
+            tooltip=["option:N", "start:Q", "end:Q"],
+        )
+    ).spec
 
 
 def scale(field: Field) -> alt.Scale:
@@ -173,24 +206,10 @@ def scale(field: Field) -> alt.Scale:
     return alt.Scale(type="log" if field.log else "linear", nice=False, zero=False)
 
 
-def winner_colours(options: pd.Series) -> alt.Scale:
+def winner_colours(options: Iterable[str]) -> alt.Scale:
     """Colours of the options that win somewhere, grey where nothing is allowed."""
-    names = [name for name in OPTION_COLOURS if name in set(options)]
-    nothing = [] if set(options) <= set(names) else ["nothing allowed"]
+    winners = set(options)
+    names = [name for name in OPTION_COLOURS if name in winners]
+    nothing = ["nothing allowed"] if winners - set(names) else []
     colours = [*(OPTION_COLOURS[n] for n in names), "#DDDDDD"][: len(names) + len(nothing)]
     return alt.Scale(domain=[*(TITLES[n] for n in names), *nothing], range=colours)
-
-
-DRAWN = threading.Event()
-"""Set once this process has drawn: the converter then has threads of its own, and a fork of it could not draw."""
-
-
-def figure(chart: alt.Chart | alt.LayerChart) -> str:
-    """A chart as a picture inside HTML, with its description for those who cannot see it; nothing is loaded."""
-    DRAWN.set()
-    svg = vl_convert.vegalite_to_svg(
-        chart.to_json(validate=False), vl_version=alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
-    )
-    picture = base64.b64encode(svg.encode()).decode()
-    words = html.escape(str(chart.description), quote=True)
-    return f'<figure><img alt="{words}" src="data:image/svg+xml;base64,{picture}"></figure>'

@@ -1,4 +1,4 @@
-"""Crossings: the panels of break-even, an answer of one scenario in, a piece of HTML out."""
+"""Crossings: the panels of break-even, an answer of one scenario in, pieces of a page out."""
 
 from collections.abc import Callable
 from html import escape
@@ -8,12 +8,13 @@ import pandas as pd
 from . import breakeven, charts, maps
 from .breakeven import By
 from .evaluate import Answer
+from .figures import Pieces, of
 from .frontier import frontier
-from .panels import table, usd
+from .markup import Cell, money, table
 from .routings import TITLES
 from .scenario import BY_NAME
 
-Panel = Callable[[Answer], str]
+Panel = Callable[[Answer], Pieces]
 
 WORDS = {"cheapest": "costs least", "recommended": "is recommended"}
 
@@ -21,26 +22,26 @@ WORDS = {"cheapest": "costs least", "recommended": "is recommended"}
 def along(field: str, by: By = "cheapest") -> Panel:
     """A panel: the intervals of a field on which each option wins, drawn and listed; who never wins is named."""
 
-    def panel(answer: Answer) -> str:
+    def panel(answer: Answer) -> Pieces:
         found = breakeven.intervals(answer.scenarios, answer.facts, field, by)
-        shown = pd.DataFrame(
-            {
-                "Option": found["option"].map(lambda name: TITLES.get(name, "nothing is allowed")),
-                "From": found["start"].map(_short),
-                "To": found["end"].map(_short),
-            }
-        )
+        shown = {
+            "Option": [TITLES.get(name, "nothing is allowed") for name in found["option"]],
+            "From": [Cell(_short(value), value) for value in found["start"]],
+            "To": [Cell(_short(value), value) for value in found["end"]],
+        }
         left_out = {breakeven.MIX} if by == "cheapest" else set()
         never = [title for name, title in TITLES.items() if name not in {*found["option"], *left_out}]
         words = f"<p>Never within the range: {', '.join(never)}.</p>" if never else ""
         words += _left_out(found["option"]) if left_out else ""
-        caption = f"Which option {WORDS[by]} along {field} [{BY_NAME[field].unit}], all else as asked"
-        return charts.figure(charts.winning_intervals(found, BY_NAME[field])) + table(shown, caption) + words
+        caption = (
+            f"Which option {WORDS[by]} along {BY_NAME[field].label.lower()} [{BY_NAME[field].unit}], all else as asked"
+        )
+        return Pieces([charts.winning_intervals(found, BY_NAME[field]), table(shown, caption) + words])
 
     return panel
 
 
-def decision_map(answer: Answer) -> str:
+def decision_map(answer: Answer) -> Pieces:
     """A panel: who costs least over volume and spikiness, the scenario marked, and what is struck out where."""
     x, y = BY_NAME["requests_per_month"], BY_NAME["spikiness"]
     grid = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name)
@@ -48,16 +49,15 @@ def decision_map(answer: Answer) -> str:
     line = frontier(answer.scenarios, answer.facts, cells[y.name].unique())
     line = line[(cells["option"] != breakeven.NONE).any() & line[x.name].notna()]
     row = answer.scenarios.iloc[0]
-    picture = charts.figure(maps.decision_map(cells, x, y, (row[x.name], row[y.name]), line))
+    picture = of(maps.decision_map(cells, x, y, (row[x.name], row[y.name]), line))
     share = cells["option"].value_counts(normalize=True)
-    shown = pd.DataFrame(
-        {
-            "Option": [TITLES.get(name, "nothing is allowed") for name in share.index],
-            "Share of the map": share.map(maps.percent).to_numpy(),
-        }
-    )
+    shown = {
+        "Option": [TITLES.get(name, "nothing is allowed") for name in share.index],
+        "Share of the map": [Cell(maps.percent(part), part) for part in share],
+    }
     told = (HATCHED if cells["near"].any() else "") + (FRONTIER if len(line) else "")
-    return picture + table(shown, "Who costs least where") + told + _left_out(cells["option"]) + _struck_out(grid)
+    told += _left_out(cells["option"]) + _struck_out(grid)
+    return Pieces([picture, table(shown, "Who costs least where") + told])
 
 
 HATCHED = "<p>Hatched: the runner-up costs at most a tenth more.</p>"
@@ -90,24 +90,27 @@ def _struck_out(grid: Answer) -> str:
     return f"<p>Struck out on the map, each by the first reason there is:</p><ul>{items}</ul>" if items else ""
 
 
-def what_would_it_take(answer: Answer) -> str:
+def what_would_it_take(answer: Answer) -> Pieces:
     """A panel: month of payback against the API, and the factor on one figure at which both cost the same."""
     if not breakeven.comparable(answer):
-        return "<p>Nothing to compare: the API, or every self-hosted option, cannot run this as asked.</p>"
+        return Pieces(["<p>Nothing to compare: the API, or every self-hosted option, cannot run this as asked.</p>"])
     factors = breakeven.break_even(answer)
-    shown = pd.DataFrame(
-        {
-            "Option": factors["option"].map(TITLES),
-            "What": factors["what"],
-            "Factor at which it costs what the API costs": factors["factor"].map(_factor),
-        }
-    )
-    rows, cost = [], answer.options.set_index("option")["usd_per_month"]
-    for option in breakeven.comparable(answer):
-        found = breakeven.payback(answer, option, "api")
-        rows.append((TITLES[option], usd(cost[option]), _month(found["month"]), _month(found["discounted_month"])))
-    months = pd.DataFrame(rows, columns=["Option", "USD a month", "Ahead from month", "The same, discounted"])
-    return table(months, "Payback against the vendor's API") + table(shown, "What would have to change, alone", left=2)
+    shown = {
+        "Option": factors["option"].map(TITLES),
+        "What": factors["what"],
+        "Factor at which it costs what the API costs": [Cell(_factor(factor), factor) for factor in factors["factor"]],
+    }
+    cost = answer.options.set_index("option")["usd_per_month"]
+    options = breakeven.comparable(answer)
+    paid = [breakeven.payback(answer, option, "api") for option in options]
+    months = {
+        "Option": [TITLES[option] for option in options],
+        "USD a month": money(cost[option] for option in options),
+        "Ahead from month": [Cell(_month(found["month"]), found["month"]) for found in paid],
+        "The same, discounted": [Cell(_month(found["discounted_month"]), found["discounted_month"]) for found in paid],
+    }
+    tables = table(months, "Payback against the vendor's API"), table(shown, "What would have to change, alone", left=2)
+    return Pieces(tables)
 
 
 def _short(value: float) -> str:

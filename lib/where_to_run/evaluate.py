@@ -10,7 +10,7 @@ import pandas as pd
 from . import rules, scenario, vendor_api
 from .curves import Curve, Measured
 from .facts import Facts
-from .judgement import Judged, judge
+from .judgement import BLOCK, Judged, judge
 from .routings import NAMES
 from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
 from .scenario import CRITERIA, STREAMS
@@ -36,12 +36,15 @@ def evaluate(
     rows = scenario.check(scenarios, facts.keys())
     curve = None if hours is None else Measured(hours)
     store: dict[str, Array] = {}
+    kept: list[Judged] = []
     for judged in judge(rows, facts, curve, names):
         for name, values in judged.columns.items():
             if name not in store:
                 store[name] = np.empty((len(rows), *values.shape[1:]), values.dtype)
             store[name][judged.index] = values
-    return Answer(rows, facts, _frame(store, names), curve, names)
+        if len(rows) <= BLOCK:
+            kept.append(judged)
+    return Answer(rows, facts, _frame(store, names), curve, names, kept)
 
 
 def _frame(store: dict[str, Array], names: Sequence[str]) -> pd.DataFrame:
@@ -60,10 +63,16 @@ class Answer:
     """What `evaluate` found: tidy frames, the larger ones made when they are asked for."""
 
     def __init__(
-        self, scenarios: pd.DataFrame, facts: Facts, found: pd.DataFrame, curve: Curve | None, names: Sequence[str]
+        self,
+        scenarios: pd.DataFrame,
+        facts: Facts,
+        found: pd.DataFrame,
+        curve: Curve | None,
+        names: Sequence[str],
+        kept: list[Judged],
     ) -> None:
         self.scenarios, self.facts, self.options = scenarios, facts, found
-        self.curve, self.names = curve, names
+        self.curve, self.names, self._kept = curve, names, kept
 
     @cached_property
     def _opened(self) -> list[Judged]:
@@ -72,7 +81,8 @@ class Answer:
                 f"details of {len(self.scenarios):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at once. "
                 "Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
             )
-        return list(judge(self.scenarios, self.facts, self.curve, self.names))
+        # a large answer is judged again: to keep what its details are made of would take gigabytes
+        return self._kept or list(judge(self.scenarios, self.facts, self.curve, self.names))
 
     @cached_property
     def lines(self) -> pd.DataFrame:
@@ -81,24 +91,29 @@ class Answer:
         The sum of an option's lines, divided by the months of the horizon, is its usd_per_month.
         """
         parts = []
+        for index, option, place, line, usd in self._amounts():
+            where, month = np.nonzero(usd)
+            parts.append((index[where], option, place, line, month, usd[where, month]))
+        return _stacked(["scenario", "option", "place", "line", "month", "usd"], parts)
+
+    @cached_property
+    def means(self) -> pd.DataFrame:
+        """Every line as a mean: scenario, option, place, line, usd_per_month [USD/month over the horizon].
+
+        An option's lines add up to its usd_per_month. A line that is zero throughout is left out.
+        """
+        months, parts = self.scenarios["horizon_months"].to_numpy(float), []
+        for index, option, place, line, usd in self._amounts():
+            some = np.flatnonzero(usd.any(axis=1))
+            parts.append((index[some], option, place, line, usd[some].sum(axis=1) / months[index[some]]))
+        return _stacked(["scenario", "option", "place", "line", "usd_per_month"], parts)
+
+    def _amounts(self) -> Iterator[tuple[Array, str, str, str, Array]]:
+        """Every line of every option: the scenarios, option, place, line, and USD over (scenario, month)."""
         for block in self._opened:
             for option, rows, here, out in block.found.parts():
-                for (place, line), all_usd in out.lines.items():
-                    usd = all_usd[here]
-                    where, month = np.nonzero(usd)
-                    parts.append(
-                        pd.DataFrame(
-                            {
-                                "scenario": block.index[rows[where]],
-                                "option": option,
-                                "place": place,
-                                "line": line,
-                                "month": month,
-                                "usd": usd[where, month],
-                            }
-                        )
-                    )
-        return pd.concat(parts, ignore_index=True)
+                for (place, line), usd in out.lines.items():
+                    yield block.index[rows], option, place, line, usd[here]
 
     @cached_property
     def sizing(self) -> pd.DataFrame:
@@ -115,23 +130,12 @@ class Answer:
                         continue
                     mine = np.isin(np.arange(len(share)), here) & out.fits & (share > 0)
                     where, month = np.nonzero(machines.gpus * machines.operating * mine[:, None])
-                    words = {n: getattr(machines, n)[where] for n in ("contract", "replica", "basis")}
-                    parts.append(
-                        pd.DataFrame(
-                            {
-                                "scenario": block.index[rows[np.searchsorted(here, where)]],
-                                "option": option,
-                                "place": place,
-                                "offer": bill.offer[where],
-                                **words,
-                                "month": month,
-                                "machines": machines.count[where, month],
-                                "gpus": machines.gpus[where, month],
-                                "busy_gpus": machines.working[where, month],
-                            }
-                        )
-                    )
-        return pd.concat(parts, ignore_index=True)
+                    words = [w[where] for w in (bill.offer, machines.contract, machines.replica, machines.basis)]
+                    numbers = [n[where, month] for n in (machines.count, machines.gpus, machines.working)]
+                    index = block.index[rows[np.searchsorted(here, where)]]
+                    parts.append((index, option, place, *words, month, *numbers))
+        told = ("option", "place", "offer", "contract", "replica", "basis")
+        return _stacked(["scenario", *told, "month", "machines", "gpus", "busy_gpus"], parts)
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
@@ -146,25 +150,13 @@ class Answer:
         """How scores are made up: scenario, option, criterion, value [share], weight [share], contribution [share]."""
         parts = []
         for block in self._opened:
+            allowed = np.where(block.columns["verdict"] == BLOCKED, np.nan, 1.0)
+            value, weight = block.columns["values"] * allowed[:, :, None], block.columns["weights"]
+            index, criteria = np.repeat(block.index, len(CRITERIA)), np.tile(CRITERIA, len(block.index))
             for o, option in enumerate(self.names):
-                value = (
-                    block.columns["values"][:, o]
-                    * np.where(block.columns["verdict"][:, o] == BLOCKED, np.nan, 1.0)[:, None]
-                )
-                weight = block.columns["weights"][:, o]
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "scenario": np.repeat(block.index, len(CRITERIA)),
-                            "option": option,
-                            "criterion": np.tile(CRITERIA, len(block.index)),
-                            "value": value.ravel(),
-                            "weight": weight.ravel(),
-                            "contribution": (value * weight).ravel(),
-                        }
-                    )
-                )
-        return pd.concat(parts, ignore_index=True)
+                shares = (part[:, o].ravel() for part in (value, weight, value * weight))
+                parts.append((index, option, criteria, *shares))
+        return _stacked(["scenario", "option", "criterion", "value", "weight", "contribution"], parts)
 
     @cached_property
     def yardsticks(self) -> pd.DataFrame:
@@ -175,11 +167,22 @@ class Answer:
         return pd.concat([_yardsticks(block) for block in self._opened], ignore_index=True)
 
 
+def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """One frame of parts given as columns by name; a word stands for a column that repeats it, the last is an array."""
+    sizes, columns = [len(part[-1]) for part in parts], {}
+    for number, name in enumerate(names):
+        values = [part[number] for part in parts]
+        said = bool(values) and isinstance(values[0], str)
+        columns[name] = np.repeat(np.array(values, object), sizes) if said else np.concatenate(values or [np.zeros(0)])
+    return pd.DataFrame(columns)
+
+
 def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
     """Every verdict of one scenario of a block, by rule and by limit."""
     written, number = block.question.facts.rules["rules"], int(block.index[s])
     present = block.question.shares[s] > 0
-    told = list(rules.fired(written, block.profiles[s]))
+    profile = block.profiles[s]
+    told = block.question.facts.cached(("fired", *profile.values()), lambda: list(rules.fired(written, profile)))
     for o, option in enumerate(block.found.names):
         goes = block.goes(s, o)
         for stream, place, rule, level in told:
@@ -194,7 +197,7 @@ def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
                     VERDICTS[level],
                     because,
                     found["source"],
-                    rules.unlock(found, place, block.profiles[s]["evidence"]) if level else "",
+                    rules.unlock(found, place, profile["evidence"]) if level else "",
                 )
         for limit, broken in zip(LIMITS, block.columns["broken"][s, o], strict=True):
             if broken:

@@ -1,11 +1,13 @@
 """Hybrid charts: a tidy frame of `hybrid` in, an Altair chart out; one colour a place."""
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import altair as alt
 import pandas as pd
 
 from .charts import OPTION_COLOURS, WIDTH
+from .figures import FRAME, Figure, Spec, columns, of
 from .routings import TITLES
 from .scenario import PLACES
 
@@ -50,30 +52,30 @@ def tint(part: str, place: str) -> str:
     return "#" + "".join(f"{round(channel):02x}" for channel in mixed)
 
 
-def served_by_place(served: pd.DataFrame) -> alt.Chart:
+def served_by_place(served: pd.DataFrame) -> Figure:
     """Stacked bars of the share of all requests each place serves, an option a bar; `served` of `hybrid.served`."""
-    frame = served[served["share"] > 0].assign(option=served["option"].map(TITLES), who=served["place"].map(WHO))
-    here = [place for place in WHO if place in set(frame["place"])]
+    some = served[served["share"] > 0]
+    data = {"option": some["option"].map(TITLES), "who": some["place"].map(WHO), "share": some["share"]}
+    here = set(some["place"])
+    return Figure(_served_by_place(tuple(p for p in WHO if p in here)), {"d0": columns(pd.DataFrame(data))})
+
+
+@lru_cache
+def _served_by_place(here: tuple[str, ...]) -> Spec:
     scale = alt.Scale(domain=[WHO[place] for place in here], range=[COLOURS[place] for place in here])
     words = "Share of all requests over the horizon that each place serves, by option"
-    return (
-        alt.Chart(frame, width=WIDTH, height=alt.Step(26), description=words, config=TYPE)
-        .mark_bar()
-        .encode(
-            x=alt.X(
-                "share:Q", title="share of all requests over the horizon", axis=PER_CENT, scale=alt.Scale(domain=[0, 1])
-            ),
-            y=alt.Y("option:N", title=None, sort=list(TITLES.values())),
-            color=alt.Color(
-                "who:N",
-                title=None,
-                scale=scale,
-                legend=alt.Legend(orient="top", labelLimit=260, columns=3, labelFontSize=11),
-            ),
-            order=alt.Order("rank:Q"),
-        )
-        .transform_calculate(rank=f"indexof({list(WHO.values())}, datum.who)")
+    across = alt.X(
+        "share:Q", title="share of all requests over the horizon", axis=PER_CENT, scale=alt.Scale(domain=[0, 1])
     )
+    legend = alt.Legend(orient="top", labelLimit=260, columns=3, labelFontSize=11)
+    bars = alt.Chart(FRAME, width=WIDTH, height=alt.Step(26), description=words, config=TYPE).mark_bar()
+    drawn = bars.encode(
+        x=across,
+        y=alt.Y("option:N", title=None, sort=list(TITLES.values())),
+        color=alt.Color("who:N", title=None, scale=scale, legend=legend),
+        order=alt.Order("rank:Q"),
+    )
+    return of(drawn.transform_calculate(rank=f"indexof({list(WHO.values())}, datum.who)")).spec
 
 
 class Entry(NamedTuple):
@@ -168,7 +170,7 @@ def short(amount: float) -> str:
 def _finished(layers: list[alt.Chart], title: str, entries: list[Entry]) -> alt.LayerChart:
     """Layers with type large enough to read, and all the words for those who cannot see them."""
     words = f"{title}. {'; '.join(', '.join(filter(None, entry[:2])) for entry in entries)}"
-    return alt.LayerChart(layer=layers, description=words, config=TYPE)
+    return alt.LayerChart(layer=layers, description=words, config=TYPE, usermeta={"fixed": True})
 
 
 TYPE = alt.Config(axis=alt.AxisConfig(labelFontSize=11, titleFontSize=12))

@@ -42,8 +42,8 @@ def decision_map(
     limit; the frontier is a dashed line.
     """
     at = {
-        "x": alt.X("x0:Q", title=f"{x.name} [{x.unit}]", scale=_span(cells, x), axis=alt.Axis(format="~s")),
-        "y": alt.Y("y0:Q", title=f"{y.name} [{y.unit}]", scale=_span(cells, y)),
+        "x": alt.X("x0:Q", title=f"{x.label} [{x.unit}]", scale=_span(cells, x), axis=alt.Axis(format="~s")),
+        "y": alt.Y("y0:Q", title=f"{y.label} [{y.unit}]", scale=_span(cells, y)),
     }
     layers = [_areas(cells, x, y, at), _hatching(cells, x, y, at)]
     labels = _barred(cells, x, y)
@@ -215,7 +215,7 @@ def _words(cells: pd.DataFrame, x: Field, y: Field, line: pd.DataFrame) -> str:
     """What the map shows, for those who cannot see it."""
     shares = cells["option"].value_counts(normalize=True)
     who = ", ".join(f"{TITLES.get(name, 'nothing allowed')} on {percent(share)}" for name, share in shares.items())
-    words = f"Which option wins over {x.name} and {y.name}: {who}. A cross marks the scenario"
+    words = f"Which option wins over {x.label.lower()} and {y.label.lower()}: {who}. A cross marks the scenario"
     if cells["near"].any():
         words += f", hatching a runner-up that costs at most a tenth more, on {percent(cells['near'].mean())}"
     barred = [rule for rule in cells["rule"].unique() if rule]

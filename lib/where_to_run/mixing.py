@@ -1,14 +1,17 @@
-"""Mixing: the panels of the hybrid, an answer of one scenario in, a piece of HTML out."""
+"""Mixing: the panels of the hybrid, an answer of one scenario in, pieces of a page out."""
 
 from html import escape
+from typing import Any
 
 import pandas as pd
 
-from . import charts, hybrid, hybrid_charts
+from . import hybrid, hybrid_charts
 from .evaluate import Answer
+from .figures import Pieces, of
 from .hybrid import ALONE, MIX, USD
 from .hybrid_charts import WHO, counted, short
-from .panels import table, titles, usd
+from .markup import money, numbers, table, usd
+from .panels import titles
 from .parts import taken
 from .routings import TITLES
 
@@ -19,24 +22,21 @@ SAME = 0.001
 """Costs within this share of each other are told as the same, a smaller share of the load as next to nothing."""
 
 
-def routes(answer: Answer) -> str:
+def routes(answer: Answer) -> Pieces:
     """A panel: the share of all requests each place serves, and where each stream goes first and overflows."""
     found = hybrid.routes(answer)
-    named = dict(zip(answer.options["option"].astype(str), titles(answer), strict=True))
     ways = found.groupby(["option", "place", "offer", "overflow_place", "overflow_offer"], sort=False)
     rows = ways.agg(streams=("stream", ", ".join), share=("share", "sum")).reset_index()
-    shown = pd.DataFrame(
-        {
-            "Option": rows["option"].map(named),
-            "Streams": rows["streams"].where(rows["share"] < 1 - 1e-9, "all"),
-            "Goes to": _offered(rows["place"], rows["offer"]),
-            "Overflows to": _offered(rows["overflow_place"], rows["overflow_offer"]),
-            "Share of requests": rows["share"].map("{:.0%}".format),
-        }
-    )
+    shown = {
+        "Option": rows["option"].map(titles(answer)),
+        "Streams": rows["streams"].where(rows["share"] < 1 - 1e-9, "all"),
+        "Goes to": _offered(rows["place"], rows["offer"]),
+        "Overflows to": _offered(rows["overflow_place"], rows["overflow_offer"]),
+        "Share of requests": numbers(rows["share"], "{:.0%}"),
+    }
     served = hybrid.served(answer)
-    picture = "" if served.empty else charts.figure(hybrid_charts.served_by_place(served))
-    return picture + table(shown, "Where each stream goes, by option", left=5)
+    drawn = [] if served.empty else [hybrid_charts.served_by_place(served)]
+    return Pieces([*drawn, table(shown, "Where each stream goes, by option", left=5)])
 
 
 def _offered(place: pd.Series, offer: pd.Series) -> pd.Series:
@@ -45,15 +45,17 @@ def _offered(place: pd.Series, offer: pd.Series) -> pd.Series:
     return words.where(offer == "", words + ", " + offer)
 
 
-def load_duration(answer: Answer) -> str:
+def load_duration(answer: Answer) -> Pieces:
     """A panel: the load-duration curve of the middle month of service, and who serves which part of it."""
     return _no(answer) or _load_duration(answer, MIX)
 
 
-def _load_duration(answer: Answer, option: str) -> str:
+def _load_duration(answer: Answer, option: str) -> Pieces:
     curve = hybrid.load_duration(answer, option=option)
     if curve.empty:
-        return "<p>All of the work can wait, so it is spread over the hours and none is busier than another.</p>"
+        return Pieces(
+            ["<p>All of the work can wait, so it is spread over the hours and none is busier than another.</p>"]
+        )
     base = _base(answer, int(curve["month"].iloc[0]), option)
     kept = base["load"] * (1 - base["overflow_share"])
     says = (
@@ -61,7 +63,7 @@ def _load_duration(answer: Answer, option: str) -> str:
         f"{base['contract']}), has room for {short(base['capacity'])} requests a second and carries {short(kept)} on "
         f"average. {_above(base)}"
     )
-    return charts.figure(hybrid_charts.load_duration(curve, base)) + f"<p>{escape(says)}</p>"
+    return Pieces([of(hybrid_charts.load_duration(curve, base)), f"<p>{escape(says)}</p>"])
 
 
 def _above(base: pd.Series) -> str:
@@ -75,28 +77,26 @@ def _above(base: pd.Series) -> str:
     )
 
 
-def cost_against_capacity(answer: Answer) -> str:
+def cost_against_capacity(answer: Answer) -> Pieces:
     """A panel: cost of the middle month of service against the machines of the base; the least and the plan marked."""
-    if words := _no(answer):
-        return words
+    if no := _no(answer):
+        return no
     cost = hybrid.cost_against_capacity(answer)
     base = _base(answer, int(cost["month"].iloc[0]), MIX)
     best, plan = cost[cost["best"]].iloc[0], cost[cost["planned"]].iloc[0]
     shown = cost[cost["best"] | cost["planned"] | (cost["machines"] == 0)]
     marks = shown["best"].map({True: "least", False: ""}) + shown["planned"].map({True: " the plan", False: ""})
-    rows = pd.DataFrame(
-        {
-            "Machines of the base": shown["machines"].map("{:,.0f}".format),
-            "Mark": marks.str.strip().str.replace("least the", "least, and the").where(shown["enough"], "too few"),
-            "Base": shown["base_usd"].map(usd),
-            "Overflow": shown["overflow_usd"].map(usd),
-            "Together": shown["usd"].map(usd),
-        }
-    )
+    rows = {
+        "Machines of the base": numbers(shown["machines"], "{:,.0f}"),
+        "Mark": marks.str.strip().str.replace("least the", "least, and the").where(shown["enough"], "too few"),
+        "Base": money(shown["base_usd"]),
+        "Overflow": money(shown["overflow_usd"]),
+        "Together": money(shown["usd"]),
+    }
     caption = f"Month {base['month']}, USD: {base['offer']}, {base['contract']}; overflow to {base['overflow_offer']}"
-    picture = charts.figure(hybrid_charts.cost_against_capacity(cost, base))
+    picture = of(hybrid_charts.cost_against_capacity(cost, base))
     forced = bool(not cost["enough"].all() and best["machines"] == cost.loc[cost["enough"], "machines"].min())
-    return picture + f"<p>{_least(base, best, plan, forced)}</p>" + table(rows, caption, left=2)
+    return Pieces([picture, f"<p>{_least(base, best, plan, forced)}</p>" + table(rows, caption, left=2)])
 
 
 def _least(base: pd.Series, best: pd.Series, plan: pd.Series, forced: bool) -> str:
@@ -115,22 +115,22 @@ def _least(base: pd.Series, best: pd.Series, plan: pd.Series, forced: bool) -> s
     return f"{says}A contract binds for its term, so one number holds for all its months."
 
 
-def price_of_mixing(answer: Answer) -> str:
+def price_of_mixing(answer: Answer) -> Pieces:
     """A panel: what mixing costs in people and routing and saves elsewhere, beside each place alone."""
     return _no(answer) or _price_of_mixing(answer, MIX)
 
 
-def _price_of_mixing(answer: Answer, option: str) -> str:
+def _price_of_mixing(answer: Answer, option: str) -> Pieces:
     found = hybrid.price_of_mixing(answer, option)
     kinds = [what for what, rows in found.groupby("what", sort=False) if rows["value"].any()]
     units = found.drop_duplicates("what").set_index("what")["unit"]
     wide = found.pivot(index="what", columns="option", values="value").loc[kinds, found["option"].unique()]
-    shown = pd.DataFrame({"What": [f"{what} [{units[what]}]" for what in kinds]})
+    shown: dict[str, Any] = {"What": [f"{what} [{units[what]}]" for what in kinds]}
     for name in wide.columns:
         title = f"{TITLES[name]} alone" if name in ALONE else TITLES[name]
         shown[title] = [usd(wide.at[w, name]) if units[w] == USD else f"{wide.at[w, name]:.1f}" for w in kinds]
     caption = "What mixing costs and saves, mean over the horizon"
-    return _balance(answer, found, option) + table(shown, caption)
+    return Pieces([_balance(answer, found, option) + table(shown, caption)])
 
 
 def _balance(answer: Answer, found: pd.DataFrame, option: str) -> str:
@@ -156,20 +156,20 @@ def _balance(answer: Answer, found: pd.DataFrame, option: str) -> str:
     ) + (mind if figures.at[option, "verdict"] == "blocked" else "")
 
 
-def best_mix(answer: Answer) -> str:
+def best_mix(answer: Answer) -> Pieces:
     """A panel: whether the cheapest of all routings mixes places, and what that costs and saves."""
     routing = taken(answer, "best_mix")[1]
     if routing.key == taken(answer, MIX)[1].key:
-        return f"<p>The cheapest of all routings is {TITLES[MIX].lower()} itself.</p>"
-    if words := hybrid.why_not(answer, "best_mix"):
-        return f"<p>{escape(words)}</p>"
+        return Pieces([f"<p>The cheapest of all routings is {TITLES[MIX].lower()} itself.</p>"])
+    if no := _no(answer, "best_mix"):
+        return no
     return _load_duration(answer, "best_mix") + _price_of_mixing(answer, "best_mix")
 
 
-def _no(answer: Answer) -> str:
-    """Words in place of a panel where nothing overflows."""
-    words = hybrid.why_not(answer)
-    return f"<p>{escape(words)}</p>" if words else ""
+def _no(answer: Answer, option: str = MIX) -> Pieces:
+    """Words in place of a panel where nothing overflows, nothing where something does."""
+    words = hybrid.why_not(answer, option)
+    return Pieces([f"<p>{escape(words)}</p>"] if words else [])
 
 
 def _base(answer: Answer, month: int, option: str) -> pd.Series:

@@ -1,48 +1,69 @@
-"""Panels: an answer in, a piece of HTML out; what the notebooks, the report and the app show."""
+"""Panels: an answer in, pieces of a page out; what the notebooks, the report and the app show."""
 
-import re
 from html import escape
-from math import ceil
+from math import ceil, inf, isnan
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from . import charts, hybrid, scenario
+from .behind import machines_opened, opened
 from .evaluate import Answer
+from .figures import Pieces
+from .markup import NONE, Cell, money, numbers, plain, table, usd
 from .routings import SEARCHED, TITLES
 from .scenario import CRITERIA
 from .unlock import single_changes
 
+STYLE = (Path(__file__).with_name("templates") / "report" / "panels.css").read_text()
+"""How panels look, on the page of a report and in a notebook alike."""
 
-def usd(amount: float) -> str:
-    """An amount of money for reading: $1,234 or -$56."""
-    return "–" if pd.isna(amount) else f"{'-' if round(amount) < 0 else ''}${abs(amount):,.0f}"
+CLOSE_CALL = 0.02
+"""Scores nearer than this are told as a close call: a step of a skill or a few per cent of cost turns them round."""
+
+Row = dict[str, Any]
 
 
-def bottom_line(answer: Answer) -> str:
+def titles(answer: Answer) -> dict[str, str]:
+    """Title of every option of a one-row answer; one that comes to the same as another says so."""
+    first: dict[float, str] = {}
+    found = {}
+    for option, npv in zip(answer.options["option"], answer.options["npv_usd"].tolist(), strict=True):
+        same = option if isnan(npv) else first.setdefault(npv, option)
+        found[option] = TITLES[option] + ("" if same == option else f" (here the same as {TITLES[same]})")
+    return found
+
+
+def best_first(answer: Answer) -> list[Row]:
+    """The options of a one-row answer with their titles: by rank, then by cost, what cannot be costed last."""
+    named = titles(answer)
+    rows: list[Row] = answer.options.to_dict("records")
+
+    def place(row: Row) -> list[float]:
+        return [inf if isnan(row[name]) else row[name] for name in ("rank", "npv_usd")]
+
+    return [row | {"title": named[row["option"]]} for row in sorted(rows, key=place)]
+
+
+def bottom_line(answer: Answer) -> Pieces:
     """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
     told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in scenario.notices(answer.scenarios.iloc[0]))
-    ranked = answer.options.sort_values("rank").dropna(subset=["rank"])
-    if ranked.empty:
-        return _nothing_allowed(answer) + told
-    first, *others = [row for _, row in ranked.iterrows()]
+    ranked = [row for row in best_first(answer) if not isnan(row["rank"])]
+    if not ranked:
+        return Pieces([_nothing_allowed(answer) + told])
+    first, *others = ranked
+    others = _distinct(first, others)
     made_of = _made_of(answer, first["option"])
     says = f"<p class='bottom-line'><strong>{TITLES[first['option']]}</strong>{made_of}: {_price(answer, first)}"
-    spoken = answer.verdicts
-    conditions = spoken[(spoken["option"] == first["option"]) & (spoken["verdict"] == "conditional")][
-        "because"
-    ].unique()
+    spoken = zip(*(answer.verdicts[name] for name in ("option", "verdict", "because")), strict=True)
+    conditions = dict.fromkeys(because for *about, because in spoken if about == [first["option"], "conditional"])
     says += "".join(f" On condition: {escape(condition)}" for condition in conditions)
-    rest = "; ".join(f"{TITLES[row['option']]}, {_price(answer, row)[:-1]}" for row in _distinct(first, others)[:2])
+    rest = "; ".join(f"{TITLES[row['option']]}, {_price(answer, row)[:-1]}" for row in others[:2])
     says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
     says += told
-    close = [TITLES[row["option"]] for row in _distinct(first, others) if first["score"] - row["score"] < CLOSE_CALL]
-    return says + (
-        f"<p>A close call: {' and '.join(close)} scored within {CLOSE_CALL:g}. Look at the criteria below.</p>"
-        if close
-        else ""
-    )
+    close = [TITLES[row["option"]] for row in others if first["score"] - row["score"] < CLOSE_CALL]
+    if close:
+        says += f"<p>A close call: {' and '.join(close)} scored within {CLOSE_CALL:g}. Look at the criteria below.</p>"
+    return Pieces([says])
 
 
 PLACE_WORDS = {"vendor_api": "the vendor's API", "rented_gpus": "rented machines", "own_gpus": "own servers"}
@@ -52,24 +73,19 @@ def _made_of(answer: Answer, option: str) -> str:
     """Where an option that searched for its routing sends what, in brackets; nothing for the others."""
     if option not in SEARCHED:
         return ""
-    routes = hybrid.routes(answer)
-    ways = routes[routes["option"] == option].drop(columns=["option", "stream", "share"]).drop_duplicates()
+    ways = dict.fromkeys(
+        (way["place"], way["offer"], way["overflow_place"])
+        for way in hybrid.routes(answer).to_dict("records")
+        if way["option"] == option
+    )
     told = [
-        f"{PLACE_WORDS[way.place]} with {escape(way.offer)}"
-        + (f", bursts to {PLACE_WORDS[way.overflow_place]}" if way.overflow_place else "")
-        for way in ways.itertuples()
+        f"{PLACE_WORDS[place]} with {escape(offer)}" + (f", bursts to {PLACE_WORDS[then]}" if then else "")
+        for place, offer, then in ways
     ]
     return f" ({'; '.join(told)})"
 
 
-STYLE = (Path(__file__).with_name("templates") / "report" / "panels.css").read_text()
-"""How panels look, on the page of a report and in a notebook alike."""
-
-CLOSE_CALL = 0.02
-"""Scores nearer than this are told as a close call: a step of a skill or a few per cent of cost turns them round."""
-
-
-def _distinct(first: pd.Series, others: list[pd.Series]) -> list[pd.Series]:
+def _distinct(first: Row, others: list[Row]) -> list[Row]:
     """Options that do differ: a split whose share is zero costs to the cent what the option it falls back on costs."""
     seen, kept = {first["npv_usd"]}, []
     for row in others:
@@ -79,7 +95,7 @@ def _distinct(first: pd.Series, others: list[pd.Series]) -> list[pd.Series]:
     return kept
 
 
-def _price(answer: Answer, row: pd.Series) -> str:
+def _price(answer: Answer, row: Row) -> str:
     months = int(answer.scenarios["horizon_months"].iloc[0])
     return (
         f"{usd(row['usd_per_month'])} a month over {months} months ({row['usd_per_mtok']:.2f} USD per million tokens), "
@@ -92,168 +108,133 @@ def _nothing_allowed(answer: Answer) -> str:
     says = "<p class='bottom-line'><strong>Nothing is allowed as asked.</strong> "
     if changes.empty:
         return says + "No single change opens an option; the table of options says what each would need.</p>"
-    opened = changes.groupby("change", sort=False)["option"].agg(lambda names: " and ".join(TITLES[n] for n in names))
-    items = "".join(f"<li>{escape(change)} opens {options}</li>" for change, options in opened.items())
+    opens = changes.groupby("change", sort=False)["option"].agg(lambda names: " and ".join(TITLES[n] for n in names))
+    items = "".join(f"<li>{escape(change)} opens {options}</li>" for change, options in opens.items())
     return f"{says}One of these changes would do:</p><ul>{items}</ul>"
 
 
-def table(frame: pd.DataFrame, caption: str, left: int = 1) -> str:
-    """A frame as an HTML table: everything escaped, links as links, numbers to the right after `left` columns."""
-    body = frame.to_html(index=False, escape=True, border=0, classes=f"wtr left{left}", na_rep="–", justify="left")
-    body = re.sub(r"<td>(https://([^/<\s]+)[^<\s]*)</td>", r'<td><a href="\1">\2</a></td>', body)
-    return body.replace("<thead>", f"<caption>{escape(caption)}</caption><thead>", 1)
+def options_table(answer: Answer) -> Pieces:
+    """One row an option: verdict, cost, time, size, score. Its cost opens to the lines and the facts behind them."""
+    rows = best_first(answer)
+    found = {name: [row[name] for row in rows] for name in rows[0]}
+    opens = opened(answer)
+    amounts = [Cell(opens.get(row["option"], NONE), row["usd_per_month"]) for row in rows]
+    shown = {
+        "Option": found["title"],
+        "Verdict": found["verdict"],
+        "USD a month": amounts,
+        "USD per Mtok": numbers(found["usd_per_mtok"], "{:.2f}"),
+        "Hardware on day one": money(found["capex_usd"]),
+        "Weeks to launch": numbers(map(ceil, found["launch_weeks"]), "{}"),
+        "GPUs": numbers(found["gpus"], "{:.0f}"),
+        "Utilisation": numbers(found["utilisation"], "{:.0%}"),
+        "Traffic above capacity": numbers(found["overflow_share"], "{:.1%}"),
+        "People to add": numbers(found["hires"], "{:.1f} FTE"),
+        "Score": numbers(found["score"], "{:.2f}"),
+    }
+    caption = "The options, best first; what is struck out has no score"
+    return Pieces([table(shown, caption, left=2) + machines_opened(answer)])
 
 
-def titles(answer: Answer) -> pd.Series:
-    """Title of every option of the answer; one that comes to the same as another says so."""
-    rows = answer.options
-    own = rows["option"].astype(str)
-    first = rows.groupby("npv_usd", sort=False)["option"].transform("first").astype(object).fillna(own)
-    return own.map(TITLES).where(own == first, own.map(TITLES) + " (here the same as " + first.map(TITLES) + ")")
-
-
-def options_table(answer: Answer) -> str:
-    """One row an option: verdict, cost, time, size, score."""
-    found = answer.options.assign(title=titles(answer)).sort_values(["rank", "npv_usd"])
-    return table(
-        pd.DataFrame(
-            {
-                "Option": found["title"],
-                "Verdict": found["verdict"].astype(str),
-                "USD a month": found["usd_per_month"].map(usd),
-                "USD per Mtok": found["usd_per_mtok"].map(lambda u: "–" if pd.isna(u) else f"{u:.2f}"),
-                "Hardware on day one": found["capex_usd"].map(usd),
-                "Weeks to launch": found["launch_weeks"].map(ceil),
-                "GPUs": found["gpus"].map(lambda g: "–" if pd.isna(g) else f"{g:.0f}"),
-                "Utilisation": found["utilisation"].map(lambda u: "–" if pd.isna(u) else f"{u:.0%}"),
-                "Traffic above capacity": found["overflow_share"].map(lambda s: "–" if pd.isna(s) else f"{s:.1%}"),
-                "People to add": found["hires"].map("{:.1f} FTE".format),
-                "Score": found["score"].map(lambda s: "–" if pd.isna(s) else f"{s:.2f}"),
-            }
-        ),
-        "The options, best first; what is struck out has no score",
-        left=2,
-    )
-
-
-def ruled_out(answer: Answer) -> str:
+def ruled_out(answer: Answer) -> Pieces:
     """What is struck out or conditional: the rule, the reason, the source and what would lift it."""
-    spoken = answer.verdicts[answer.verdicts["verdict"] != "ok"]
-    if spoken.empty:
-        return "<p>Nothing is struck out, and nothing carries a condition.</p>"
-    rows = spoken.groupby(["option", "rule"], sort=False, observed=True).first().reset_index()
-    rows = rows.sort_values("verdict", kind="stable")
-    shown = pd.DataFrame(
-        {
-            "Option": rows["option"].astype(str).map(TITLES),
-            "Verdict": rows["verdict"],
-            "Because": rows["because"],
-            "What would lift it": rows["unlock"],
-            "Rule": rows["rule"],
-            "Source": rows["source"],
-        }
-    )
-    return table(shown, "What is struck out, or allowed on a condition, and why", left=6)
+    spoken = [row for row in answer.verdicts.to_dict("records") if row["verdict"] != "ok"]
+    if not spoken:
+        return Pieces(["<p>Nothing is struck out, and nothing carries a condition.</p>"])
+    first: dict[tuple[str, str], Row] = {}
+    for row in spoken:
+        first.setdefault((row["option"], row["rule"]), row)
+    rows = sorted(first.values(), key=lambda row: str(row["verdict"]))
+    names = {"verdict": "Verdict", "because": "Because", "unlock": "What would lift it", "rule": "Rule"}
+    shown = {"Option": [TITLES[row["option"]] for row in rows]}
+    shown |= {title: [row[name] for row in rows] for name, title in (names | {"source": "Source"}).items()}
+    return Pieces([table(shown, "What is struck out, or allowed on a condition, and why", left=6)])
 
 
-def costs(answer: Answer) -> str:
+def costs(answer: Answer) -> Pieces:
     """Charts of the cost by option, and every line [USD a month, mean over the horizon]; the sums are the totals."""
-    months = float(answer.scenarios["horizon_months"].iloc[0])
-    lines = answer.lines
-    wide = (
-        lines.pivot_table(index=["place", "line"], columns="option", values="usd", aggfunc="sum", sort=False) / months
-    )
-    wide = wide[[name for name in TITLES if name in wide.columns]]
-    wide.loc[("", "Total"), :] = wide.sum()
-    shown = (
-        wide.map(usd)
-        .rename(columns=TITLES)
-        .rename_axis(columns=None)
-        .reset_index()
-        .rename(columns={"place": "Place", "line": "Line"})
-    )
-    shown["Place"] = shown["Place"].str.replace("_", " ")
-    pictures = charts.figure(charts.cost_by_option(lines, months)) + charts.figure(charts.cost_over_time(lines))
-    return pictures + table(shown, "Cost by line, USD a month, mean over the horizon", left=2)
+    means = answer.means
+    wide: dict[tuple[str, str], dict[str, float]] = {}
+    for place, line, option, usd_per_month in zip(
+        means["place"], means["line"], means["option"], means["usd_per_month"].tolist(), strict=True
+    ):
+        wide.setdefault((place, line), {})[option] = usd_per_month
+    shown: dict[str, list[Any]] = {
+        "Place": [*(place.replace("_", " ") for place, _ in wide), ""],
+        "Line": [*(line for _, line in wide), "Total"],
+    }
+    for option in [name for name in TITLES if name in set(means["option"])]:
+        amounts = [usds.get(option, float("nan")) for usds in wide.values()]
+        shown[TITLES[option]] = money([*amounts, sum(amount for amount in amounts if not isnan(amount))])
+    listed = table(shown, "Cost by line, USD a month, mean over the horizon", left=2)
+    return Pieces([charts.cost_by_option(means), charts.cost_over_time(answer.lines), listed])
 
 
-def yardsticks(answer: Answer) -> str:
+def yardsticks(answer: Answer) -> Pieces:
     """The API bill beside the cheapest vendor that hosts the same open weights; token lines alone."""
     words = {"asked": "API model asked for", "hosted": "The same open weights, hosted by a vendor"}
     rows = answer.yardsticks
-    shown = pd.DataFrame(
-        {
-            "Yardstick": rows["yardstick"].map(words),
-            "Offer": rows["offer"],
-            "USD a month": rows["usd_per_month"].map(usd),
-        }
-    )
-    return table(shown, "Two yardsticks for the tokens alone, without people or set-up", left=2)
+    shown = {
+        "Yardstick": [words[name] for name in rows["yardstick"]],
+        "Offer": rows["offer"],
+        "USD a month": money(rows["usd_per_month"]),
+    }
+    return Pieces([table(shown, "Two yardsticks for the tokens alone, without people or set-up", left=2)])
 
 
-def scores(answer: Answer) -> str:
+def scores(answer: Answer) -> Pieces:
     """How the score is made up: chart and table of value x weight by criterion."""
-    rows = answer.fit.dropna(subset=["value"])
-    if rows.empty:
-        return "<p>No option is allowed, so none has a score.</p>"
-    weights = rows.drop_duplicates("criterion").set_index("criterion")["weight"]
-    wide = rows.pivot_table(index="criterion", columns="option", values="value", sort=False, observed=True).loc[
-        list(CRITERIA)
-    ]
-    shown = wide.map("{:.2f}".format).rename(columns=TITLES).rename_axis(columns=None)
-    shown.insert(0, "Weight", weights.loc[list(CRITERIA)].map("{:.3f}".format))
-    shown.loc["score = sum of weight x value"] = ["", *(f"{s:.3f}" for s in (wide.mul(weights, axis=0)).sum())]
-    shown = shown.reset_index(names="Criterion")
-    return charts.figure(charts.score_by_criterion(answer.fit)) + table(
-        shown, "Value 0 to 1 on each criterion, and its weight", left=1
-    )
+    rows = [row for row in answer.fit.to_dict("records") if not isnan(row["value"])]
+    if not rows:
+        return Pieces(["<p>No option is allowed, so none has a score.</p>"])
+    value = {(row["option"], row["criterion"]): row["value"] for row in rows}
+    weight = {row["criterion"]: row["weight"] for row in rows}
+    shown: dict[str, list[Any]] = {
+        "Criterion": [*CRITERIA, "score = sum of weight x value"],
+        "Weight": [*numbers([weight[c] for c in CRITERIA], "{:.3f}"), ""],
+    }
+    for option in dict.fromkeys(row["option"] for row in rows):
+        values = [value[option, criterion] for criterion in CRITERIA]
+        score = sum(weight[c] * v for c, v in zip(CRITERIA, values, strict=True))
+        shown[TITLES[option]] = [*numbers(values, "{:.2f}"), *numbers([score], "{:.3f}")]
+    listed = table(shown, "Value 0 to 1 on each criterion, and its weight", left=1)
+    return Pieces([charts.score_by_criterion(answer.fit), listed])
 
 
-def sizing(answer: Answer) -> str:
+def sizing(answer: Answer) -> Pieces:
     """Machines and GPUs by month: chart, and what stands in the first and the last month."""
     rows = answer.sizing
     if rows.empty:
-        return "<p>No option needs a machine.</p>"
-    ends = rows.sort_values("month").groupby(["option", "place"], sort=False, observed=True)
-    edge = pd.concat([ends.head(1), ends.tail(1)]).sort_values(["option", "month"])
-    shown = pd.DataFrame(
-        {
-            "Option": edge["option"].astype(str).map(TITLES),
-            "Offer": edge["offer"],
-            "Contract": edge["contract"],
-            "Replica": edge["replica"],
-            "Throughput": edge["basis"],
-            "Month": edge["month"],
-            "Machines": edge["machines"].map("{:.0f}".format),
-            "GPUs": edge["gpus"].map("{:.0f}".format),
-            "GPUs at work": edge["busy_gpus"].map("{:.1f}".format),
-        }
-    )
-    return charts.figure(charts.gpus_over_time(rows)) + table(
-        shown, "What stands in the first and the last month", left=5
-    )
+        return Pieces(["<p>No option needs a machine.</p>"])
+    ends: dict[tuple[str, str], tuple[int, int]] = {}
+    for at, key in enumerate(zip(rows["option"], rows["place"], strict=True)):
+        ends[key] = (ends.get(key, (at, at))[0], at)
+    edge = rows.iloc[[at for pair in ends.values() for at in dict.fromkeys(pair)]]
+    shown = {
+        "Option": [TITLES[name] for name in edge["option"]],
+        "Offer": edge["offer"],
+        "Contract": edge["contract"],
+        "Replica": edge["replica"],
+        "Throughput": edge["basis"],
+        "Month": numbers(edge["month"], "{}"),
+        "Machines": numbers(edge["machines"], "{:.0f}"),
+        "GPUs": numbers(edge["gpus"], "{:.0f}"),
+        "GPUs at work": numbers(edge["busy_gpus"], "{:.1f}"),
+    }
+    listed = table(shown, "What stands in the first and the last month", left=5)
+    return Pieces([charts.gpus_over_time(rows), listed])
 
 
-def asked(answer: Answer, preset: str = "") -> str:
+def asked(answer: Answer, preset: str = "") -> Pieces:
     """The question: every field, its value and unit, those that differ from the defaults marked."""
     row, differs = answer.scenarios.iloc[0], scenario.changed(answer.scenarios)
-    shown = pd.DataFrame(
-        [
-            {
-                "Field": f.name,
-                "Value": plain(row[f.name]),
-                "Unit": f.unit,
-                "Changed": "yes" if f.name in differs else "",
-                "Meaning": f.meaning,
-            }
-            for f in scenario.FIELDS
-        ]
-    )
+    shown = {
+        "Field": [f.name for f in scenario.FIELDS],
+        "Value": [plain(row[f.name]) for f in scenario.FIELDS],
+        "Unit": [f.unit for f in scenario.FIELDS],
+        "Changed": ["yes" if f.name in differs else "" for f in scenario.FIELDS],
+        "Meaning": [f.meaning for f in scenario.FIELDS],
+    }
     story = scenario.presets().get(preset, {})
     intro = f"<p><strong>{escape(story['title'])}.</strong> {escape(story['story'])}</p>" if story else ""
-    return intro + table(shown, "The question", left=5)
-
-
-def plain(value: Any) -> str:
-    """A value of the question or of a fact, for reading."""
-    return value or "none" if isinstance(value, str) else f"{value:,.10g}"
+    return Pieces([intro + table(shown, "The question", left=5)])

@@ -1,36 +1,60 @@
 """Provenance: the facts behind an answer, each with its source, its date and its range, and how far fits are off."""
 
-import pandas as pd
+from datetime import date
+from html import escape
+from typing import Any
 
 from . import throughput
+from .behind import rests_on, rows_of, sizing
 from .evaluate import Answer
+from .facts import Facts, stale
+from .figures import Pieces
 from .kinds import measured_points
-from .panels import plain, table
+from .markup import numbers, plain, table
 
 
-def sources(answer: Answer) -> str:
+def freshness(answer: Answer, today: str = "") -> Pieces:
+    """How fresh the facts behind the answer are: the day they hold on, when they were read, what is stale, overrides.
+
+    Stale is what by `today`, the day of the clock unless given, was read longer ago than data/assumptions.csv allows.
+    """
+    facts, today = answer.facts, today or date.today().isoformat()
+    used = {fact for option in answer.names for rows in rests_on(answer, option).values() for fact in rows}
+    used |= set(sizing(answer))
+    days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in used)
+    old = facts.cached(("stale", today), lambda: stale(facts, today))
+    late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in used]
+    read = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
+    says = f"Facts in force on {facts.as_of}. This answer rests on {len(used)} of them, read {read}; "
+    listed = f" ({'; '.join(f'{name} {key}' for name, key in late)})" if late else ""
+    count = f"{len(late)} of them are" if len(late) > 1 else f"{len(late) or 'none'} of them is"
+    says += f"{count} stale by {today}{listed}."
+    own = len(facts.overrides)
+    says += f" {own} {'figure' if own == 1 else 'figures'} of your own laid over them." if own else ""
+    return Pieces([f"<p>{escape(says)}</p>"])
+
+
+def sources(answer: Answer) -> Pieces:
     """Every fact behind the answer: the offers it used and all single figures, with range, source and date."""
     facts = answer.facts
-    used = _used(answer)
     parts = [
-        table(_sourced(facts.table(name).loc[keys], name), f"Rows of {name}.csv behind this answer", left=6)
-        for name, keys in used.items()
+        table(_sourced(facts, name, keys), f"Rows of {name}.csv behind this answer", left=6)
+        for name, keys in _used(answer).items()
     ]
     figures = facts.table("assumptions")
-    shown = pd.DataFrame(
-        {
-            "Figure": figures.index,
-            "Value": figures["value"].map("{:g}".format),
-            "Low": figures["low"].map("{:g}".format),
-            "High": figures["high"].map("{:g}".format),
-            "Unit": figures["unit"],
-            "Meaning": figures["meaning"],
-            "Source": figures["source"].where(figures["source"] != "estimate", "estimate: " + figures["note"]),
-            "Read on": figures["read_on"],
-        }
-    )
+    estimates = zip(figures["source"], figures["note"], strict=True)
+    shown = {
+        "Figure": figures.index,
+        "Value": numbers(figures["value"], "{:g}"),
+        "Low": numbers(figures["low"], "{:g}"),
+        "High": numbers(figures["high"], "{:g}"),
+        "Unit": figures["unit"],
+        "Meaning": figures["meaning"],
+        "Source": [f"estimate: {note}" if source == "estimate" else source for source, note in estimates],
+        "Read on": figures["read_on"],
+    }
     overrides = table(facts.overrides, "Overrides laid over the shipped facts", left=6) if len(facts.overrides) else ""
-    return overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=8)
+    return Pieces([overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=8)])
 
 
 def _used(answer: Answer) -> dict[str, list[str]]:
@@ -52,32 +76,29 @@ def _used(answer: Answer) -> dict[str, list[str]]:
     return {name: named for name, named in keys.items() if named} | {"roles": list(answer.facts.table("roles").index)}
 
 
-def _sourced(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    dull = {"source", "read_on", "note", "effective_from", "low", "high"}
-    figures = rows.apply(
-        lambda row: "; ".join(f"{c} {plain(v)}" for c, v in row.items() if c not in dull and pd.notna(v) and v != ""),
-        axis=1,
-    )
-    return pd.DataFrame(
-        {
-            "Key": rows.index,
-            "Figures": figures,
-            "Holds from": rows["effective_from"],
-            "Source": rows["source"],
-            "Read on": rows["read_on"],
-            "Note": rows["note"],
-        }
-    )
+DULL = {"source", "read_on", "note", "effective_from", "low", "high"}
+"""Columns told in a place of their own, or not at all."""
 
 
-def small_print(answer: Answer) -> str:
+def _sourced(facts: Facts, name: str, keys: list[str]) -> dict[str, list[Any]]:
+    rows = [rows_of(facts, name)[key] for key in keys]
+
+    def figures(row: dict[str, Any]) -> str:
+        # only a value that is not a number differs from itself
+        told = ((column, value) for column, value in row.items() if column not in DULL and value == value != "")
+        return "; ".join(f"{column} {plain(value)}" for column, value in told)
+
+    titles = {"effective_from": "Holds from", "source": "Source", "read_on": "Read on", "note": "Note"}
+    told = {"Key": keys, "Figures": [figures(row) for row in rows]}
+    return told | {title: [row[column] for row in rows] for column, title in titles.items()}
+
+
+def small_print(answer: Answer) -> Pieces:
     """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
     rows = throughput.accuracy(measured_points(answer.facts)).reset_index(names="gpu")
-    shown = pd.DataFrame(
-        {
-            "GPU": rows["gpu"],
-            "Mean error": rows["mean_error"].map("{:.1%}".format),
-            "Points": rows["points"].map("{:.0f}".format),
-        }
-    )
-    return table(shown, "Fitted throughput against measured points held out one at a time", left=1)
+    shown = {
+        "GPU": rows["gpu"],
+        "Mean error": numbers(rows["mean_error"], "{:.1%}"),
+        "Points": numbers(rows["points"], "{:.0f}"),
+    }
+    return Pieces([table(shown, "Fitted throughput against measured points held out one at a time", left=1)])

@@ -16,8 +16,9 @@ import pandas as pd
 import papermill
 from nbconvert import HTMLExporter
 
-from . import charts, panels, scenario
+from . import figures, panels, scenario
 from .evaluate import Answer
+from .markup import usd
 from .paths import NOTEBOOKS
 from .unlock import single_changes
 
@@ -78,7 +79,7 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
 
 def _engine() -> dict[str, str]:
     """The warm engine where processes can fork and the fork can draw, papermill's own elsewhere."""
-    if not hasattr(os, "fork") or charts.DRAWN.is_set():
+    if not hasattr(os, "fork") or figures.DRAWN.is_set():
         return {}
     from . import warm
 
@@ -134,11 +135,12 @@ def _plain(value: Any) -> Any:
 
 def summary(answer: Answer) -> str:
     """What a terminal shows: the recommendation, and a line per option with its cost or the rule that struck it out."""
-    first = unescape(re.sub(r"<[^>]+>", "", panels.bottom_line(answer).replace("</p>", "\n").replace("<li>", "\n- ")))
+    first = panels.bottom_line(answer).words.replace("</p>", "\n").replace("<li>", "\n- ")
+    first = unescape(re.sub(r"<[^>]+>", "", first))
     lines = [line.strip() for line in first.strip().splitlines()] + [""]
     struck = answer.verdicts[answer.verdicts["verdict"] == "blocked"].drop_duplicates("option").set_index("option")
-    for row in answer.options.assign(title=panels.titles(answer)).sort_values(["rank", "npv_usd"]).to_dict("records"):
-        said = f"{panels.usd(row['usd_per_month'])} a month, score {row['score']:.2f}, {row['verdict']}"
+    for row in panels.best_first(answer):
+        said = f"{usd(row['usd_per_month'])} a month, score {row['score']:.2f}, {row['verdict']}"
         if row["verdict"] == "blocked":
             said = f"struck out by {struck.at[row['option'], 'rule']}: {row['because']}"
         lines.append(f"  {row['title']}: {said}")

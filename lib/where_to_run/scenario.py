@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any, Literal
@@ -40,6 +41,7 @@ class Field:
     """One input of data/question.yaml: what it means, in which unit, what is allowed, and how a person sets it."""
 
     name: str
+    label: str
     unit: str
     group: str
     meaning: str
@@ -204,7 +206,8 @@ def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -
         row = int(np.argmax(bad))
         kind = "a whole number " if f.kind == "whole" else ""
         got = column.astype(object).iloc[row]
-        raise ScenarioError(f"{f.name}: got {got!r} in row {row}; allowed: {kind}{f.allowed}. {f.meaning}")
+        where = f" in row {row}" if len(column) > 1 else ""
+        raise ScenarioError(f"{f.name}: got {got!r}{where}; allowed: {kind}{f.allowed}. {f.meaning}")
     return numbers.astype(np.int64) if f.kind == "whole" else numbers
 
 
@@ -271,5 +274,11 @@ def notices(row: pd.Series) -> list[str]:
 
 def changed(rows: pd.DataFrame, preset: str = "") -> dict[str, Any]:
     """Fields in which a one-row frame differs from a preset (or from the defaults), with the row's values."""
-    base = grid(preset)
-    return {name: rows[name].iloc[0] for name in BY_NAME if rows[name].iloc[0] != base[name].iloc[0]}
+    row, base = rows.iloc[0].to_dict(), _told(preset)
+    return {name: row[name] for name in BY_NAME if row[name] != base[name]}
+
+
+@lru_cache(maxsize=32)
+def _told(preset: str) -> dict[str, Any]:
+    """The row of a preset."""
+    return dict(grid(preset).iloc[0])

@@ -19,7 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from papermill.engines import Engine, papermill_engines
 from traitlets import Type
 
-from . import charts
+from . import figures
 
 NAME = "warm"
 Output = dict[str, Any]
@@ -127,7 +127,7 @@ class WarmEngine(Engine):  # type: ignore[misc]
 
         Refuses to fork a process that has drawn a chart: its fork would wait for ever for threads it does not have.
         """
-        if charts.DRAWN.is_set():
+        if figures.DRAWN.is_set():
             raise RuntimeError("this process has drawn a chart; run the notebook with papermill's own engine")
         cells = [(i, cell.source) for i, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
         read, write = os.pipe()
