@@ -4,14 +4,18 @@ BIN := .venv/bin
 READY := .venv/.ready
 PRESET ?=
 PARAMS ?=
+PORT ?= 8866
 
-.PHONY: report lab test check bench format parameters picture lock clean
+.PHONY: report app lab test check bench format parameters picture lock clean
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
 
+app: $(READY)  ## serve the workbook to browsers: make app PORT=8867
+	$(BIN)/where-to-run app --port $(PORT)
+
 lab: $(READY)  ## explore in JupyterLab
-	$(BIN)/jupyter lab notebooks/1_decide.ipynb
+	$(BIN)/where-to-run lab notebooks/1_decide.ipynb
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest

@@ -21,7 +21,7 @@ FLOORS = [
     ["units", "paths"],
     ["scenario", "facts"],
     ["demand", "serving", "throughput", "finance", "rules", "people", "fit", "routings"],
-    ["curves", "kinds"],
+    ["curves", "kinds", "sharing", "controls"],
     ["audit", "replicas", "staffing"],
     ["bills", "bursts"],
     ["vendor_api", "rented_gpus", "own_gpus"],
@@ -34,12 +34,16 @@ FLOORS = [
     ["evaluate"],
     ["parts"],
     ["unlock", "breakeven", "frontier", "hybrid"],
+    ["figures", "markup"],
+    ["behind", "bundle"],
     ["charts"],
     ["panels", "maps", "hybrid_charts"],
     ["provenance", "crossings", "mixing"],
-    ["workbook", "warm"],
-    ["report"],
-    ["cli"],
+    ["pages", "board", "warm", "kernels"],
+    ["report", "example", "visit"],
+    ["takeaway", "serve"],
+    ["workbook", "cli"],
+    ["__main__"],
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # the one step within a floor of the plan
@@ -129,7 +133,7 @@ def test_environment_yml_installs_the_lock_and_the_python_pyproject_asks_for():
 
 def test_every_package_that_is_imported_is_declared():
     names = {"yaml": "pyyaml", "vl_convert": "vl-convert-python", "IPython": "ipython"}
-    known = {r.name.lower() for r in declared()} | {"packaging", "where-to-run", "toy"}
+    known = {r.name.lower() for r in declared()} | {"packaging", "where-to-run", "toy", "served", "browser"}
     for path in [*LIB.glob("*.py"), *(PROJECT / "tests").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             tops = [a.name for a in node.names] if isinstance(node, ast.Import) else []

@@ -1,14 +1,17 @@
-"""The command line: where-to-run report | check-data."""
+"""The command line: where-to-run report | app | lab | check-data."""
 
 import argparse
 import datetime
+import getpass
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import evaluate, facts, scenario
 from .facts import FactsError
-from .paths import REPORTS
+from .paths import NOTEBOOKS, REPORTS
 from .scenario import ScenarioError
 
 REFUSED = 2
@@ -45,10 +48,32 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/NAME)")
     report.set_defaults(run=_report)
+    _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
     check.add_argument("--today", default=datetime.date.today().isoformat(), help="day to count ages from")
     check.set_defaults(run=_check_data)
     return parser
+
+
+def _add_servers(commands: Any) -> None:
+    """Add the commands that serve the workbook until Ctrl-C."""
+    app = commands.add_parser("app", help="serve the workbook to browsers: no code is shown and none can be run")
+    app.add_argument("--port", type=int, default=8866, help="port of this machine to listen to (default: 8866)")
+    app.add_argument("--base-url", default="/", metavar="/PATH/", help="path the app has behind a reverse proxy")
+    app.add_argument("--kernels", type=int, default=8, metavar="N", help="visitors at once (default: 8)")
+    secret = app.add_mutually_exclusive_group()
+    secret.add_argument("--token", default="", help="what visitors must know (or in $WHERE_TO_RUN_TOKEN)")
+    secret.add_argument(
+        "--password", action="store_true", help="ask for the token here, so that no list of processes has it"
+    )
+    app.add_argument("--no-browser", action="store_false", dest="browser", help="open no browser")
+    app.set_defaults(run=_app)
+    lab = commands.add_parser("lab", help="open a notebook in JupyterLab")
+    lab.add_argument("notebook", nargs="?", type=Path, default=NOTEBOOKS / "1_decide.ipynb", help="notebook to open")
+    lab.add_argument("--port", type=int, default=8888, help="port of this machine to listen to (default: 8888)")
+    lab.add_argument("--token", help="token to open it with (default: one is made up)")
+    lab.add_argument("--no-browser", action="store_false", dest="browser", help="open no browser")
+    lab.set_defaults(run=_lab)
 
 
 def _settings(texts: list[str]) -> dict[str, Any]:
@@ -76,6 +101,46 @@ def _report(options: argparse.Namespace) -> int:
     report.make(answer, parameters, folder)
     print(report.summary(answer))
     print(f"\n{folder / 'report.html'}")
+    return 0
+
+
+def _app(options: argparse.Namespace) -> int:
+    from . import serve
+
+    token = options.token or os.environ.get("WHERE_TO_RUN_TOKEN", "")
+    if options.password:
+        token = getpass.getpass("Password for visitors: ")
+        if not token:
+            print("where-to-run: an empty password would let everybody in", file=sys.stderr)
+            return REFUSED
+    return _served(
+        lambda: serve.app(
+            serve.Service(
+                port=options.port,
+                base_url=options.base_url,
+                token=token,
+                browser=options.browser,
+                seats=options.kernels,
+            )
+        )
+    )
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from . import serve
+
+    return _served(lambda: serve.lab(options.notebook, options.port, options.browser, options.token))
+
+
+def _served(run: Callable[[], None]) -> int:
+    """0 once a server has stopped, 2 where it could not start."""
+    from .serve import ServeError
+
+    try:
+        run()
+    except ServeError as error:
+        print(f"where-to-run: {error}", file=sys.stderr)
+        return REFUSED
     return 0
 
 

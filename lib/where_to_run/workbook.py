@@ -1,104 +1,262 @@
-"""The workbook: sliders made from the question, and panels that follow them."""
+"""The workbook: one scenario, the answer to it, and the board and panels that follow when a visitor changes it."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import Any
 
-import ipywidgets as widgets
-import numpy as np
 import pandas as pd
-from IPython.display import HTML, display
+from IPython.display import display
 
-from . import panels, scenario
+from . import controls, panels, scenario, sharing, takeaway
+from .board import Board, Slot
 from .evaluate import Answer, evaluate
-from .facts import Facts
-from .scenario import Field
+from .facts import Facts, FactsError
+from .figures import Figure, Pieces
+from .pages import PAGES
+from .scenario import ScenarioError
 
 log = logging.getLogger(__name__)
-WIDE_READOUTS = ".widget-readout { min-width: 21em; max-width: none; text-align: left; }"
-"""A slider's words beside its number would be cut off at the usual width."""
 
-STEPS_A_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-"""Where a slider on a log scale stops: round figures, about evenly apart."""
+QUICK = 0.05
+"""A panel that took longer the last time is drawn beside the conversation, so that sliders stay at hand [second]."""
 
+SORRY = "This could not be worked out; the last answer stands. What went wrong is written to the log."
 
-def short(amount: float) -> str:
-    """A number for a slider: 3 M, 1.5 k, 0.25."""
-    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(amount) >= size:
-            return f"{amount / size:.4g}{letter}"
-    return f"{amount:.4g}"
-
-
-def stops(field: Field, value: float) -> list[tuple[str, float]]:
-    """Positions of a slider with their labels: round figures over its range, and the value itself.
-
-    A slider on a fixed grid would move a value that lies off the grid without being asked, so the value is a stop.
-    """
-    low, high = field.slider or (field.low, field.high)
-    if field.log:
-        decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-        figures = [step * 10.0**d for d in decades for step in STEPS_A_DECADE]
-    else:
-        first = np.ceil(low / field.step) * field.step
-        figures = [low, *np.round(np.arange(first, high + field.step / 2, field.step), 10)]
-    inside = sorted({float(f) for f in figures if low <= f <= high} | {float(value)})
-    words = field.words or {}
-    return [(short(f) + (f" ({words[f]})" if f in words else ""), f) for f in inside]
-
-
-def control(field: Field, value: Any) -> widgets.SelectionSlider:
-    """A slider for a number of the question: unit in its label, meaning in its tooltip, arrows move it a stop."""
-    return widgets.SelectionSlider(
-        options=stops(field, float(value)),
-        value=float(value),
-        description=f"{field.name} [{field.unit}]",
-        tooltip=field.meaning,
-        continuous_update=False,
-        style={"description_width": "22em"},
-        layout={"width": "min(68em, 98%)"},
-    )
+Panel = Callable[[Answer], Pieces]
 
 
 class Workbook:
-    """One scenario, its sliders and the panels shown so far; every panel is drawn again when a slider moves.
+    """One scenario and what is shown of it. Panels that are not quick are drawn in a thread of their own, newest first.
 
-    Panels are plain HTML, so a notebook run headless keeps them as static pictures and tables.
+    `rows` is a frame of one scenario, `preset` the story it starts from, `files` the parameters that name files of
+    facts.
     """
 
-    def __init__(self, rows: pd.DataFrame, facts: Facts) -> None:
-        self.rows, self.facts = rows, facts
-        self.answer = evaluate(rows, facts)
-        self._shown: list[tuple[Callable[[Answer], str], Any]] = []
-        self._status = widgets.HTML()
-        self._controls: dict[str, widgets.SelectionSlider] = {}
+    def __init__(
+        self, rows: pd.DataFrame, facts: Facts, preset: str = "", files: Mapping[str, str] | None = None
+    ) -> None:
+        self.facts, self.preset, self.files = facts, preset, dict(files or {})
+        self._message, self._busy, self._rev, self._ack = "", "", 0, 0
+        self._shown: dict[str, Panel] = {}
+        self._slots: dict[str, Slot] = {}
+        self._seconds: dict[str, float] = {}
+        self._pending: list[str] = []
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
+        self.board: Board | None = None
+        self._ask(rows, preset)
 
-    def controls(self) -> widgets.VBox:
-        """Sliders for volume, spikiness, budget and skills."""
-        headline = [f for f in scenario.FIELDS if f.group in ("Headline", "Skills")]
-        self._controls = {f.name: control(f, self.rows[f.name].iloc[0]) for f in headline}
-        for slider in self._controls.values():
-            slider.observe(self._moved, names="value")
-        style = widgets.HTML(f"<style>{panels.STYLE}{WIDE_READOUTS}</style>")
-        return widgets.VBox([style, *self._controls.values(), self._status])
+    def controls(self) -> Board:
+        """The controls with the bottom line; the panels shown in later cells follow them."""
+        return self._board({})
 
-    def show(self, panel: Callable[[Answer], str]) -> None:
-        """Show a panel here, and keep it in step with the sliders."""
-        handle = display(HTML(panel(self.answer)), display_id=True)
-        self._shown.append((panel, handle))
+    def app(self) -> Board:
+        """Everything on one board: controls, bottom line, a tab for each page."""
+        first = next(iter(PAGES))
+        self._open(first)
+        return self._board(PAGES)
 
-    def _moved(self, _: Any) -> None:
-        """Answer what the sliders now ask; an error is told in words and leaves the last answer standing."""
+    def visited(self, query: str) -> None:
+        """Take the scenario of a link; one that cannot be answered is told in words, and the answer stays as it is."""
         try:
-            changes = {name: slider.value for name, slider in self._controls.items()}
-            rows = scenario.check(self.rows.assign(**changes))
-            answer = evaluate(rows, self.facts)
-            drawn = [(handle, HTML(panel(answer))) for panel, handle in self._shown]
-        except Exception as error:
-            log.exception("the workbook could not answer %s", self.rows.to_dict("records"))
-            self._status.value = f"<p role='alert'>{escape(str(error))}</p>"
-            return
-        self.rows, self.answer, self._status.value = rows, answer, ""
-        for handle, picture in drawn:
-            handle.update(picture)
+            if query:
+                self._ask(*sharing.from_query(query))
+        except (ScenarioError, FactsError) as error:
+            self._message = f"The link could not be followed. {error}"
+        if self.board is not None:
+            self._put({name: self._drawn(name, panel) for name, panel in self._shown.items()})
+
+    def show(self, panel: Panel) -> None:
+        """Show a panel here, and keep it in step with the controls."""
+        name = f"panel {len(self._slots)}"
+        pieces = self._drawn(name, panel)
+        self._shown[name] = panel
+        self._slots[name] = Slot(pieces._repr_html_(), content=self._content(panel, pieces))
+        display(self._slots[name])
+
+    def _board(self, pages: Mapping[str, Any]) -> Board:
+        tabs = [
+            {"name": name, "sections": [{"name": s.name, "title": s.title, "note": s.note} for s in sections]}
+            for name, sections in pages.items()
+        ]
+        drawn = {name: sent(self._drawn(name, panel)) for name, panel in self._shown.items()}
+        self.board = Board(
+            question={
+                "fields": controls.controls(self.facts),
+                "presets": [{"name": "", "title": "The default scenario", "story": ""}]
+                + [{"name": name, **{k: s[k] for k in ("title", "story")}} for name, s in scenario.presets().items()],
+                "tabs": tabs,
+                "files": [{"name": name, "title": title} for name, title in takeaway.TITLES.items()],
+                "longest": sharing.LONGEST,
+            },
+            state=self._state(),
+            panels={"complete": True, "parts": drawn},
+        )
+        self.board.on_msg(self._heard)
+        return self.board
+
+    def _open(self, page: str) -> None:
+        """Turn to a page: its panels are the ones shown."""
+        self._shown = {section.name: section.panel for section in PAGES[page]}
+
+    def _ask(self, rows: pd.DataFrame, preset: str) -> None:
+        """Answer a scenario, or leave the last answer standing and raise."""
+        answer = evaluate(rows, self.facts)
+        self.rows, self.preset, self.answer = rows, preset, answer
+        self._rev += 1
+        self._kept: dict[str, Pieces] = {}
+        self._changes = scenario.changed(rows, preset)
+        self._bottom_line = panels.bottom_line(answer)._repr_html_()
+
+    def _heard(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
+        """What the visitor does in the page; an error is told in words and leaves the last answer standing."""
+        self._ack, self._message = int(message.get("id", 0)), ""
+        try:
+            self._do(message)
+        except (ScenarioError, FactsError) as error:
+            self._message = str(error)
+        except Exception:
+            log.exception("the workbook could not answer %s", message)
+            self._message = SORRY
+        self._tell()
+
+    def _do(self, message: Mapping[str, Any]) -> None:
+        match message["type"]:
+            case "move":
+                self._ask(*sharing.one(self.preset, self._changes | dict(message["values"])))
+            case "preset":
+                self._ask(*sharing.one(message["name"], {}))
+            case "reset":
+                self._ask(*sharing.one(self.preset, {}))
+            case "tab" if message["name"] in PAGES:
+                self._open(message["name"])
+            case "load":
+                self._ask(*sharing.from_yaml(takeaway.text(message["name"], message["text"])))
+            case "download" if message["name"] in takeaway.TITLES:
+                self._hand(message["name"])
+            case "hello":
+                if message.get("tab") in PAGES:
+                    self._open(message["tab"])
+
+    def _tell(self) -> None:
+        """Send the state with every panel that is quick to draw, and have the others drawn aside."""
+        slow = [name for name in self._shown if name not in self._kept and self._seconds.get(name, QUICK) >= QUICK]
+        self._pending = slow
+        self._put({name: self._drawn(name, panel) for name, panel in self._shown.items() if name not in slow})
+        for name in slow:
+            self._aside.submit(
+                self._draw_aside, asyncio.get_running_loop(), self._rev, name, self._shown[name], self.answer
+            )
+
+    def _draw_aside(self, loop: asyncio.AbstractEventLoop, rev: int, name: str, panel: Panel, answer: Answer) -> None:
+        """Draw a panel in the thread, unless something newer is asked by now."""
+        if rev == self._rev and name in self._pending:
+            pieces, seconds = timed(panel, answer)
+            loop.call_soon_threadsafe(self._take, rev, name, pieces, seconds)
+
+    def _take(self, rev: int, name: str, pieces: Pieces, seconds: float) -> None:
+        """Show a panel that was drawn aside, if it is still what is asked."""
+        self._seconds[name] = seconds
+        if rev == self._rev:
+            self._kept[name] = pieces
+            if name in self._pending:
+                self._pending.remove(name)
+                self._put({name: pieces})
+
+    def _drawn(self, name: str, panel: Panel) -> Pieces:
+        """A panel of the answer, drawn once."""
+        if name not in self._kept:
+            self._kept[name], self._seconds[name] = timed(panel, self.answer)
+        return self._kept[name]
+
+    def _put(self, drawn: Mapping[str, Pieces]) -> None:
+        """Send panels and the state to the page, in a message for each widget."""
+        for name, slot in self._slots.items():
+            if name in drawn:
+                slot.content = self._content(self._shown[name], drawn[name])
+            elif name in self._pending:
+                slot.content = {**slot.content, "pending": True}
+        if self.board is not None:
+            parts = {name: sent(pieces) for name, pieces in drawn.items() if name not in self._slots}
+            with self.board.hold_sync():
+                self.board.panels = {"complete": len(parts) == len(self._shown), "parts": parts}
+                self.board.state = self._state()
+
+    def _content(self, panel: Panel, pieces: Pieces) -> dict[str, Any]:
+        return {"name": panel.__name__, "rev": self._rev, "pending": False, "pieces": sent(pieces)}
+
+    def _state(self) -> dict[str, Any]:
+        """What the page needs to know beside the panels."""
+        row = self.rows.iloc[0].to_dict()
+        return {
+            "rev": self._rev,
+            "ack": self._ack,
+            "values": controls.values(row),
+            "preset": self.preset,
+            "changed": told(self._changes),
+            "bottom_line": self._bottom_line,
+            "message": self._message,
+            "busy": self._busy,
+            "pending": list(self._pending),
+            "query": sharing.query(self._changes, self.preset),
+        }
+
+    def _hand(self, name: str) -> None:
+        """Make a file in the thread and give it to the visitor."""
+        loop, asked = asyncio.get_running_loop(), (self.answer, self.preset, self.files)
+        self._busy = f"Making the file: {takeaway.TITLES[name]}"
+
+        def make() -> None:
+            try:
+                made, words = takeaway.make(name, *asked), ""
+            except Exception:
+                log.exception("could not make %s", name)
+                made, words = None, f"The file could not be made: {takeaway.TITLES[name]}. The log says why."
+            loop.call_soon_threadsafe(self._handed, made, words)
+
+        self._aside.submit(make)
+
+    def _handed(self, made: tuple[str, str, bytes] | None, words: str) -> None:
+        self._busy, self._message = "", words
+        if self.board is not None:
+            if made:
+                self.board.hand(*made)
+            self.board.state = self._state()
+
+
+def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:
+    """A panel of an answer and the time it took [second]; an error becomes words in its place, and goes to the log."""
+    start = time.perf_counter()
+    try:
+        pieces = panel(answer)
+    except Exception:
+        log.exception("a panel could not be drawn for %s", answer.scenarios.to_dict("records"))
+        pieces = Pieces([f"<p role='alert'>{SORRY}</p>"])
+    return pieces, time.perf_counter() - start
+
+
+def told(changes: Mapping[str, Any]) -> str:
+    """What differs from the preset, in words."""
+    fields = [(scenario.BY_NAME[name], value) for name, value in changes.items()]
+    words = "; ".join(escape(f"{field.label} {controls.readout(field, value)}") for field, value in fields)
+    return f"<p>Changed: {words}.</p>" if words else "<p>Nothing is changed.</p>"
+
+
+def sent(pieces: Pieces) -> list[dict[str, Any]]:
+    """Pieces as the page takes them."""
+    return [
+        {"spec": piece.spec, "data": piece.data} if isinstance(piece, Figure) else {"html": piece} for piece in pieces
+    ]
+
+
+def link_query() -> str:
+    """The query of the page's address in Voila, "" elsewhere. A warm kernel waits here for its visitor."""
+    if "VOILA_BASE_URL" not in os.environ:
+        return ""
+    from voila.utils import get_query_string
+
+    return get_query_string() or ""

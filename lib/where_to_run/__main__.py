@@ -1,0 +1,7 @@
+"""`python -m where_to_run` is the command line."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

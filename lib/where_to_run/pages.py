@@ -1,0 +1,73 @@
+"""Pages: which panels stand on which page of the app, under which heading."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import crossings, mixing, panels, provenance
+from .evaluate import Answer
+from .figures import Pieces
+
+
+class Section(NamedTuple):
+    """A panel under its heading, with a note below it."""
+
+    name: str
+    title: str
+    panel: Callable[[Answer], Pieces]
+    note: str = ""
+
+
+PAGES: dict[str, tuple[Section, ...]] = {
+    "Decide": (
+        Section("options", "The options", panels.options_table),
+        Section(
+            "costs",
+            "What it costs",
+            panels.costs,
+            "Every figure is a sum of lines. Own servers are bought whole and sold at the end of the horizon.",
+        ),
+        Section(
+            "scores",
+            "How the score is made up",
+            panels.scores,
+            "Values from 0 to 1 on scales fixed beforehand, weighted by the order of your priorities.",
+        ),
+        Section(
+            "ruled_out",
+            "What is ruled out, and why",
+            panels.ruled_out,
+            "Rules come first, costs second, scores last. This is not legal advice.",
+        ),
+        Section(
+            "sizing",
+            "How large it is",
+            panels.sizing,
+            "Machines are whole, sized for the busiest hours with headroom and a spare. Utilisation follows.",
+        ),
+        Section("yardsticks", "Two yardsticks", panels.yardsticks),
+    ),
+    "Break-even": (
+        Section("map", "Who costs least over volume and spikiness", crossings.decision_map),
+        Section("along_volume", "Along the volume", crossings.along("requests_per_month")),
+        Section("along_spikiness", "Along the spikiness", crossings.along("spikiness")),
+        Section("what_would_it_take", "What would have to change", crossings.what_would_it_take),
+    ),
+    "Hybrid": (
+        Section("routes", "Which place serves which stream", mixing.routes),
+        Section(
+            "load_duration",
+            "Which part of the load is base, and which is burst",
+            mixing.load_duration,
+            "The hours stand in order, the busiest first, so an area is a number of requests.",
+        ),
+        Section("cost_against_capacity", "How large the base should be", mixing.cost_against_capacity),
+        Section("price_of_mixing", "What mixing costs and saves", mixing.price_of_mixing),
+        Section("best_mix", "Is there a better mix?", mixing.best_mix),
+    ),
+    "Sources": (
+        Section("freshness", "How fresh the facts are", provenance.freshness),
+        Section("asked", "The question", panels.asked),
+        Section("sources", "Where these numbers come from", provenance.sources),
+        Section("small_print", "Small print", provenance.small_print),
+    ),
+}

@@ -1,0 +1,82 @@
+// Figures: a Vega view for each chart, kept alive; where only the data changed, only the data is swapped.
+
+const DARK = {
+  "#444444": "#b0b0b0", black: "#e8e8e8", "#222222": "#dddddd", "#555555": "#b8b8b8", white: "#16191d", "#dddddd": "#4a4f55", "#DDDDDD": "#4a4f55",
+};
+const INK = { light: "#1a1a1a", dark: "#e8e8e8" };
+const NARROW = 560;
+const WIDEST = 780;
+
+/** Rows of a dataset that came as columns. */
+function rowsOf(columns, dark) {
+  const names = Object.keys(columns);
+  const number = names.length ? columns[names[0]].length : 0;
+  const rows = new Array(number);
+  for (let at = 0; at < number; at++) {
+    const row = {};
+    for (const name of names) row[name] = columns[name][at];
+    if (dark && row.colour in DARK) row.colour = DARK[row.colour];
+    rows[at] = row;
+  }
+  return rows;
+}
+
+/** A specification as wide as there is room, with the colours of the theme. */
+function dressed(spec, room, dark) {
+  const text = JSON.stringify(spec);
+  const full = JSON.parse(dark ? text.replace(/"(black|white|#222222|#444444|#555555|#dddddd|#DDDDDD)"/g, (_, c) => `"${DARK[c]}"`) : text);
+  const ink = dark ? INK.dark : INK.light;
+  const line = dark ? "#3a3f45" : "#dddddd";
+  const given = full.config || {};
+  full.background = null;
+  full.config = {
+    ...given,
+    font: "system-ui, sans-serif",
+    view: { stroke: line, ...given.view },
+    axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, ...given.axis },
+    legend: { labelColor: ink, titleColor: ink, labelLimit: 260, ...(room < NARROW ? { orient: "bottom", columns: 2 } : {}), ...given.legend },
+    text: { color: ink, ...given.text },
+  };
+  if (!(full.usermeta && full.usermeta.fixed)) {
+    full.width = Math.max(260, Math.min(room, WIDEST));
+    full.autosize = { type: "fit-x", contains: "padding" };
+  }
+  return full;
+}
+
+/** One chart on the page. */
+class LiveFigure {
+  constructor() {
+    this.host = document.createElement("figure");
+    this.host.setAttribute("role", "img");
+    this.view = null;
+    this.spec = "";
+  }
+
+  /** Show a piece; resolves when it is painted. */
+  async show(piece, dark) {
+    this.piece = piece;
+    const room = this.host.parentElement ? this.host.parentElement.clientWidth : WIDEST;
+    const spec = JSON.stringify(piece.spec) + dark + (room < NARROW ? room : Math.min(room, WIDEST));
+    this.host.setAttribute("aria-label", piece.spec.description || "Chart");
+    if (this.view && spec === this.spec) {
+      for (const [name, columns] of Object.entries(piece.data)) this.view.data(name, rowsOf(columns, dark));
+      await this.view.runAsync();
+      return;
+    }
+    const full = dressed(piece.spec, room, dark);
+    full.datasets = Object.fromEntries(Object.entries(piece.data).map(([name, columns]) => [name, rowsOf(columns, dark)]));
+    const place = document.createElement("div");
+    const { view } = await vegaEmbed(place, full, { actions: false, renderer: "canvas", tooltip: { theme: dark ? "dark" : "light" } });
+    if (this.view) this.view.finalize();
+    this.host.replaceChildren(place);
+    this.host.wtrView = this.view = view;
+    this.spec = spec;
+  }
+
+  /** Let go of the view. */
+  end() {
+    if (this.view) this.view.finalize();
+    this.view = null;
+  }
+}

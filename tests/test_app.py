@@ -1,0 +1,492 @@
+"""The app as visitors meet it: Voila, a browser that reaches nothing else, and what the page shows against `evaluate`."""
+
+import csv
+import io
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+from axe_playwright_python.base import AXE_SCRIPT
+
+import browser
+import served
+from browser import HEADLINE, check_answer, check_figures, spoken, truth, visitor, without_blanks
+from where_to_run import controls, crossings, facts, mixing, panels, report, scenario, sharing
+from where_to_run.pages import PAGES
+from where_to_run.paths import NOTEBOOKS
+
+SCRIPT = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
+FILES = ["Report (HTML)", "Answer (JSON)", "Lines (CSV)", "Scenario (YAML)"]
+WRONG_FILES = {
+    "garbage": (bytes(range(256)) * 9, "is not YAML"),
+    "picture.png": (b"\x89PNG\r\n\x1a\n" + bytes(200), "is not YAML"),
+    "bomb.yaml": (
+        b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (c, c, c - 1, c - 1) for c in range(98, 122)),
+        "YAML",
+    ),
+    "deep.yaml": (b"[" * 9000, "is not YAML"),
+    "large.yaml": (b"# " + b"x" * 30_000, "larger than a scenario file"),
+    "list.yaml": (b"- spikiness\n- 8\n", "holds no scenario"),
+    "unknown.yaml": (f"fields:\n  '{SCRIPT}': 1\n".encode(), "no field"),
+    "text.yaml": (f"fields:\n  spikiness: '{SCRIPT}'\n".encode(), "not a number"),
+    f"{SCRIPT.replace('/', '')}.yaml": (b"x" * 30_000, "<img src=x"),
+}
+BAD_QUERIES = {
+    "nonsense=1": "no field 'nonsense'",
+    "spikiness=999": "allowed: 1.05 to 20",
+    "requests_per_month=many": "not a number",
+    "spikiness=2&spikiness=3": "more than once",
+    "preset=castle": "no preset 'castle'",
+    "regimes=" + "x" * 30_000: "are no scenario",
+}
+FOCUSED = """() => {
+  const it = document.activeElement, style = getComputedStyle(it), box = it.getBoundingClientRect();
+  return { body: it === document.body, id: it.id, text: it.textContent.trim().slice(0, 60), role: it.getAttribute("role"),
+    tag: it.tagName.toLowerCase(), seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1,
+    inside: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight };
+}"""
+AXE = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
+  .filter((one) => ["serious", "critical"].includes(one.impact))
+  .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((n) => n.target + " " + n.failureSummary).join(" | ")}`)"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("app")
+    with served.app(folder, seats=40, warm=1, fill_delay_s=0.5, closed_s=10, cull_every_s=5) as server:
+        yield server
+
+
+@pytest.fixture
+def guest(chromium, house):
+    """A visitor with a fresh browser; at its end nothing was asked elsewhere and nothing went wrong."""
+    with visitor(chromium, house.root) as one:
+        yield one
+
+
+def names(number: int = 0) -> list[str]:
+    return [f.name for f in scenario.FIELDS][number:]
+
+
+def test_every_headline_slider_moved_by_mouse_gives_the_answer_of_evaluate(guest):
+    guest.open()
+    check_answer(guest, truth(scenario.grid()))
+    told = guest.bottom_line()
+    for name, share in zip(HEADLINE, (0.75, 0.9, 0.1, 0.8), strict=True):
+        with guest.moving():
+            guest.drag(name, share)
+        rows, _ = guest.asked()
+        assert rows[name].iloc[0] == guest.stop(name) != scenario.BY_NAME[name].default
+        check_answer(guest, truth(rows))
+        check_figures(guest, "costs", panels.costs(truth(rows)))
+    assert guest.bottom_line() != told
+
+
+def test_every_headline_slider_moved_by_keyboard_gives_the_answer_of_evaluate(guest):
+    guest.open()
+    for name in HEADLINE:
+        stops = controls.stops(scenario.BY_NAME[name])
+        start = stops.index(scenario.BY_NAME[name].default)
+        keys = {"ArrowRight": stops[start + 1], "End": stops[-1], "ArrowLeft": stops[-2], "Home": stops[0]}
+        for key, value in keys.items():
+            with guest.moving():
+                guest.slider(name).press(key)
+            assert guest.asked()[0][name].iloc[0] == value == guest.stop(name)
+            said = guest.slider(name).get_attribute("aria-valuetext")
+            assert said.startswith(controls.readout(scenario.BY_NAME[name], value))
+        check_answer(guest, truth(guest.asked()[0]))
+
+
+def test_a_burst_of_key_presses_ends_at_the_last_value_and_an_even_newer_one_wins(guest):
+    guest.open()
+    with guest.moving():
+        for _ in range(25):
+            guest.page.keyboard.press("ArrowRight") if _ else guest.slider("spikiness").press("ArrowRight")
+    assert guest.asked()[0]["spikiness"].iloc[0] == pytest.approx(5 + 25 * 0.25)
+    check_answer(guest, truth(scenario.grid(spikiness=11.25)))
+
+
+def test_every_control_that_is_no_slider_sets_its_field(guest):
+    page = guest.open().page
+    for group in page.locator("details.wtr-group:not([open]) > summary").all():
+        group.click()
+    for name, value in {"latency": "interactive", "control": "region", "customisation": "fine_tuning"}.items():
+        with guest.moving():
+            page.select_option(f"select#wtr-{name}", value)
+    for name, key in (("regimes", "gdpr"), ("regimes", "hipaa"), ("evidence", "baa")):
+        with guest.moving():
+            page.locator(f"#wtr-{name} input[value={key}]").check()
+    with guest.moving():
+        page.get_by_role("button", name="Move control up").click()
+    rows, _ = guest.asked()
+    assert rows.iloc[0].loc[["latency", "control", "customisation", "regimes", "evidence"]].tolist() == [
+        "interactive",
+        "region",
+        "fine_tuning",
+        "gdpr,hipaa",
+        "baa",
+    ]
+    assert rows["priorities"].iloc[0].startswith("control,cost")
+    check_answer(guest, truth(rows))
+    assert "Change to the model fine_tuning" in page.locator("#wtr-changed").inner_text()
+    assert page.evaluate("document.activeElement.textContent") == "↑"
+
+
+def test_presets_and_reset_give_their_scenarios(guest):
+    page = guest.open().page
+    for name, story in scenario.presets().items():
+        with guest.moving():
+            page.select_option("#wtr-preset", name)
+        check_answer(guest, truth(scenario.grid(name)))
+        assert guest.page.url.endswith(f"?preset={name}") and story["story"][:40] in page.inner_text(".wtr-story")
+        assert "Nothing is changed" in page.inner_text("#wtr-changed")
+    with guest.moving():
+        guest.slider("spikiness").press("End")
+    assert "Spikiness 20" in page.inner_text("#wtr-changed") and "spikiness=20" in page.url
+    with guest.moving():
+        page.get_by_role("button", name="Reset").click()
+    assert guest.asked()[1] == name and "spikiness" not in page.url
+    check_answer(guest, truth(scenario.grid(name)))
+    with guest.moving():
+        page.select_option("#wtr-preset", "")
+    assert "?" not in page.url
+    check_answer(guest, truth(scenario.grid()))
+
+
+def test_the_link_opens_the_same_scenario_for_somebody_else(guest, chromium, house):
+    page = guest.open("?preset=hospital&spikiness=8.1&regimes=gdpr,hipaa").page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    with guest.moving():
+        guest.slider("budget_usd_per_month").press("ArrowRight")
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url
+    rows, preset = guest.asked()
+    assert (preset, rows["spikiness"].iloc[0], rows["regimes"].iloc[0]) == ("hospital", 8.1, "gdpr,hipaa")
+    with visitor(chromium, house.root) as other:
+        other.open(link.removeprefix(house.root))
+        assert other.page.url == link and other.bottom_line() == guest.bottom_line()
+        assert without_blanks(other.bottom_line()) == without_blanks(spoken(truth(rows)))
+        assert other.slider("spikiness").get_attribute("aria-valuetext").startswith("8.1 ")
+        assert other.page.locator("#wtr-regimes input:checked").count() == 2
+
+
+def test_a_reload_keeps_the_scenario(guest):
+    guest.open()
+    with guest.moving():
+        guest.slider("spikiness").press("Home")
+    told, url = guest.bottom_line(), guest.page.url
+    guest.page.reload()
+    guest.settled()
+    assert (guest.bottom_line(), guest.page.url) == (told, url)
+
+
+def test_two_visitors_at_once_do_not_see_each_others_scenario(guest, chromium, house):
+    guest.open()
+    with visitor(chromium, house.root) as other:
+        other.open("?preset=bank")
+        with guest.moving():
+            guest.slider("requests_per_month").press("End")
+        with other.moving():
+            other.slider("spikiness").press("End")
+        with guest.moving():
+            guest.slider("budget_usd_per_month").press("End")
+        check_answer(guest, truth(scenario.grid(requests_per_month=1e10, budget_usd_per_month=1e8)))
+        check_answer(other, truth(scenario.grid("bank", spikiness=20)))
+
+
+def download(guest, name: str) -> bytes:
+    with guest.page.expect_download(timeout=60_000) as coming:
+        guest.page.get_by_role("button", name=name).click()
+    return Path(coming.value.path()).read_bytes()
+
+
+def test_every_download_holds_what_the_page_shows(guest, chromium, house, tmp_path):
+    guest.open("?preset=hospital&spikiness=8.1&evidence=baa,dpa")
+    rows, _ = guest.asked()
+    answer = truth(rows)
+    check_answer(guest, answer)
+    made = {name: download(guest, name) for name in FILES}
+
+    assert json.loads(made["Answer (JSON)"]) == json.loads(json.dumps(report.decision(answer)))
+
+    months, sums = rows["horizon_months"].iloc[0], {}
+    for line in csv.DictReader(io.StringIO(made["Lines (CSV)"].decode())):
+        sums[line["option"]] = sums.get(line["option"], 0) + float(line["usd"]) / months
+    costed = answer.options.dropna(subset=["usd_per_month"])
+    assert sums == pytest.approx(dict(zip(costed["option"], costed["usd_per_month"], strict=True)))
+
+    held = yaml.safe_load(made["Scenario (YAML)"])
+    assert held == {"preset": "hospital", "fields": {"spikiness": 8.1, "evidence": "baa,dpa"}}
+    with visitor(chromium, house.root) as other:
+        other.open()
+        with other.moving():
+            other.page.set_input_files("#wtr-load", {"name": "s.yaml", "mimeType": "", "buffer": made["Scenario (YAML)"]})
+        assert other.page.url == guest.page.url
+        check_answer(other, answer)
+
+    page = tmp_path / "report.html"
+    page.write_bytes(made["Report (HTML)"])
+    with visitor(chromium, page.as_uri()) as reader:  # whatever is asked beside the file itself counts as elsewhere
+        reader.page.goto(page.as_uri())
+        said = without_blanks(reader.page.locator("body").inner_text())
+        assert without_blanks(guest.bottom_line()) in said
+        assert reader.page.locator("img").count() > 5
+        assert reader.page.evaluate("[...document.images].every((one) => one.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES, ids=lambda query: query[:25])
+def test_a_bad_link_is_told_in_words_and_the_default_scenario_stands(guest, query):
+    guest.open(f"?{query}")
+    assert "The link could not be followed" in guest.alert() and BAD_QUERIES[query] in guest.alert()
+    assert guest.page.locator("#wtr-alert").get_attribute("role") == "alert"
+    assert without_blanks(guest.bottom_line()) == without_blanks(spoken(truth(scenario.grid())))
+    with guest.moving():
+        guest.slider("spikiness").press("End")
+    assert guest.alert() == "" and guest.page.url.endswith("?spikiness=20")
+
+
+def test_html_in_a_link_is_shown_as_text_and_runs_nothing(guest):
+    bad = "%3Cimg%20src%3Dx%20onerror%3Dwindow.ran%3D1%3E%3Cscript%3Ewindow.ran%3D1%3C/script%3E"
+    for query in (f"{bad}=1", f"spikiness={bad}", f"preset={bad}", f"regimes={bad}", f"theme={bad}"):
+        guest.open(f"?{query}")
+        if "theme" not in query:
+            assert "<img src=x" in guest.alert()
+        assert guest.page.evaluate("window.ran") is None and guest.page.locator("img").count() == 0
+
+
+def test_wrong_files_are_told_in_words_and_the_answer_stands(guest):
+    page = guest.open("?preset=bank").page
+    told = guest.bottom_line()
+    for name, (content, said) in WRONG_FILES.items():
+        page.set_input_files("#wtr-load", {"name": name, "mimeType": "application/yaml", "buffer": content})
+        page.wait_for_function("document.querySelector('#wtr-alert').textContent")
+        guest.settled()
+        assert said in guest.alert(), name
+        assert guest.bottom_line() == told and guest.page.url.endswith("?preset=bank")
+        with guest.moving():
+            page.get_by_role("button", name="Reset").click()
+        assert guest.alert() == ""
+    assert page.evaluate("window.ran") is None and page.locator("img").count() == 0
+
+
+def test_html_in_the_facts_is_shown_as_text_and_runs_nothing(chromium, tmp_path):
+    page = json.loads((NOTEBOOKS / "app.ipynb").read_text())
+    overrides = tmp_path / "facts.csv"
+    text = SCRIPT.replace('"', "'")
+    overrides.write_text(
+        f'table,key,column,value,source,note\nfigures,people.benefits_share,value,0.31,"{text}","{text}"\n'
+    )
+    for cell in page["cells"]:
+        source = "".join(cell["source"])
+        if "facts_file: str" in source:
+            cell["source"] = source.replace('facts_file: str = ""', f"facts_file: str = {str(overrides)!r}")
+    notebook = tmp_path / "app.ipynb"
+    notebook.write_text(json.dumps(page))
+    with served.app(tmp_path, notebook) as server, visitor(chromium, server.root) as one:
+        one.open()
+        one.tab("Sources")
+        assert "<img src=x onerror=window.ran=1>" in one.panel("sources").inner_text()
+        assert one.page.evaluate("window.ran") is None
+        assert one.page.locator("img").count() == 0
+        held = download(one, "Answer (JSON)")
+        assert json.loads(held)["facts"]["overrides"][0]["note"] == text
+
+
+def kernel_process(house, page) -> int:
+    """Process of the kernel behind a page."""
+    kernel = json.loads(page.locator("#jupyter-config-data").text_content())["kernelId"]
+    return next(
+        pid for pid in house.kernels() if f"kernel-{kernel}.json" in Path(f"/proc/{pid}/cmdline").read_text()
+    )
+
+
+def test_a_kernel_killed_in_mid_session_is_told_and_the_page_opens_again_at_the_same_scenario(guest, house):
+    page = guest.open("?preset=startup").page
+    guest.forgiven = ["Failed to load resource", "WebSocket connection", "Failed to fetch"]
+    with guest.moving():
+        guest.slider("spikiness").press("End")
+    told, url = guest.bottom_line(), page.url
+    os.kill(kernel_process(house, page), signal.SIGKILL)
+    with page.expect_navigation(timeout=60_000):
+        guest.slider("budget_usd_per_month").press("End")
+        page.locator("#wtr-alert", has_text="Your scenario is kept").wait_for()
+        assert "session" in guest.alert() or "kernel" in guest.alert()
+    guest.settled()
+    assert page.url == url and guest.bottom_line() == told
+    with guest.moving():
+        guest.slider("spikiness").press("Home")
+    check_answer(guest, truth(scenario.grid("startup", spikiness=1.05)))
+
+
+def test_the_slow_pages_say_that_they_work_and_a_slider_moved_meanwhile_is_answered_at_once(guest):
+    page = guest.open().page
+    page.get_by_role("tab", name="Break-even").click()
+    page.locator(".wtr-progress", has_text="Working out this page").wait_for(state="visible")
+    before = guest.rev()
+    guest.slider("spikiness").press("End")
+    expected = spoken(truth(scenario.grid(spikiness=20)))
+    seen = "([line, before]) => document.querySelector('#wtr-bottom-line').textContent.replace(/\\s+/g, '') === line && +document.querySelector('.wtr-board').dataset.rev > before"
+    page.wait_for_function(seen, arg=[without_blanks(expected), before], timeout=5000)
+    assert page.locator(".wtr-board").get_attribute("data-settled") == "false", "answered only when all was drawn"
+    guest.settled(before)
+    page.locator(".wtr-progress").wait_for(state="hidden")
+    answer = truth(scenario.grid(spikiness=20))
+    check_figures(guest, "along_spikiness", crossings.along("spikiness")(answer))
+    check_figures(guest, "map", crossings.decision_map(answer))
+    assert guest.table("what_would_it_take")
+
+
+def test_every_other_page_shows_what_its_panels_make_of_the_answer(guest):
+    guest.open("?preset=hospital")
+    answer = truth(scenario.grid("hospital"))
+    guest.tab("Hybrid")
+    with guest.moving():
+        guest.slider("spikiness").press("ArrowRight")
+    answer = truth(guest.asked()[0])
+    for section in PAGES["Hybrid"]:
+        check_figures(guest, section.name, section.panel(answer))
+    assert without_blanks(guest.bottom_line()) == without_blanks(spoken(answer))
+    guest.tab("Sources")
+    asked = {cells[0]["text"]: cells[1]["text"] for cells in guest.table("asked")}
+    assert set(asked) == {f.name for f in scenario.FIELDS} and asked["spikiness"] == "4.25"
+    assert len(guest.table("sources")) > 10
+    guest.tab("Decide")
+    check_answer(guest, answer)
+    for section in PAGES["Decide"]:
+        check_figures(guest, section.name, section.panel(answer))
+
+
+def tabbed(page, at_most: int = 120) -> list[dict]:
+    """Every element the Tab key comes to, until it leaves the page."""
+    found = []
+    for _ in range(at_most):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused["body"]:
+            break
+        found.append(focused)
+    return found
+
+
+def test_the_tab_key_reaches_everything_on_the_decide_page_and_shows_where_it_is(guest):
+    page = guest.open().page
+    found = tabbed(page)
+    assert len(found) < 120, "the Tab key does not leave the page"
+    assert [f for f in found if not (f["seen"] and f["inside"])] == []
+    ids = {f["id"] for f in found}
+    assert {"wtr-preset", "wtr-reset", "wtr-tab-Decide", "wtr-load", "wtr-copy", "wtr-theme"} <= ids
+    assert {f"wtr-{name}" for name in HEADLINE} <= ids
+    assert set(FILES) <= {f["text"] for f in found}
+    assert len([f for f in found if f["tag"] == "summary"]) >= 6 + len(panels.TITLES) - 1
+    assert [f["id"] for f in found if f["role"] == "tab"] == ["wtr-tab-Decide"]
+
+
+def focus(page, selector: str) -> None:
+    """Come to an element by the Tab key alone."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"the Tab key does not reach {selector}")
+
+
+def test_the_whole_decide_page_works_from_the_keyboard(guest):
+    page = guest.open().page
+    press = page.keyboard.press
+    focus(page, "#wtr-preset")
+    with guest.moving():
+        press("ArrowDown")
+    assert guest.asked()[1] == "bank"
+    focus(page, "#wtr-spikiness")
+    with guest.moving():
+        press("End")
+    focus(page, "details.wtr-group:not([open]) > summary")
+    press("Enter")
+    focus(page, "#wtr-input_tokens")
+    with guest.moving():
+        press("PageUp")
+    focus(page, "#wtr-tab-Decide")
+    press("ArrowRight")
+    guest.settled()
+    assert page.evaluate("document.activeElement.id") == "wtr-tab-Break-even"
+    assert page.locator("#wtr-sheet-Break-even").is_visible() and not page.locator("#wtr-sheet-Decide").is_visible()
+    press("End")
+    guest.settled()
+    assert page.evaluate("document.activeElement.id") == "wtr-tab-Sources"
+    press("Home")
+    guest.settled()
+    check_answer(guest, truth(guest.asked()[0]))
+
+    focus(page, "[data-panel=options] th:nth-child(3) button")
+    for key, order in (("Enter", sorted), ("Space", lambda values: sorted(values, reverse=True))):
+        press(key)
+        costs = [cells[2]["sort"] for cells in guest.table("options") if cells[2]["sort"] is not None]
+        assert costs == order(costs) and len(costs) > 3
+    assert page.locator("[data-panel=options] th:nth-child(3)").get_attribute("aria-sort") == "descending"
+
+    focus(page, "[data-panel=options] td details > summary")
+    press("Enter")
+    opened = page.locator("[data-panel=options] td details[open]")
+    assert opened.count() == 1 and "read 20" in opened.inner_text()
+    key = opened.get_attribute("data-key")
+    with guest.moving():
+        guest.slider("requests_per_month").press("ArrowRight")
+    assert page.locator("[data-panel=options] td details[open]").get_attribute("data-key") == key
+    costs = [cells[2]["sort"] for cells in guest.table("options") if cells[2]["sort"] is not None]
+    assert costs == sorted(costs, reverse=True), "the order its reader chose is lost when a slider moves"
+
+    focus(page, ".wtr-files button")
+    with page.expect_download():
+        focus(page, ".wtr-files button:nth-child(4)")
+        press("Enter")
+
+
+@pytest.mark.parametrize("tab", PAGES)
+def test_axe_finds_no_serious_problem_light_or_dark_on_a_phone_or_a_projector(guest, tab):
+    page = guest.open().page
+    guest.tab(tab)
+    for group in page.locator("details.wtr-group:not([open]) > summary").all():
+        group.click()
+    page.evaluate(AXE_SCRIPT)
+    found = {}
+    for scheme in ("light", "dark"):
+        for width in (390, 1920):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function(f"document.querySelector('.wtr-board').dataset.theme === '{scheme}'")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"wider than {width} px"
+            if problems := page.evaluate(AXE):
+                found[scheme, width] = problems
+    assert found == {}
+
+
+def test_the_reader_may_choose_dark_on_a_light_machine_and_it_stays_readable(guest):
+    page = guest.open().page
+    page.get_by_role("button", name="Light or dark").click()
+    page.wait_for_function("document.querySelector('.wtr-board').dataset.theme === 'dark'")
+    page.evaluate(AXE_SCRIPT)
+    assert page.evaluate(AXE) == []
+    page.reload()
+    guest.settled()
+    assert page.locator(".wtr-board").get_attribute("data-theme") == "dark"
+
+
+def test_a_chart_keeps_its_drawing_while_a_slider_moves(guest):
+    page = guest.open().page
+    page.evaluate("window.before = [...document.querySelectorAll('[data-panel=costs] canvas')]")
+    with guest.moving():
+        guest.slider("spikiness").press("ArrowRight")
+    assert page.evaluate(
+        "window.before.length === 2 && window.before.every((canvas) => canvas.isConnected)"
+    ), "the charts of costs were made anew"
