@@ -166,12 +166,12 @@ def opened(answer: Answer) -> dict[str, Html]:
         item = f"<li><b>{escape(place.replace('_', ' '))}, {escape(line)}: {usd(mean)}</b> {facts}</li>"
         items[option] = items.get(option, "") + item
         total[option] = total.get(option, 0.0) + mean
-    return {option: _details(items[option], usd(total[option])) for option in items}
+    return {option: _details(option, items[option], usd(total[option])) for option in items}
 
 
-def _details(items: str, total: str) -> Html:
+def _details(option: str, items: str, total: str) -> Html:
     listed = f"<ul>{items}<li><b>together: {total}</b></li></ul>"
-    return Html(f'<details class="opened"><summary>{total}</summary>{listed}</details>')
+    return Html(f'<details class="opened" data-key="{option}"><summary>{total}</summary>{listed}</details>')
 
 
 def machines_opened(answer: Answer) -> str:
@@ -180,4 +180,5 @@ def machines_opened(answer: Answer) -> str:
     if not facts:
         return ""
     says = f"How many machines it takes, and from when on, rests on {len(facts)} facts"
-    return f"<details><summary>{says}</summary><ul>{''.join(f'<li>{fact}</li>' for fact in facts)}</ul></details>"
+    listed = "".join(f"<li>{fact}</li>" for fact in facts)
+    return f'<details data-key="machines"><summary>{says}</summary><ul>{listed}</ul></details>'

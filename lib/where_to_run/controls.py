@@ -34,7 +34,7 @@ def controls(facts: Facts) -> list[dict[str, Any]]:
 
 
 def stops(field: Field) -> list[float]:
-    """Values at which a slider stops: round figures over its range."""
+    """Values at which a slider stops: round figures over its range, and the default."""
     low, high = field.slider or (field.low, field.high)
     if field.log:
         decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
@@ -42,7 +42,7 @@ def stops(field: Field) -> list[float]:
     else:
         first = np.ceil(low / field.step) * field.step
         figures = [low, *np.round(np.arange(first, high + field.step / 2, field.step), 10)]
-    return sorted({float(f) for f in figures if low <= f <= high})
+    return sorted({float(f) for f in [*figures, field.default] if low <= f <= high})
 
 
 def stop(field: Field, value: float) -> dict[str, Any]:
@@ -62,10 +62,11 @@ def readout(field: Field, value: Any) -> str:
 
 def short(amount: float) -> str:
     """A number in few characters: 3 M, 1.5 k, 0.25."""
+    rounded = float(f"{amount:.4g}")
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(amount) >= size:
-            return f"{amount / size:.4g}{letter}"
-    return f"{amount:.4g}"
+        if abs(rounded) >= size:
+            return f"{rounded / size:.4g}{letter}"
+    return f"{rounded:.4g}"
 
 
 def values(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _number(f: Field, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         raise ScenarioError(f"{f.name}: got {str(value)[:60]!r}, not a number; allowed: {f.allowed}") from None
     if isinstance(value, bool | np.bool_) or not np.isfinite(number):
-        raise ScenarioError(f"{f.name}: got {value!r}; allowed: {f.allowed}")
+        raise ScenarioError(f"{f.name}: got {str(value)[:60]!r}; allowed: {f.allowed}")
     return number
 
 

@@ -64,7 +64,7 @@ class Service:
     grace_s: float = 60
     closed_s: float = 120
     open_s: float = 7200
-    cull_every_s: int = 10
+    cull_every_s: int = 5
 
     def config(self) -> Config:
         """Voila's configuration; nothing is read from files of the machine."""
@@ -223,11 +223,12 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
     from jupyterlab.labapp import LabApp
 
     free(port, "lab")
+    root = PROJECT if notebook.resolve().is_relative_to(PROJECT) else notebook.resolve().parent
     on_path("JUPYTER_CONFIG_PATH", TEMPLATES / "lab")  # its labconfig switches the news off in the page
     LabApp.launch_instance(
         [
             str(notebook.resolve()),
-            f"--ServerApp.root_dir={PROJECT}",
+            f"--ServerApp.root_dir={root}",
             f"--ServerApp.ip={HERE}",
             f"--ServerApp.port={port}",
             "--ServerApp.port_retries=0",

@@ -58,8 +58,9 @@ def from_yaml(text: str) -> tuple[pd.DataFrame, str]:
 
     Refuses what is no such file, and what `scenario.grid` refuses.
     """
+    short = _short(text)
     try:
-        given = yaml.load(_short(text), Loader=Plain)
+        given = yaml.load(short, Loader=Plain)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f" in line {line + 1}" if line is not None else ""

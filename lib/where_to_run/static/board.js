@@ -1,15 +1,14 @@
 // Board: controls, the bottom line, tabs of panels, what can be taken away; and the line to the kernel.
 
-const SILENCE = 12000; // ms without an answer after which the kernel is looked for
+const SILENCE = 4000; // ms without an answer after which a hosted page looks for its kernel, again and again
 const PATIENCE = 400; // ms before progress is shown
-const ADDRESS = 300; // ms the address of the page may be behind
+const ADDRESS = 300; // ms between two changes of the address of the page
 
 /** Messages to the kernel: one on its way at a time, moves gathered meanwhile. */
 class Line {
-  constructor(model, sent, lost) {
+  constructor(model, sent) {
     this.model = model;
     this.sentOne = sent;
-    this.lost = lost;
     this.moves = {};
     this.waiting = [];
     this.number = 0;
@@ -34,7 +33,7 @@ class Line {
     if (moves) this.moves = {};
     this.sent = moves ? Object.keys(moves.values) : [];
     this.underway = ++this.number;
-    this.clock = setTimeout(this.lost, SILENCE);
+    this.clock = setInterval(() => window.wtr_watch?.(), SILENCE);
     this.sentOne();
     this.model.send({ ...message, id: this.underway });
   }
@@ -42,7 +41,7 @@ class Line {
   /** The kernel has answered a message. */
   heard(id) {
     if (id !== this.underway) return;
-    clearTimeout(this.clock);
+    clearInterval(this.clock);
     this.underway = null;
     this.next();
   }
@@ -116,7 +115,7 @@ class Board {
     this.question = model.get("question");
     this.panels = {};
     this.cache = {};
-    this.line = new Line(model, () => (element.dataset.settled = false), () => this.lost("The kernel does not answer."));
+    this.line = new Line(model, () => (element.dataset.settled = false));
     this.controls = new Controls(this.question.fields, (name, value) => this.line.move(name, value));
     this.tab = this.question.tabs.length ? this.question.tabs[0].name : "";
     this.build();
@@ -208,6 +207,7 @@ class Board {
   }
 
   async copy(button) {
+    this.write();
     try {
       await navigator.clipboard.writeText(location.href);
       button.textContent = "Copied";
@@ -238,7 +238,17 @@ class Board {
     if (!isHosted() || !this.question.tabs.length || query === this.query) return;
     this.query = query;
     clearTimeout(this.writing);
-    this.writing = setTimeout(() => history.replaceState(null, "", location.pathname + (query ? `?${query}` : "")), ADDRESS);
+    const due = (this.written || 0) + ADDRESS - Date.now();
+    if (due <= 0) this.write();
+    else this.writing = setTimeout(() => this.write(), due);
+  }
+
+  /** Write the address now. */
+  write() {
+    clearTimeout(this.writing);
+    if (this.query === undefined) return;
+    this.written = Date.now();
+    history.replaceState(null, "", location.pathname + (this.query ? `?${this.query}` : ""));
   }
 
   /** Paint the newest panels; states that come while painting are painted after. */
@@ -278,6 +288,8 @@ class Board {
 
   /** Hear of a kernel that dies. */
   watch() {
+    document.addEventListener("wtr-ended", () => this.lost("The session behind this page has ended."));
+    addEventListener("pagehide", () => this.write());
     const kernel = this.model.widget_manager && this.model.widget_manager.kernel;
     if (!kernel || !kernel.statusChanged) return;
     kernel.statusChanged.connect((_, status) => {
@@ -311,7 +323,7 @@ class Board {
   end() {
     this.stop();
     clearInterval(this.ticking);
-    clearTimeout(this.line.clock);
+    clearInterval(this.line.clock);
     for (const panel of Object.values(this.panels)) panel.end();
   }
 }

@@ -6,6 +6,7 @@ const DARK = {
 const INK = { light: "#1a1a1a", dark: "#e8e8e8" };
 const NARROW = 560;
 const WIDEST = 780;
+const TYPE = 15; // px: size of type at which a chart is drawn as it was designed
 
 /** Rows of a dataset that came as columns. */
 function rowsOf(columns, dark) {
@@ -21,8 +22,8 @@ function rowsOf(columns, dark) {
   return rows;
 }
 
-/** A specification as wide as there is room, with the colours of the theme. */
-function dressed(spec, room, dark) {
+/** A specification as wide as there is room, with the colours of the theme and type that grows with the page's. */
+function dressed(spec, room, dark, type) {
   const text = JSON.stringify(spec);
   const full = JSON.parse(dark ? text.replace(/"(black|white|#222222|#444444|#555555|#dddddd|#DDDDDD)"/g, (_, c) => `"${DARK[c]}"`) : text);
   const ink = dark ? INK.dark : INK.light;
@@ -33,12 +34,12 @@ function dressed(spec, room, dark) {
     ...given,
     font: "system-ui, sans-serif",
     view: { stroke: line, ...given.view },
-    axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, ...given.axis },
-    legend: { labelColor: ink, titleColor: ink, labelLimit: 260, ...(room < NARROW ? { orient: "bottom", columns: 2 } : {}), ...given.legend },
+    axis: { labelFontSize: 10 * type, titleFontSize: 11 * type, labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, ...given.axis },
+    legend: { labelFontSize: 10 * type, labelColor: ink, titleColor: ink, labelLimit: 260, ...(room < NARROW ? { orient: "bottom", columns: 2 } : {}), ...given.legend },
     text: { color: ink, ...given.text },
   };
   if (!(full.usermeta && full.usermeta.fixed)) {
-    full.width = Math.max(260, Math.min(room, WIDEST));
+    full.width = Math.max(260, Math.min(room, WIDEST * type));
     full.autosize = { type: "fit-x", contains: "padding" };
   }
   return full;
@@ -57,14 +58,15 @@ class LiveFigure {
   async show(piece, dark) {
     this.piece = piece;
     const room = this.host.parentElement ? this.host.parentElement.clientWidth : WIDEST;
-    const spec = JSON.stringify(piece.spec) + dark + (room < NARROW ? room : Math.min(room, WIDEST));
+    const type = (parseFloat(getComputedStyle(this.host).fontSize) || TYPE) / TYPE;
+    const spec = JSON.stringify(piece.spec) + dark + Math.min(room, WIDEST * type);
     this.host.setAttribute("aria-label", piece.spec.description || "Chart");
     if (this.view && spec === this.spec) {
       for (const [name, columns] of Object.entries(piece.data)) this.view.data(name, rowsOf(columns, dark));
       await this.view.runAsync();
       return;
     }
-    const full = dressed(piece.spec, room, dark);
+    const full = dressed(piece.spec, room, dark, type);
     full.datasets = Object.fromEntries(Object.entries(piece.data).map(([name, columns]) => [name, rowsOf(columns, dark)]));
     const place = document.createElement("div");
     const { view } = await vegaEmbed(place, full, { actions: false, renderer: "canvas", tooltip: { theme: dark ? "dark" : "light" } });

@@ -30,11 +30,12 @@ class LivePanel {
     if (slot.figure) return slot.figure.show(piece, dark);
     if (piece.html === before.html) return;
     const open = new Set([...slot.host.querySelectorAll("details[open]")].map((d) => d.dataset.key));
-    const focused = slot.host.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const focused = slot.host.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : undefined;
     slot.host.innerHTML = piece.html;
-    for (const details of slot.host.querySelectorAll("details")) if (open.has(details.dataset.key)) details.open = true;
-    if (focused) slot.host.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    for (const details of slot.host.querySelectorAll("details")) if (details.dataset.key && open.has(details.dataset.key)) details.open = true;
     for (const table of slot.host.querySelectorAll("table.wtr")) this.sortable(table);
+    const again = focused && slot.host.querySelector(`[data-key="${CSS.escape(focused)}"]`);
+    if (again) (again.querySelector("summary") || again).focus();
   }
 
   /** Buttons into the head of a table, and the order its reader last chose. */
@@ -43,6 +44,7 @@ class LivePanel {
     for (const [at, head] of [...table.querySelectorAll("thead th")].entries()) {
       const button = document.createElement("button");
       button.className = "wtr-sort";
+      button.dataset.key = `${this.named(table)}/${at}`;
       button.append(...head.childNodes);
       head.append(button);
       const asked = this.order[this.named(table)];

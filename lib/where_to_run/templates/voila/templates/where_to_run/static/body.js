@@ -1,6 +1,6 @@
 // What Voila's page calls while it loads, the change from the example to the live page, and the end of a session.
 (() => {
-  const LATEST_MS = 45000, POLL_MS = 30000;
+  const LATEST_MS = 45000, POLL_MS = 10000;
   const body = document.body, root = body.dataset.root, began = performance.now();
   const scheme = () => {
     const dark = window.wtr_scheme() === "dark";
@@ -65,9 +65,12 @@
     try {
       const answer = await fetch(`${root}api/kernels/${id}`, { cache: "no-store" });
       note("wtr-lost", "");
-      note("wtr-ended", answer.status === 404 ? "This session has ended. Reload the page to go on from where you were." : "");
+      if (answer.status !== 404) return;
+      if (live()) document.dispatchEvent(new Event("wtr-ended")); // the board says so, and opens the page again
+      else note("wtr-ended", "This session has ended. Reload the page to go on from where you were.");
     } catch { note("wtr-lost", "The server cannot be reached. The page goes on when it is back."); }
   };
+  window.wtr_watch = watch;
   setInterval(watch, POLL_MS);
   document.addEventListener("visibilitychange", watch);
 })();
