@@ -1,4 +1,4 @@
-"""A browser for the tests: Chromium that reaches one server and nothing else, and a visitor who reads and moves things."""
+"""A browser for the tests: Chromium that reaches one server and nothing else, and a visitor who reads and moves."""
 
 import contextlib
 import re
@@ -15,21 +15,22 @@ from where_to_run.evaluate import Answer, evaluate
 from where_to_run.figures import Figure
 from where_to_run.routings import TITLES
 
-FLAGS = (
-    "--no-sandbox --disable-quic --disable-background-networking --disable-component-update --disable-sync "
-    "--no-first-run --disable-gpu"
-).split()
-PATIENCE_MS = 12_000
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+PATIENCE_MS = 30_000
 HEADLINE = ("requests_per_month", "spikiness", "budget_usd_per_month", "capex_limit_usd")
 
 SETTLED = """([before]) => {
   const boards = [...document.querySelectorAll(".wtr-board")];
   const board = boards.find((one) => !one.classList.contains("wtr-slot"));
   if (!board || !(+board.dataset.rev > before)) return false;
-  return boards.every((one) => one.dataset.settled === "true" && (one === board || +one.dataset.rev === +board.dataset.rev));
+  const newest = (one) => one === board || +one.dataset.rev === +board.dataset.rev;
+  return boards.every((one) => one.dataset.settled === "true" && newest(one));
 }"""
 STATE = """() => [document.body.innerText.slice(0, 300),
-  ...[...document.querySelectorAll(".wtr-board")].map((b) => [b.dataset.panel, b.dataset.rev, b.dataset.settled].join())]"""
+  ...[...document.querySelectorAll(".wtr-board")].map(({ dataset: d }) => [d.panel, d.rev, d.settled].join())]"""
 TABLE = """(table) => [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => ({
   text: cell.textContent.trim(), sort: cell.dataset.sort === undefined ? null : +cell.dataset.sort })))"""
 PAINTED = """(canvas) => {
@@ -107,9 +108,10 @@ class Visitor:
         """The value at which the slider of a field stands."""
         return controls.stops(scenario.BY_NAME[name])[int(self.slider(name).input_value())]
 
-    def asked(self) -> tuple:
-        """The scenario and the preset that the page's address asks for."""
-        return sharing.from_query(self.page.evaluate("location.search.slice(1)"))
+    def linked(self, rows, preset: str = "") -> None:
+        """Wait until the page's address is the link to a scenario; it follows a moment after the answer."""
+        query = sharing.query(scenario.changed(rows, preset), preset)
+        self.page.wait_for_function("query => location.search.slice(1) === query", arg=query, timeout=5000)
 
     def bottom_line(self) -> str:
         """The recommendation as the page says it."""
@@ -153,7 +155,9 @@ def visitor(browser: Browser, root: str, **context) -> Iterator[Visitor]:
             route.abort()
 
     fresh.route(lambda url: not url.startswith(("data:", "blob:")), guard)
-    fresh.route_web_socket(lambda url: not url.replace("ws://", "http://").startswith(root), lambda ws: one.elsewhere.append(ws.url))
+    fresh.route_web_socket(
+        lambda url: not url.replace("ws://", "http://").startswith(root), lambda ws: one.elsewhere.append(ws.url)
+    )
     page.on("pageerror", lambda error: one.errors.append(f"page error: {error}"))
     page.on("console", lambda message: message.type == "error" and one.errors.append(f"console: {message.text}"))
     try:
@@ -192,6 +196,15 @@ def without_blanks(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+def check_page(seen: Visitor, preset: str = "", **fields) -> Answer:
+    """The address and the answer are those of a scenario, which is given back answered."""
+    rows = scenario.grid(preset, **fields)
+    seen.linked(rows, preset)
+    answer = truth(rows)
+    check_answer(seen, answer)
+    return answer
+
+
 def check_answer(seen: Visitor, answer: Answer, line: str = "", options: str = "options", costs: str = "costs") -> None:
     """The recommendation, the table of options and the chart of costs are what evaluate says."""
     assert without_blanks(line or seen.bottom_line()) == without_blanks(spoken(answer))
@@ -221,9 +234,11 @@ def check_figures(seen: Visitor, panel: str, pieces) -> None:
             names = [name for name in columns if name != "colour"]
             assert len(rows) == len(next(iter(columns.values()), []))
             for name in names:
-                assert [row[name] for row in rows] == pytest.approx(columns[name], nan_ok=True) if all_numbers(
-                    columns[name]
-                ) else [row[name] for row in rows] == columns[name]
+                assert (
+                    [row[name] for row in rows] == pytest.approx(columns[name], nan_ok=True)
+                    if all_numbers(columns[name])
+                    else [row[name] for row in rows] == columns[name]
+                )
 
 
 def all_numbers(values: list) -> bool:

@@ -1,11 +1,16 @@
-"""Draw the README's picture: the monthly cost of each option for a hospital. Run it with `make picture`."""
+"""Take the README's picture: the app with a hospital's scenario in a real browser. Run it with `make picture`."""
 
-import vl_convert
+import tempfile
+from pathlib import Path
 
-from where_to_run import charts, evaluate, facts, scenario
-from where_to_run.figures import VEGA_LITE
+import browser
+import served
 from where_to_run.paths import NOTEBOOKS
 
-chart = charts.cost_by_option(evaluate(scenario.grid("hospital"), facts.load()).means).whole()
-svg = vl_convert.vegalite_to_svg(chart | {"background": "white"}, vl_version=VEGA_LITE)
-(NOTEBOOKS / "costs.svg").write_text(svg)
+with (
+    tempfile.TemporaryDirectory() as folder,
+    served.app(Path(folder)) as server,
+    browser.chromium() as chromium,
+    browser.visitor(chromium, server.root, viewport={"width": 1280, "height": 1060}) as visitor,
+):
+    visitor.open("?preset=hospital").page.screenshot(path=NOTEBOOKS / "app.png")

@@ -20,6 +20,9 @@ STROKES_APART = 8
 LEAST_AREA = 0.005
 """Share of the map below which a barred area carries no label."""
 
+NARROWEST = 460
+"""Width below which its labels would leave the map [pixel]; a narrower page scrolls it."""
+
 LETTERS, LETTER = 28, 5.8
 """Most letters in a line of a label, and the width of one, about [pixel]."""
 
@@ -52,7 +55,7 @@ def decision_map(
         layers += _dashed(line, at)
         labels = pd.concat([labels, _beside(line, cells, x, y)], ignore_index=True)
     layers += [*_texts(labels, at), _cross(here, at)]
-    return alt.LayerChart(layer=layers, description=_words(cells, x, y, line))
+    return alt.LayerChart(layer=layers, description=_words(cells, x, y, line), usermeta={"narrowest": NARROWEST})
 
 
 def percent(share: float) -> str:

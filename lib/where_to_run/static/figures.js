@@ -39,7 +39,7 @@ function dressed(spec, room, dark, type) {
     text: { color: ink, ...given.text },
   };
   if (!(full.usermeta && full.usermeta.fixed)) {
-    full.width = Math.max(260, Math.min(room, WIDEST * type));
+    full.width = Math.max(full.usermeta?.narrowest ?? 260, Math.min(room, WIDEST * type));
     full.autosize = { type: "fit-x", contains: "padding" };
   }
   return full;
