@@ -93,6 +93,7 @@ def field(name: str) -> Field:
     return BY_NAME[name]
 
 
+@lru_cache(maxsize=1)
 def presets() -> dict[str, dict[str, Any]]:
     """The stories in data/scenarios by name: `title`, `story` and the `fields` each changes."""
     return {p.stem: read_yaml(p) for p in sorted((DATA / "scenarios").glob("*.yaml"))}
@@ -122,7 +123,7 @@ def _number(f: Field, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         raise ScenarioError(f"{f.name}: got {str(value)[:60]!r}, not a number; allowed: {f.allowed}") from None
     if isinstance(value, bool | np.bool_) or not np.isfinite(number):
-        raise ScenarioError(f"{f.name}: got {str(value)[:60]!r}; allowed: {f.allowed}")
+        raise ScenarioError(f"{f.name}: got {repr(value)[:60]}; allowed: {f.allowed}")
     return number
 
 
@@ -181,13 +182,10 @@ def check(rows: pd.DataFrame, keys: Mapping[str, Collection[str]] | None = None)
         raise ScenarioError(f"scenarios lack the fields {', '.join(missing)}; make rows with scenario.grid(...)")
     if rows.empty:
         raise ScenarioError("no scenario to evaluate: the table has no row")
-    columns = {
-        f.name: pd.Series(
-            _checked(f, rows[f.name], keys or {}), dtype=None if f.kind in ("number", "whole") else object
-        )
-        for f in FIELDS
-    }
-    return pd.DataFrame(columns).rename_axis("scenario")
+    index = pd.RangeIndex(len(rows), name="scenario")
+    columns = {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
+    texts = [f.name for f in FIELDS if f.kind not in ("number", "whole")]
+    return pd.DataFrame(columns | {n: pd.Series(columns[n], index, dtype=object) for n in texts}, index)
 
 
 def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Array:
