@@ -14,6 +14,7 @@ def preset(tmp_path, monkeypatch):
     story = {"title": "Clinic", "story": "A clinic.", "fields": {"input_tokens": 3000, "regimes": ["hipaa"]}}
     (tmp_path / "scenarios" / "clinic.yaml").write_text(yaml.safe_dump(story))
     monkeypatch.setattr(scenario, "DATA", tmp_path)
+    monkeypatch.setattr(scenario, "presets", scenario.presets.__wrapped__)
     return tmp_path / "scenarios"
 
 

@@ -139,13 +139,13 @@ class Board {
     this.progress = make("div", { class: "wtr-progress", hidden: true }, make("progress", { "aria-label": "Working" }), make("span"));
     const story = make("div", { class: "wtr-preset" }, make("label", { for: "wtr-preset" }, "Start from"), this.preset, reset);
     const side = make("section", { class: "wtr-side", "aria-label": "The question" }, story, this.story, this.changed, ...this.controls.elements);
-    const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, ...(tabs.length ? [this.bottom] : []));
+    const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, this.bottom);
     const main = make("section", { class: "wtr-main", "aria-label": "The answer" }, this.progress);
     if (tabs.length) main.append(this.tablist(tabs), ...this.sheets(tabs));
     main.append(this.takeaway(files));
     keepKeys(this.element);
     this.element.classList.add("wtr-board", ...(tabs.length ? ["wtr-app"] : []));
-    this.element.replaceChildren(...(tabs.length ? [top, side, main] : [side, top, main]));
+    this.element.replaceChildren(top, side, main);
   }
 
   tablist(tabs) {
@@ -195,7 +195,8 @@ class Board {
     load.addEventListener("change", () => this.load(load));
     const link = make("button", { type: "button", id: "wtr-copy", onclick: () => this.copy(link) }, "Copy link");
     const theme = make("button", { type: "button", id: "wtr-theme", onclick: () => { stored("wtr-theme", isDark() ? "light" : "dark"); document.dispatchEvent(new Event("wtr-theme")); } }, "Light or dark");
-    return make("section", { class: "wtr-files", "aria-label": "Take it away" }, make("h2", {}, "Take it away"), make("div", {}, ...buttons, ...(isHosted() ? [link, theme] : [])), make("label", { for: "wtr-load" }, "Load a scenario file ", load));
+    const title = make("summary", {}, "Take it away");
+    return make("details", { class: "wtr-files", open: this.question.tabs.length > 0 }, title, make("div", {}, ...buttons, ...(isHosted() ? [link, theme] : [])), make("label", { for: "wtr-load" }, "Load a scenario file ", load));
   }
 
   async load(input) {

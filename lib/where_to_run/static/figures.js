@@ -54,8 +54,14 @@ class LiveFigure {
     this.spec = "";
   }
 
-  /** Show a piece; resolves when it is painted. */
+  /** Show a piece; resolves when it is painted. What has to be scrolled can be reached by key. */
   async show(piece, dark) {
+    await this.draw(piece, dark);
+    if (this.host.scrollWidth > this.host.clientWidth) this.host.tabIndex = 0;
+    else this.host.removeAttribute("tabindex");
+  }
+
+  async draw(piece, dark) {
     this.piece = piece;
     const room = this.host.parentElement ? this.host.parentElement.clientWidth : WIDEST;
     const type = (parseFloat(getComputedStyle(this.host).fontSize) || TYPE) / TYPE;
