@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from html import unescape
 
 import pytest
@@ -181,9 +182,12 @@ def words(html: str) -> str:
     return one_line(re.sub(r"<[^>]+>", " ", html))
 
 
+KNOWN = cache(facts.load)
+
+
 def truth(rows) -> Answer:
     """What evaluate says of rows."""
-    return evaluate(rows, facts.load())
+    return evaluate(rows, KNOWN())
 
 
 def spoken(answer: Answer) -> str:
@@ -207,7 +211,8 @@ def check_page(seen: Visitor, preset: str = "", **fields) -> Answer:
 
 def check_answer(seen: Visitor, answer: Answer, line: str = "", options: str = "options", costs: str = "costs") -> None:
     """The recommendation, the table of options and the chart of costs are what evaluate says."""
-    assert without_blanks(line or seen.bottom_line()) == without_blanks(spoken(answer))
+    said = without_blanks(line or seen.bottom_line())
+    assert said == without_blanks(spoken(answer)), f"the page says {said}, evaluate says {spoken(answer)}"
     shown = {cells[0]["text"].split(" (here the same")[0]: cells for cells in seen.table(options)}
     assert set(shown) == {TITLES[name] for name in answer.options["option"]}
     charted = {}

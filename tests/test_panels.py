@@ -10,7 +10,7 @@ import pytest
 
 from toy import shipped
 from where_to_run import behind, charts, crossings, evaluate, facts, mixing, panels, provenance, scenario
-from where_to_run.figures import Figure, Pieces, columns
+from where_to_run.figures import Figure, Fold, Pieces, columns
 from where_to_run.markup import Cell, Html, money, numbers, table
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
@@ -70,7 +70,7 @@ def test_every_panel_gives_whole_html_and_figures_that_json_holds(panel, fields)
             assert len(piece.words) > 20 and "$schema" in piece.spec and '"datasets"' not in told
             assert set(re.findall(r'"data": \{"name": "(\w+)"\}', told)) == set(piece.data)
         else:
-            Balanced(piece)
+            Balanced(piece.whole() if isinstance(piece, Fold) else piece)
 
 
 def test_a_table_escapes_links_and_tells_what_to_sort_by():
@@ -180,12 +180,14 @@ def test_a_figure_that_moves_a_line_is_named_by_it_or_by_the_number_of_machines(
 @pytest.mark.parametrize("fields", MANY[:4])
 def test_a_cost_opens_to_lines_that_add_up_to_it_with_link_and_day(fields):
     answer = answered(fields)
-    for option, html in behind.opened(answer).items():
+    folds = {p.key: p.whole() for p in panels.options_table(answer) if isinstance(p, Fold) and p.key != "machines"}
+    assert set(folds) == set(answer.options["option"])
+    for option, html in folds.items():
         lines = [int(n.replace(",", "").replace("$", "")) for n in re.findall(r"<b>[^<]*: (-?\$[\d,]+)</b>", html)]
         *parts, total = lines
         usd = answer.options.set_index("option").at[option, "usd_per_month"]
         assert total == round(usd) and abs(sum(parts) - total) <= len(parts)
-        assert f"<summary>${total:,}</summary>" in html and 'href="https://' in html
+        assert f": ${total:,} a month, line by line</summary>" in html and 'href="https://' in html
         assert len(re.findall(r"read \d{4}-\d\d-\d\d", html)) >= len(parts)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from .evaluate import Answer
 from .facts import Facts
-from .markup import Html, link, plain, usd
+from .markup import link, plain, usd
 from .parts import parts, taken
 from .pools import Question, until_delivery
 from .routings import OWN, RENTED
@@ -156,29 +156,17 @@ def _told(row: dict[str, Any], fact: Fact) -> str:
     return f"{escape(name)} ({link(row['source'])}, read {escape(row['read_on'])})"
 
 
-def opened(answer: Answer) -> dict[str, Html]:
-    """The monthly cost of every option of a one-row answer; it opens to its lines, their sum and what each rests on."""
-    means, items, total = answer.means, dict[str, str](), dict[str, float]()
-    names = ("option", "place", "line", "usd_per_month")
-    behind = {option: rests_on(answer, option) for option in answer.names}
-    for option, place, line, mean in zip(*(means[name].tolist() for name in names), strict=True):
-        facts = "; ".join([told(answer.facts, fact) for fact in behind[option][place, line]])
-        item = f"<li><b>{escape(place.replace('_', ' '))}, {escape(line)}: {usd(mean)}</b> {facts}</li>"
-        items[option] = items.get(option, "") + item
-        total[option] = total.get(option, 0.0) + mean
-    return {option: _details(option, items[option], usd(total[option])) for option in items}
+def lines(answer: Answer, option: str) -> str:
+    """The lines of an option's monthly cost in a one-row answer as HTML, their sum and what each rests on."""
+    means = answer.means
+    mine = means[means["option"] == option]
+    behind, items = rests_on(answer, option), ""
+    for place, line, mean in zip(*(mine[name].tolist() for name in ("place", "line", "usd_per_month")), strict=True):
+        facts = "; ".join([told(answer.facts, fact) for fact in behind[place, line]])
+        items += f"<li><b>{escape(place.replace('_', ' '))}, {escape(line)}: {usd(mean)}</b> {facts}</li>"
+    return f"<ul>{items}<li><b>together: {usd(mine['usd_per_month'].sum())}</b></li></ul>"
 
 
-def _details(option: str, items: str, total: str) -> Html:
-    listed = f"<ul>{items}<li><b>together: {total}</b></li></ul>"
-    return Html(f'<details class="opened" data-key="{option}"><summary>{total}</summary>{listed}</details>')
-
-
-def machines_opened(answer: Answer) -> str:
-    """What the number of machines rests on, to be opened; nothing where no option has any."""
-    facts = [told(answer.facts, fact) for fact in sizing(answer)]
-    if not facts:
-        return ""
-    says = f"How many machines it takes, and from when on, rests on {len(facts)} facts"
-    listed = "".join(f"<li>{fact}</li>" for fact in facts)
-    return f'<details data-key="machines"><summary>{says}</summary><ul>{listed}</ul></details>'
+def sizes(answer: Answer) -> str:
+    """What the number of machines rests on, as HTML."""
+    return f"<ul>{''.join(f'<li>{told(answer.facts, fact)}</li>' for fact in sizing(answer))}</ul>"

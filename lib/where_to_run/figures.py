@@ -1,9 +1,9 @@
-"""Figures: a chart as a spec without data and its data by columns, and pieces of a page, words and figures in order."""
+"""Figures: a chart as a spec without data and its data by columns; and pieces of a page: words, figures, folds."""
 
 import base64
 import html
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,19 +89,42 @@ def columns(frame: pd.DataFrame) -> Columns:
     return {str(name): [None if v != v else v for v in frame[name].tolist()] for name in frame}
 
 
-class Pieces(list[str | Figure]):
-    """Pieces of a page in order: HTML and figures. In a notebook or a report figures are shown as pictures."""
+@dataclass(frozen=True)
+class Fold:
+    """A line that opens to more, as HTML both; the more is made where it is wanted."""
 
-    def __add__(self, others: "list[str | Figure]") -> "Pieces":  # type: ignore[override]
+    key: str
+    summary: str
+    make: Callable[[], str]
+
+    def whole(self) -> str:
+        """The fold with what it opens to, which needs no script to open."""
+        return f'<details data-key="{html.escape(self.key)}"><summary>{self.summary}</summary>{self.make()}</details>'
+
+
+Piece = str | Figure | Fold
+
+
+class Pieces(list[Piece]):
+    """Pieces of a page in order: HTML, figures and folds. In a notebook or a report figures are shown as pictures."""
+
+    def __add__(self, others: "list[Piece]") -> "Pieces":  # type: ignore[override]
         return Pieces([*self, *others])
 
     @property
     def words(self) -> str:
         """The pieces as HTML, every figure told by its words."""
-        return "".join(p if isinstance(p, str) else f"<p>{html.escape(p.words)}</p>" for p in self)
+        return "".join(f"<p>{html.escape(p.words)}</p>" if isinstance(p, Figure) else _still(p) for p in self)
 
     def _repr_html_(self) -> str:
-        return "".join(p if isinstance(p, str) else p.picture() for p in self)
+        return "".join(_still(p) for p in self)
 
     def __repr__(self) -> str:
         return f"Pieces: {len(self)}, {sum(isinstance(p, Figure) for p in self)} of them figures"
+
+
+def _still(piece: Piece) -> str:
+    """A piece as HTML that needs no script."""
+    if isinstance(piece, Figure):
+        return piece.picture()
+    return piece.whole() if isinstance(piece, Fold) else piece

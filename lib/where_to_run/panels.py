@@ -1,15 +1,15 @@
 """Panels: an answer in, pieces of a page out; what the notebooks, the report and the app show."""
 
+from functools import partial
 from html import escape
 from math import ceil, inf, isnan
 from pathlib import Path
 from typing import Any
 
-from . import charts, hybrid, scenario
-from .behind import machines_opened, opened
+from . import behind, charts, hybrid, scenario
 from .evaluate import Answer
-from .figures import Pieces
-from .markup import NONE, Cell, money, numbers, plain, table, usd
+from .figures import Fold, Pieces
+from .markup import money, numbers, plain, table, usd
 from .routings import SEARCHED, TITLES
 from .scenario import CRITERIA
 from .unlock import single_changes
@@ -114,15 +114,13 @@ def _nothing_allowed(answer: Answer) -> str:
 
 
 def options_table(answer: Answer) -> Pieces:
-    """One row an option: verdict, cost, time, size, score. Its cost opens to the lines and the facts behind them."""
+    """One row an option: verdict, cost, time, size, score; and for each its cost, to be opened line by line."""
     rows = best_first(answer)
     found = {name: [row[name] for row in rows] for name in rows[0]}
-    opens = opened(answer)
-    amounts = [Cell(opens.get(row["option"], NONE), row["usd_per_month"]) for row in rows]
     shown = {
         "Option": found["title"],
         "Verdict": found["verdict"],
-        "USD a month": amounts,
+        "USD a month": money(found["usd_per_month"]),
         "USD per Mtok": numbers(found["usd_per_mtok"], "{:.2f}"),
         "Hardware on day one": money(found["capex_usd"]),
         "Weeks to launch": numbers(map(ceil, found["launch_weeks"]), "{}"),
@@ -133,7 +131,17 @@ def options_table(answer: Answer) -> Pieces:
         "Score": numbers(found["score"], "{:.2f}"),
     }
     caption = "The options, best first; what is struck out has no score"
-    return Pieces([table(shown, caption, left=2) + machines_opened(answer)])
+    folds = [
+        Fold(
+            row["option"],
+            f"{row['title']}: {usd(row['usd_per_month'])} a month, line by line",
+            partial(behind.lines, answer, row["option"]),
+        )
+        for row in rows
+        if row["usd_per_month"] == row["usd_per_month"]
+    ]
+    machines = Fold("machines", "What the number of machines rests on", partial(behind.sizes, answer))
+    return Pieces([table(shown, caption, left=2), *folds, *([machines] if len(answer.sizing) else [])])
 
 
 def ruled_out(answer: Answer) -> Pieces:

@@ -59,8 +59,8 @@ class Service:
     token: str = ""
     browser: bool = True
     seats: int = 8
-    warm: int = 1
-    fill_delay_s: float = 3
+    warm: int = 2
+    fill_delay_s: float = 5
     grace_s: float = 60
     closed_s: float = 120
     open_s: float = 7200

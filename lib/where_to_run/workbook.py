@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from typing import Any
@@ -16,7 +16,7 @@ from . import controls, panels, scenario, sharing, takeaway
 from .board import Board, Slot
 from .evaluate import Answer, evaluate
 from .facts import Facts, FactsError
-from .figures import Figure, Pieces
+from .figures import Figure, Fold, Pieces
 from .pages import PAGES
 from .scenario import ScenarioError
 
@@ -46,6 +46,7 @@ class Workbook:
         self._slots: dict[str, Slot] = {}
         self._seconds: dict[str, float] = {}
         self._pending: list[str] = []
+        self._unfolded: set[str] = set()
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
         self.board: Board | None = None
         self._ask(rows, preset)
@@ -76,6 +77,7 @@ class Workbook:
         pieces = self._drawn(name, panel)
         self._shown[name] = panel
         self._slots[name] = Slot(pieces._repr_html_(), content=self._content(panel, pieces))
+        self._slots[name].on_msg(self._heard)
         display(self._slots[name])
 
     def _board(self, pages: Mapping[str, Any]) -> Board:
@@ -83,7 +85,7 @@ class Workbook:
             {"name": name, "sections": [{"name": s.name, "title": s.title, "note": s.note} for s in sections]}
             for name, sections in pages.items()
         ]
-        drawn = {name: sent(self._drawn(name, panel)) for name, panel in self._shown.items()}
+        drawn = {name: self._sent(self._drawn(name, panel)) for name, panel in self._shown.items()}
         self.board = Board(
             question={
                 "fields": controls.controls(self.facts),
@@ -138,6 +140,8 @@ class Workbook:
                 self._ask(*sharing.from_yaml(takeaway.text(message["name"], message["text"])))
             case "download" if message["name"] in takeaway.TITLES:
                 self._hand(message["name"])
+            case "unfold":
+                self._unfolded.add(str(message["key"]))
             case "hello":
                 if message.get("tab") in PAGES:
                     self._open(message["tab"])
@@ -181,13 +185,16 @@ class Workbook:
             elif name in self._pending:
                 slot.content = {**slot.content, "pending": True}
         if self.board is not None:
-            parts = {name: sent(pieces) for name, pieces in drawn.items() if name not in self._slots}
+            parts = {name: self._sent(pieces) for name, pieces in drawn.items() if name not in self._slots}
             with self.board.hold_sync():
                 self.board.panels = {"complete": len(parts) == len(self._shown), "parts": parts}
                 self.board.state = self._state()
 
+    def _sent(self, pieces: Pieces) -> list[dict[str, Any]]:
+        return sent(pieces, self._unfolded)
+
     def _content(self, panel: Panel, pieces: Pieces) -> dict[str, Any]:
-        return {"name": panel.__name__, "rev": self._rev, "pending": False, "pieces": sent(pieces)}
+        return {"name": panel.__name__, "rev": self._rev, "pending": False, "pieces": self._sent(pieces)}
 
     def _state(self) -> dict[str, Any]:
         """What the page needs to know beside the panels."""
@@ -246,11 +253,18 @@ def told(changes: Mapping[str, Any]) -> str:
     return f"<p>Changed: {words}.</p>" if words else "<p>Nothing is changed.</p>"
 
 
-def sent(pieces: Pieces) -> list[dict[str, Any]]:
-    """Pieces as the page takes them."""
-    return [
-        {"spec": piece.spec, "data": piece.data} if isinstance(piece, Figure) else {"html": piece} for piece in pieces
-    ]
+def sent(pieces: Pieces, unfolded: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Pieces as the page takes them; of folds only those `unfolded` have what they open to."""
+    shown: list[dict[str, Any]] = []
+    for piece in pieces:
+        if isinstance(piece, Figure):
+            shown.append({"spec": piece.spec, "data": piece.data})
+        elif isinstance(piece, Fold):
+            body = piece.make() if piece.key in unfolded else ""
+            shown.append({"fold": piece.key, "summary": piece.summary, "html": body})
+        else:
+            shown.append({"html": piece})
+    return shown
 
 
 def link_query() -> str:

@@ -2,6 +2,7 @@
 
 const SILENCE = 4000; // ms without an answer after which a hosted page looks for its kernel, again and again
 const PATIENCE = 400; // ms before progress is shown
+const PADDING = 48; // px: what the sheets leave free beside them
 const ADDRESS = 300; // ms between two changes of the address of the page
 
 /** Messages to the kernel: one on its way at a time, moves gathered meanwhile. */
@@ -119,7 +120,11 @@ class Board {
     this.controls = new Controls(this.question.fields, (name, value) => this.line.move(name, value));
     this.tab = this.question.tabs.length ? this.question.tabs[0].name : "";
     this.build();
-    this.stop = follow(element, (dark) => { this.dark = dark; for (const panel of Object.values(this.panels)) panel.redress(dark); });
+    this.stop = follow(element, (dark) => {
+      this.setting = settingOf(this.main, dark);
+      this.setting.room -= PADDING * this.setting.type;
+      for (const panel of Object.values(this.panels)) panel.redress(this.setting);
+    });
     model.on("change:state", () => this.update());
     model.on("msg:custom", (message, buffers) => message.type === "file" && hand(message, buffers[0]));
     this.watch();
@@ -140,7 +145,7 @@ class Board {
     const story = make("div", { class: "wtr-preset" }, make("label", { for: "wtr-preset" }, "Start from"), this.preset, reset);
     const side = make("section", { class: "wtr-side", "aria-label": "The question" }, story, this.story, this.changed, ...this.controls.elements);
     const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, this.bottom);
-    const main = make("section", { class: "wtr-main", "aria-label": "The answer" }, this.progress);
+    const main = this.main = make("section", { class: "wtr-main", "aria-label": "The answer" }, this.progress);
     if (tabs.length) main.append(this.tablist(tabs), ...this.sheets(tabs));
     main.append(this.takeaway(files));
     keepKeys(this.element);
@@ -166,7 +171,7 @@ class Board {
     this.pages = tabs.map(({ name, sections }) => {
       const parts = sections.map(({ name: panel, title, note }) => {
         const body = make("div", { class: "wtr-panel" });
-        this.panels[panel] = new LivePanel(body);
+        this.panels[panel] = new LivePanel(body, (key) => this.line.say({ type: "unfold", key }));
         return make("section", { "data-panel": panel }, make("h2", {}, title), body, ...(note ? [make("p", { class: "wtr-note" }, note)] : []));
       });
       return make("div", { role: "tabpanel", id: `wtr-sheet-${name}`, "aria-labelledby": `wtr-tab-${name}`, tabindex: 0 }, ...parts);
@@ -264,7 +269,7 @@ class Board {
         const fresh = this.cache;
         this.latest = null;
         this.cache = {};
-        await Promise.all(Object.entries(fresh).filter(([name]) => name in this.panels).map(([name, pieces]) => this.panels[name].show(pieces, this.dark)));
+        await Promise.all(Object.entries(fresh).filter(([name]) => name in this.panels).map(([name, pieces]) => this.panels[name].show(pieces, this.setting)));
         this.element.dataset.rev = now.rev;
         this.element.dataset.settled = now.pending.length === 0 && !this.latest && this.line.underway === null;
       }
@@ -333,20 +338,20 @@ class Board {
 function slot({ model, el }) {
   el.classList.add("wtr-board", "wtr-slot");
   keepKeys(el);
-  const panel = new LivePanel(el.appendChild(make("div", { class: "wtr-panel" })));
-  let dark = isDark();
+  const panel = new LivePanel(el.appendChild(make("div", { class: "wtr-panel" })), (key) => model.send({ type: "unfold", key }));
+  let setting = settingOf(el, isDark());
   let painting = Promise.resolve();
   const show = () => {
     painting = painting.then(async () => {
       const content = model.get("content");
       el.classList.toggle("wtr-stale", content.pending);
-      await panel.show(content.pieces, dark);
+      await panel.show(content.pieces, setting);
       el.dataset.panel = content.name;
       el.dataset.rev = content.rev;
       el.dataset.settled = !content.pending;
     });
   };
-  const stop = follow(el, (now) => { dark = now; panel.redress(now); });
+  const stop = follow(el, (dark) => { setting = settingOf(el, dark); panel.redress(setting); });
   model.on("change:content", show);
   show();
   return () => { model.off("change:content", show); stop(); panel.end(); };

@@ -45,6 +45,11 @@ function dressed(spec, room, dark, type) {
   return full;
 }
 
+/** The theme, the room and the size of type in an element. */
+function settingOf(element, dark) {
+  return { dark, room: element.clientWidth, type: (parseFloat(getComputedStyle(element).fontSize) || TYPE) / TYPE };
+}
+
 /** One chart on the page. */
 class LiveFigure {
   constructor() {
@@ -52,25 +57,31 @@ class LiveFigure {
     this.host.setAttribute("role", "img");
     this.view = null;
     this.spec = "";
+    this.work = Promise.resolve();
   }
 
   /** Show a piece; resolves when it is painted. What has to be scrolled can be reached by key. */
-  async show(piece, dark) {
-    await this.draw(piece, dark);
+  show(piece, setting) {
+    this.asked = [piece, setting];
+    // one at a time, and always the newest: a resize must not bring back what a slider has replaced
+    this.work = this.work.catch(() => {}).then(() => this.draw(...this.asked));
+    return this.work;
+  }
+
+  async draw(piece, setting) {
+    if (!(await this.paint(piece, setting))) return;
     if (this.host.scrollWidth > this.host.clientWidth) this.host.tabIndex = 0;
     else this.host.removeAttribute("tabindex");
   }
 
-  async draw(piece, dark) {
-    this.piece = piece;
-    const room = this.host.parentElement ? this.host.parentElement.clientWidth : WIDEST;
-    const type = (parseFloat(getComputedStyle(this.host).fontSize) || TYPE) / TYPE;
+  /** Whether the chart had to be drawn anew; `setting` has the theme, the room and the size of type. */
+  async paint(piece, { dark, room, type }) {
     const spec = JSON.stringify(piece.spec) + dark + Math.min(room, WIDEST * type);
     this.host.setAttribute("aria-label", piece.spec.description || "Chart");
     if (this.view && spec === this.spec) {
       for (const [name, columns] of Object.entries(piece.data)) this.view.data(name, rowsOf(columns, dark));
       await this.view.runAsync();
-      return;
+      return false;
     }
     const full = dressed(piece.spec, room, dark, type);
     full.datasets = Object.fromEntries(Object.entries(piece.data).map(([name, columns]) => [name, rowsOf(columns, dark)]));
@@ -80,6 +91,7 @@ class LiveFigure {
     this.host.replaceChildren(place);
     this.host.wtrView = this.view = view;
     this.spec = spec;
+    return true;
   }
 
   /** Let go of the view. */

@@ -1,9 +1,19 @@
 // Pieces: what a panel shows, as a list of HTML and charts; what a reader opened or sorted stays so.
 
-/** A panel on the page. */
+/** What a piece is. */
+function kindOf(piece) {
+  return "spec" in piece ? "figure" : "fold" in piece ? "fold" : "html";
+}
+
+/** A panel on the page; `unfold` asks for what a line opens to. */
 class LivePanel {
-  constructor(element) {
+  constructor(element, unfold) {
     this.element = element;
+    this.open = new Set();
+    this.toggled = ({ open, dataset: { key } }) => {
+      if (open && !this.open.has(key)) unfold(key);
+      this.open[open ? "add" : "delete"](key);
+    };
     this.shown = [];
     this.element.addEventListener("click", (event) => {
       const button = event.target.closest("th button.wtr-sort");
@@ -13,29 +23,47 @@ class LivePanel {
   }
 
   /** Show pieces in place of those shown; resolves when all charts are painted. */
-  async show(pieces, dark) {
-    const same = pieces.length === this.shown.length && pieces.every((piece, at) => "html" in piece === "html" in this.shown[at].piece);
+  async show(pieces, setting) {
+    const same = pieces.length === this.shown.length && pieces.every((piece, at) => kindOf(piece) === this.shown[at].kind);
     if (!same) {
       this.end();
-      this.shown = pieces.map((piece) => ({ piece: {}, figure: "html" in piece ? null : new LiveFigure() }));
-      for (const slot of this.shown) slot.host = slot.figure ? slot.figure.host : document.createElement("div");
+      this.shown = pieces.map((piece) => this.place(kindOf(piece)));
       this.element.replaceChildren(...this.shown.map((slot) => slot.host));
     }
-    await Promise.all(pieces.map((piece, at) => this.fill(this.shown[at], piece, dark)));
+    await Promise.all(pieces.map((piece, at) => this.fill(this.shown[at], piece, setting)));
   }
 
-  async fill(slot, piece, dark) {
+  /** An empty place for a piece of a kind. */
+  place(kind) {
+    if (kind === "figure") {
+      const figure = new LiveFigure();
+      return { kind, figure, host: figure.host, piece: {} };
+    }
+    if (kind !== "fold") return { kind, host: document.createElement("div"), piece: {} };
+    const host = make("details", {}, make("summary"), make("div"));
+    host.addEventListener("toggle", () => this.toggled(host));
+    return { kind, host, piece: {} };
+  }
+
+  async fill(slot, piece, setting) {
     const before = slot.piece;
     slot.piece = piece;
-    if (slot.figure) return slot.figure.show(piece, dark);
+    if (slot.figure) return slot.figure.show(piece, setting);
+    if (slot.kind === "fold") return this.fold(slot, piece, before);
     if (piece.html === before.html) return;
-    const open = new Set([...slot.host.querySelectorAll("details[open]")].map((d) => d.dataset.key));
     const focused = slot.host.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : undefined;
     slot.host.innerHTML = piece.html;
-    for (const details of slot.host.querySelectorAll("details")) if (details.dataset.key && open.has(details.dataset.key)) details.open = true;
     for (const table of slot.host.querySelectorAll("table.wtr")) this.sortable(table);
-    const again = focused && slot.host.querySelector(`[data-key="${CSS.escape(focused)}"]`);
-    if (again) (again.querySelector("summary") || again).focus();
+    if (focused) slot.host.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  /** A line that opens; what it opens to comes when it is first opened. Another line here has been closed. */
+  fold(slot, piece, before) {
+    const [summary, body] = slot.host.children;
+    if (piece.fold !== before.fold) slot.host.open = this.open.has(piece.fold);
+    slot.host.dataset.key = piece.fold;
+    if (piece.summary !== before.summary) summary.innerHTML = piece.summary;
+    if (piece.html !== before.html) body.innerHTML = piece.html;
   }
 
   /** Buttons into the head of a table, and the order its reader last chose. */
@@ -74,8 +102,8 @@ class LivePanel {
   }
 
   /** Dress the charts anew, for another theme or another width. */
-  async redress(dark) {
-    await Promise.all(this.shown.filter((slot) => slot.figure && slot.piece.spec).map((slot) => slot.figure.show(slot.piece, dark)));
+  async redress(setting) {
+    await Promise.all(this.shown.filter((slot) => slot.figure && slot.piece.spec).map((slot) => slot.figure.show(slot.piece, setting)));
   }
 
   end() {

@@ -1,6 +1,6 @@
 // What Voila's page calls while it loads, the change from the example to the live page, and the end of a session.
 (() => {
-  const LATEST_MS = 45000, POLL_MS = 10000;
+  const LATEST_MS = 45000, POLL_MS = 10000, TRIES = 3;
   const body = document.body, root = body.dataset.root, began = performance.now();
   const scheme = () => {
     const dark = window.wtr_scheme() === "dark";
@@ -41,8 +41,17 @@
   };
   const live = () => document.querySelector("#rendered_cells:not([hidden]) :is(.wtr-board[data-rev], .widget-inline-hbox)");
   window.wtr_trouble = over;
+  // The widget manager asks for the models once and gives up after 4 s, which a busy server can take: then ask again.
+  const tries = (number) => {
+    try {
+      if (number !== undefined) sessionStorage.setItem("wtr-tries", number);
+      return +(sessionStorage.getItem("wtr-tries") || 0);
+    } catch { return TRIES; }
+  };
+  const empty = () => (get("rendered_cells")?.textContent || "").includes("Error displaying widget");
   const look = () => {
-    if (live()) over();
+    if (live()) { over(); tries(0); }
+    else if (empty() && tries() < TRIES) { clearInterval(timer); tries(tries() + 1); location.reload(); }
     else if (document.querySelector("#rendered_cells .trouble")) { get("rendered_cells").hidden = false; over(); }
     else if (performance.now() - began > LATEST_MS) {
       over();

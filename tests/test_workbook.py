@@ -1,0 +1,320 @@
+"""The workbook: what a visitor does becomes an answer, an error becomes words, slow panels are drawn aside."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+
+import pytest
+
+from browser import spoken, truth, without_blanks, words
+from where_to_run import facts, panels, scenario, workbook
+from where_to_run.figures import Pieces
+from where_to_run.pages import PAGES
+from where_to_run.workbook import Workbook
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def known():
+    return facts.load()
+
+
+@pytest.fixture
+def book(known):
+    """A workbook with its controls and no panels, so that every message is answered at once."""
+    made = Workbook(scenario.grid(), known)
+    made.controls()
+    return made
+
+
+def say(book, kind: str, **more) -> dict:
+    """Send what the page sends; the state that it gets."""
+    book._heard(None, {"type": kind, "id": 7, **more}, None)
+    return book.board.state
+
+
+def asked(book) -> dict:
+    return book.rows.iloc[0].to_dict()
+
+
+def check(book, preset: str = "", **fields) -> None:
+    """The state is that of a scenario, as evaluate answers it."""
+    rows = scenario.grid(preset, **fields)
+    state = book.board.state
+    assert asked(book) == rows.iloc[0].to_dict() and state["preset"] == preset and state["message"] == ""
+    assert without_blanks(words(state["bottom_line"])) == without_blanks(spoken(truth(rows)))
+
+
+def test_a_move_is_answered_and_acknowledged(book):
+    before = book.board.state["rev"]
+    state = say(book, "move", values={"spikiness": 8.0, "regimes": ["hipaa", "gdpr"], "latency": "batch"})
+    check(book, spikiness=8, regimes=["gdpr", "hipaa"], latency="batch")
+    assert (state["rev"], state["ack"]) == (before + 1, 7)
+    assert state["query"] == "spikiness=8&latency=batch&regimes=gdpr%2Chipaa"
+    assert state["values"]["spikiness"] == {"value": 8.0, "text": "8 (one team)"}
+    assert state["values"]["regimes"]["value"] == ["gdpr", "hipaa"]
+    assert "Spikiness 8 (one team)" in state["changed"]
+
+
+def test_moves_add_up_and_a_move_back_is_no_change(book):
+    say(book, "move", values={"spikiness": 8.0})
+    say(book, "move", values={"latency": "batch"})
+    check(book, spikiness=8, latency="batch")
+    state = say(book, "move", values={"spikiness": 5.0, "latency": "chat"})
+    assert (state["query"], state["changed"]) == ("", "<p>Nothing is changed.</p>")
+
+
+def test_a_preset_takes_the_place_of_what_was_changed_and_reset_goes_back_to_it(book):
+    say(book, "move", values={"spikiness": 8.0})
+    assert say(book, "preset", name="hospital")["query"] == "preset=hospital"
+    check(book, "hospital")
+    say(book, "move", values={"spikiness": 8.0})
+    check(book, "hospital", spikiness=8)
+    assert book.board.state["query"] == "preset=hospital&spikiness=8"
+    say(book, "reset")
+    check(book, "hospital")
+    say(book, "preset", name="")
+    check(book)
+
+
+def test_a_move_to_a_default_that_a_preset_changes_is_a_change(book):
+    say(book, "preset", name="hospital")
+    say(book, "move", values={"regimes": [], "spikiness": 5.0})
+    check(book, "hospital", regimes=[], spikiness=5)
+    assert book.board.state["query"] == "preset=hospital&spikiness=5&regimes="
+    book.visited("preset=hospital&spikiness=5&regimes=")
+    check(book, "hospital", regimes=[], spikiness=5)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"type": "move", "values": {"spikiness": 999}}, "allowed: 1.05 to 20"),
+        ({"type": "move", "values": {"spikiness": "many"}}, "not a number"),
+        ({"type": "move", "values": {"nonsense": 1}}, "no field 'nonsense'"),
+        ({"type": "move", "values": {SCRIPT: 1}}, "no field '<img"),
+        ({"type": "move", "values": {"spikiness": [2, 3]}}, "give one value"),
+        ({"type": "move", "values": {"regimes": ["castle"]}}, "no 'castle'"),
+        ({"type": "move", "values": {"regimes": {"a": 1}}}, "give names"),
+        ({"type": "move", "values": {"gpu": "abacus"}}, "no 'abacus'"),
+        ({"type": "move", "values": 3}, workbook.SORRY),
+        ({"type": "move"}, workbook.SORRY),
+        ({"type": "preset", "name": "castle"}, "no preset 'castle'"),
+        ({"type": "preset", "name": 3}, "give one name"),
+        ({"type": "load", "name": "a.yaml", "text": "- 1"}, "holds no scenario"),
+        ({"type": "load", "name": f"{SCRIPT}.yaml", "text": None}, "<img src=x onerror=alert(1)>.yaml is larger"),
+        ({}, workbook.SORRY),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_answered_is_told_in_words_and_the_answer_stands(book, message, said):
+    say(book, "move", values={"spikiness": 8.0})
+    before = book.board.state
+    book._heard(None, {"id": 8} | message, None)
+    after = book.board.state
+    assert said in after["message"] and "Traceback" not in after["message"]
+    assert after == before | {"message": after["message"], "ack": 8}
+    say(book, "move", values={"latency": "batch"})
+    check(book, spikiness=8, latency="batch")
+
+
+@pytest.mark.parametrize("message", [{"type": "nonsense"}, {"type": "tab", "name": "castle"}])
+def test_an_unknown_message_changes_nothing(book, message):
+    before = book.board.state
+    book._heard(None, {"id": 8} | message, None)
+    assert book.board.state == before | {"ack": 8}
+
+
+def test_a_link_is_followed_and_a_bad_one_told(book):
+    book.visited("preset=bank&spikiness=8")
+    check(book, "bank", spikiness=8)
+    book.visited("")
+    check(book, "bank", spikiness=8)
+    book.visited(f"preset={SCRIPT}")
+    assert book.board.state["message"].startswith("The link could not be followed. no preset '<img")
+    assert asked(book) == scenario.grid("bank", spikiness=8).iloc[0].to_dict()
+
+
+def test_a_scenario_file_is_loaded(book):
+    say(book, "load", name="s.yaml", text="preset: hospital\nfields:\n  spikiness: 8\n")
+    check(book, "hospital", spikiness=8)
+
+
+def test_nothing_that_is_shown_of_a_scenario_is_html_from_outside(book):
+    state = say(book, "move", values={"api_model": "anthropic/claude-sonnet-5.5", "regimes": [SCRIPT]})
+    assert "<img" in state["message"]  # the page sets it as text
+    assert "<img" not in state["changed"] + state["bottom_line"]
+    assert "&lt;" in workbook.told({"regimes": SCRIPT})
+
+
+def test_a_panel_that_fails_becomes_words_and_the_others_stand(known, caplog):
+    def broken(answer):
+        raise ZeroDivisionError("an inner detail")
+
+    book = Workbook(scenario.grid(), known)
+    with caplog.at_level(logging.ERROR), contextlib.redirect_stdout(None):
+        book.show(broken)
+        book.show(panels.yardsticks)
+    assert book._slots["panel 0"].content["pieces"] == [{"html": f"<p role='alert'>{workbook.SORRY}</p>"}]
+    assert "Two yardsticks" in book._slots["panel 1"].content["pieces"][0]["html"]
+    assert "an inner detail" in caplog.text
+
+
+def test_an_answer_that_fails_is_told_and_the_last_one_stands(book, monkeypatch, caplog):
+    def broken(*_):
+        raise ZeroDivisionError("an inner detail")
+
+    before = book.board.state
+    monkeypatch.setattr(workbook, "evaluate", broken)
+    say(book, "move", values={"spikiness": 8.0})
+    assert book.board.state == before | {"message": workbook.SORRY, "ack": 7}
+    assert "an inner detail" in caplog.text
+
+
+def test_panels_in_cells_follow_the_controls(known):
+    book = Workbook(scenario.grid(), known)
+    book.controls()
+    with contextlib.redirect_stdout(None):
+        book.show(panels.yardsticks)
+    slot = book._slots["panel 0"]
+    book._seconds["panel 0"] = 0.0
+    first = slot.content
+    say(book, "move", values={"requests_per_month": 1e9})
+    assert slot.content["rev"] == first["rev"] + 1 == book.board.state["rev"]
+    assert slot.content["name"] == "yardsticks" and slot.content["pieces"] != first["pieces"]
+    assert slot.content["pieces"] == workbook.sent(panels.yardsticks(truth(scenario.grid(requests_per_month=1e9))))
+
+
+class Slow:
+    """A panel that takes as long as a test wants, and says which scenarios it drew."""
+
+    def __init__(self):
+        self.drawn, self.go, self.begun = [], threading.Event(), threading.Event()
+
+    def __call__(self, answer):
+        self.begun.set()
+        assert self.go.wait(10)
+        self.drawn.append(float(answer.scenarios["spikiness"].iloc[0]))
+        return Pieces([f"<p>{self.drawn[-1]}</p>"])
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """A first page with one slow panel."""
+    panel = Slow()
+    page = (PAGES["Decide"][0]._replace(name="slow", panel=panel),)
+    monkeypatch.setitem(PAGES, "Decide", page)
+    return panel
+
+
+def app(known, slow):
+    """An app whose page has been drawn once, slowly."""
+    slow.go.set()
+    book = Workbook(scenario.grid(), known)
+    book.app()
+    book._seconds["slow"] = 1.0
+    slow.drawn.clear()
+    slow.begun.clear()
+    slow.go.clear()
+    return book
+
+
+async def until(condition):
+    """Let the loop turn until something holds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        await asyncio.sleep(0.005)
+
+
+def test_a_slow_panel_is_drawn_aside_and_the_bottom_line_does_not_wait_for_it(known, slow):
+    async def move():
+        book = app(known, slow)
+        say(book, "move", values={"spikiness": 8.0})
+        check(book, spikiness=8)
+        assert book.board.state["pending"] == ["slow"] and book.board.panels["parts"] == {}
+        slow.go.set()
+        await until(lambda: not book.board.state["pending"])
+        assert book.board.panels["parts"] == {"slow": [{"html": "<p>8.0</p>"}]}
+
+    asyncio.run(move())
+
+
+def test_what_was_asked_meanwhile_is_drawn_and_what_became_stale_is_dropped(known, slow):
+    async def move():
+        book = app(known, slow)
+        seen = []
+        book.board.observe(lambda change: seen.extend(change["new"]["parts"].get("slow", [])), "panels")
+        say(book, "move", values={"spikiness": 6.0})
+        await until(slow.begun.is_set)
+        for spikiness in (7.0, 8.0, 9.0):
+            say(book, "move", values={"spikiness": spikiness})
+        slow.go.set()
+        await until(lambda: not book.board.state["pending"])
+        assert slow.drawn == [6.0, 9.0], "moves overtaken while another was drawn need no drawing"
+        assert seen == [{"html": "<p>9.0</p>"}], "a stale panel was shown"
+
+    asyncio.run(move())
+
+
+def test_a_slow_panel_of_a_page_left_meanwhile_is_not_shown(known, slow):
+    async def leave():
+        book = app(known, slow)
+        say(book, "move", values={"spikiness": 8.0})
+        await until(slow.begun.is_set)
+        say(book, "tab", name="Sources")
+        assert "slow" not in book.board.state["pending"]
+        slow.go.set()
+        await until(lambda: slow.drawn)
+        await until(lambda: not book.board.state["pending"])
+        assert set(book.board.panels["parts"]) <= {section.name for section in PAGES["Sources"]}
+        say(book, "tab", name="Decide")
+        assert slow.drawn == [8.0], "what is drawn already is not drawn again"
+        assert book.board.panels["parts"] == {"slow": [{"html": "<p>8.0</p>"}]}
+
+    asyncio.run(leave())
+
+
+def test_a_file_is_made_aside_and_handed_over(book):
+    handed = []
+
+    async def fetch():
+        book.board.hand = lambda *file: handed.append(file)
+        state = say(book, "download", name="scenario")
+        assert "Scenario (YAML)" in state["busy"]
+        await until(lambda: handed)
+        assert book.board.state["busy"] == ""
+
+    asyncio.run(fetch())
+    assert handed == [("where-to-run-default.yaml", "application/yaml", b"preset: ''\nfields: {}\n")]
+
+
+def test_a_file_that_cannot_be_made_is_told_in_words(book, monkeypatch, caplog):
+    def broken(*_):
+        raise OSError("an inner detail")
+
+    async def fetch():
+        monkeypatch.setattr(workbook.takeaway, "make", broken)
+        say(book, "download", name="report")
+        await until(lambda: book.board.state["message"])
+
+    asyncio.run(fetch())
+    told = book.board.state["message"]
+    assert "could not be made: Report (HTML)" in told and "inner detail" not in told and "inner detail" in caplog.text
+
+
+def test_the_app_shows_every_page_of_the_plan(known):
+    question = Workbook(scenario.grid(), known).app().question
+    assert [tab["name"] for tab in question["tabs"]] == ["Decide", "Break-even", "Hybrid", "Sources"]
+    names = [section["name"] for tab in question["tabs"] for section in tab["sections"]]
+    assert len(names) == len(set(names)) > 10
+    assert [preset["name"] for preset in question["presets"]] == ["", *scenario.presets()]
+    assert all(section["title"] for tab in question["tabs"] for section in tab["sections"])
+
+
+def test_outside_voila_there_is_no_link(monkeypatch):
+    monkeypatch.delenv("VOILA_BASE_URL", raising=False)
+    assert workbook.link_query() == ""
