@@ -6,7 +6,7 @@ PRESET ?=
 PARAMS ?=
 PORT ?= 8866
 
-.PHONY: report app lab test check bench format parameters picture lock clean
+.PHONY: report app lab test check bench bench-app format parameters picture lock clean
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
@@ -29,6 +29,9 @@ check: $(READY)  ## lint, format, types, tables, tests
 
 bench: $(READY)  ## time and memory of evaluate, and of a report, beside their floors
 	$(BIN)/python tests/bench.py
+
+bench-app: $(READY)  ## time and memory of the app in a browser, beside their floors
+	$(BIN)/python tests/bench_app.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
