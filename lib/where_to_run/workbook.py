@@ -1,6 +1,7 @@
 """The workbook: one scenario, the answer to it, and the board and panels that follow when a visitor changes it."""
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -273,4 +274,6 @@ def link_query() -> str:
         return ""
     from voila.utils import get_query_string
 
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays; searching it for garbage again would make some moves of a slider late
     return get_query_string() or ""

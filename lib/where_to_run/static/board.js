@@ -229,8 +229,9 @@ class Board {
     this.line.heard(state.ack);
     this.controls.set(state.values, this.line.open);
     this.preset.value = state.preset;
-    this.story.textContent = (this.question.presets.find((p) => p.name === state.preset) || {}).story || "";
-    this.changed.innerHTML = state.changed;
+    const story = (this.question.presets.find((p) => p.name === state.preset) || {}).story || "";
+    if (this.story.textContent !== story) this.story.textContent = story;
+    if (this.changes !== state.changed) this.changed.innerHTML = this.changes = state.changed;
     if (this.alert.textContent !== state.message) this.alert.textContent = state.message;
     if (this.bottomLine !== state.bottom_line) this.bottom.innerHTML = this.bottomLine = state.bottom_line;
     this.address(state.query);

@@ -110,6 +110,7 @@ const KINDS = { number: Slider, whole: Slider, choice: Choice, names: Names, ord
 class Controls {
   constructor(fields, send) {
     this.inputs = {};
+    this.texts = {};
     const groups = new Map();
     for (const field of fields) {
       const input = new KINDS[field.kind](field, send);
@@ -126,6 +127,13 @@ class Controls {
 
   /** Show what the kernel holds, but for fields that are on their way to it. */
   set(values, underway) {
-    for (const [name, shown] of Object.entries(values)) if (!underway.has(name)) this.inputs[name].set(shown);
+    for (const [name, shown] of Object.entries(values)) {
+      const text = JSON.stringify(shown.value);
+      if (underway.has(name)) this.texts[name] = null;
+      else if (this.texts[name] !== text) {
+        this.texts[name] = text;
+        this.inputs[name].set(shown);
+      }
+    }
   }
 }
