@@ -1,7 +1,8 @@
 """Judgement: a block of scenarios at a time, every option costed, held to the rules and limits, and scored."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +63,13 @@ def judge(
         return
     # two at a time: numpy leaves the interpreter to the other while it computes, and memory stays bounded
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for start in range(0, len(blocks), AT_A_TIME):
-            yield from pool.map(answer, blocks[start : start + AT_A_TIME])
+        underway: deque[Future[Judged]] = deque()
+        for block in blocks:
+            underway.append(pool.submit(answer, block))
+            if len(underway) > AT_A_TIME:
+                yield underway.popleft().result()
+        while underway:
+            yield underway.popleft().result()
 
 
 def _block(index: Array, question: Question, names: Sequence[str]) -> Judged:
