@@ -27,7 +27,15 @@ MANY = [
     FREE | {"specialised_share": 0.4, "customisation": "weights", "spikiness": 12},
 ]
 PANELS = [
-    *(panels.bottom_line, panels.options_table, panels.ruled_out, panels.costs, panels.yardsticks, panels.scores),
+    *(
+        panels.bottom_line,
+        panels.options_table,
+        panels.ruled_out,
+        panels.costs,
+        panels.cost_lines,
+        panels.yardsticks,
+        panels.scores,
+    ),
     *(panels.sizing, panels.asked, provenance.freshness, provenance.sources, provenance.small_print),
     *(mixing.routes, mixing.load_duration, mixing.cost_against_capacity, mixing.price_of_mixing, mixing.best_mix),
     crossings.what_would_it_take,
@@ -109,7 +117,7 @@ def test_pieces_add_up_to_pieces_and_show_figures_as_pictures():
 
 def test_a_slider_that_moves_changes_the_data_of_the_first_page_and_not_its_specs():
     one, other = (
-        [p for panel in PANELS[:7] for p in panel(answered(FREE | {"spikiness": s})) if isinstance(p, Figure)]
+        [p for panel in PANELS[:8] for p in panel(answered(FREE | {"spikiness": s})) if isinstance(p, Figure)]
         for s in (5.0, 5.5)
     )
     assert [f.spec for f in one] == [f.spec for f in other] and len(one) == 4

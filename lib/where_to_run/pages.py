@@ -19,13 +19,8 @@ class Section(NamedTuple):
 
 PAGES: dict[str, tuple[Section, ...]] = {
     "Decide": (
+        Section("costs", "What it costs", panels.costs),
         Section("options", "The options", panels.options_table),
-        Section(
-            "costs",
-            "What it costs",
-            panels.costs,
-            "Every figure is a sum of lines. Own servers are bought whole and sold at the end of the horizon.",
-        ),
         Section(
             "scores",
             "How the score is made up",
@@ -43,6 +38,12 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "How large it is",
             panels.sizing,
             "Machines are whole, sized for the busiest hours with headroom and a spare. Utilisation follows.",
+        ),
+        Section(
+            "cost_lines",
+            "What it costs, line by line",
+            panels.cost_lines,
+            "Every figure is a sum of lines. Own servers are bought whole and sold at the end of the horizon.",
         ),
         Section("yardsticks", "Two yardsticks", panels.yardsticks),
     ),

@@ -160,7 +160,12 @@ def ruled_out(answer: Answer) -> Pieces:
 
 
 def costs(answer: Answer) -> Pieces:
-    """Charts of the cost by option, and every line [USD a month, mean over the horizon]; the sums are the totals."""
+    """Charts of the cost by option: a month [USD, mean over the horizon] by kind of line, and paid so far."""
+    return Pieces([charts.cost_by_option(answer.means), charts.cost_over_time(answer.lines)])
+
+
+def cost_lines(answer: Answer) -> Pieces:
+    """Every line of the cost by option [USD a month, mean over the horizon]; the sums are the totals."""
     means = answer.means
     wide: dict[tuple[str, str], dict[str, float]] = {}
     for place, line, option, usd_per_month in zip(
@@ -174,8 +179,7 @@ def costs(answer: Answer) -> Pieces:
     for option in [name for name in TITLES if name in set(means["option"])]:
         amounts = [usds.get(option, float("nan")) for usds in wide.values()]
         shown[TITLES[option]] = money([*amounts, sum(amount for amount in amounts if not isnan(amount))])
-    listed = table(shown, "Cost by line, USD a month, mean over the horizon", left=2)
-    return Pieces([charts.cost_by_option(means), charts.cost_over_time(answer.lines), listed])
+    return Pieces([table(shown, "Cost by line, USD a month, mean over the horizon", left=2)])
 
 
 def yardsticks(answer: Answer) -> Pieces:
