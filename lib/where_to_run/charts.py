@@ -1,6 +1,6 @@
 """Charts: a tidy frame in, a figure out; one colour an option, told apart by the colour-blind too."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -104,10 +104,18 @@ def _by_option(names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def cost_by_option(means: pd.DataFrame) -> Figure:
-    """Stacked bars of the mean monthly cost [USD/month] of each option by group of lines, of `Answer.means`."""
+def cost_by_option(means: pd.DataFrame, struck_out: Collection[str] = ()) -> Figure:
+    """Stacked bars of the mean monthly cost [USD/month] of each option by group of lines, of `Answer.means`.
+
+    Pale for the options that are `struck_out`.
+    """
     frame = pd.DataFrame({"option": _titles(means), "group": means["line"].map(GROUPS), "usd": means["usd_per_month"]})
+    frame["strength"] = [PALE if option in struck_out else 1.0 for option in means["option"]]
     return Figure(_cost_by_option(), {"d0": columns(frame)})
+
+
+PALE = 0.35
+"""Strength of the colours of an option that is struck out."""
 
 
 @lru_cache
@@ -115,6 +123,7 @@ def _cost_by_option() -> Spec:
     groups = list(dict.fromkeys(GROUPS.values()))
     chart = _bars("Monthly cost of each option by kind of line").encode(
         x=alt.X("sum(usd):Q", title="USD a month, mean over the horizon", axis=alt.Axis(format="~s")),
+        opacity=alt.Opacity("strength:Q", scale=None),
         color=alt.Color(
             "group:N", title=None, scale=alt.Scale(domain=groups, range=SHADES), legend=alt.Legend(columns=1)
         ),

@@ -161,7 +161,10 @@ def ruled_out(answer: Answer) -> Pieces:
 
 def costs(answer: Answer) -> Pieces:
     """Charts of the cost by option: a month [USD, mean over the horizon] by kind of line, and paid so far."""
-    return Pieces([charts.cost_by_option(answer.means), charts.cost_over_time(answer.lines)])
+    verdicts = zip(answer.options["option"], answer.options["verdict"], strict=True)
+    struck_out = [option for option, verdict in verdicts if verdict == "blocked"]
+    pale = "<p>Pale: struck out by a rule or a limit.</p>" if struck_out else "<p>Nothing is struck out.</p>"
+    return Pieces([charts.cost_by_option(answer.means, struck_out), pale, charts.cost_over_time(answer.lines)])
 
 
 def cost_lines(answer: Answer) -> Pieces:
