@@ -47,7 +47,7 @@ def house(tmp_path_factory):
     """Two seats; a closed page keeps its seat for a minute unless it says that it closes."""
     folder = tmp_path_factory.mktemp("house")
     small = served.notebook(folder / "small.ipynb", SLIDER, QUERY)
-    with served.app(folder, small, seats=2, fill_delay_s=0) as server:
+    with served.app(folder, small, seats=2, warm=1, fill_delay_s=0) as server:
         yield server
 
 
@@ -181,7 +181,7 @@ def test_seats_are_limited_and_come_free_when_pages_close(house):
 
 def test_kernels_of_closed_pages_end_and_those_of_open_pages_and_of_the_pool_stay(tmp_path):
     small = served.notebook(tmp_path / "small.ipynb", SLIDER, QUERY)
-    quick = {"fill_delay_s": 0, "grace_s": 1, "closed_s": 1, "cull_every_s": 1}
+    quick = {"warm": 1, "fill_delay_s": 0, "grace_s": 1, "closed_s": 1, "cull_every_s": 1}
 
     async def open_one_and_close_one(server):
         opened = kernel_of(server.get().body)

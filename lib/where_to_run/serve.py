@@ -2,6 +2,7 @@
 
 import atexit
 import errno
+import logging
 import os
 import shutil
 import signal
@@ -164,6 +165,7 @@ class App(Voila):  # type: ignore[misc]
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # it is on its way out; a second signal would leave kernels behind
         self.log.info("stopping: %d kernels end", len(self.kernel_manager))
+        logging.disable(logging.ERROR)  # what a kernel was doing fails now, and is no fault
         self.example.stop()
         self.ioloop.run_sync(self.kernel_manager.close, timeout=STOP_S)
         shutil.rmtree(self.connection_dir, ignore_errors=True)
