@@ -166,7 +166,7 @@ def visitor(browser: Browser, root: str, **context) -> Iterator[Visitor]:
         yield one
         assert one.elsewhere == [], "the page asked other hosts"
         bad = [error for error in one.errors if not any(words in error for words in one.forgiven)]
-        assert bad == [], "errors in the page"
+        assert bad == [], f"errors in the page: {bad}"
     finally:
         if not page.is_closed():
             page.goto("about:blank")  # leaves the page, which gives its seat back
