@@ -4,12 +4,17 @@ BIN := .venv/bin
 READY := .venv/.ready
 PRESET ?=
 PARAMS ?=
+FILE ?= data/sweeps/example.yaml
+OUT ?=
 PORT ?= 8866
 
-.PHONY: report app lab test check bench bench-app format parameters picture lock clean
+.PHONY: report sweep app lab test check bench bench-app bench-sweep format parameters picture lock clean
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
+
+sweep: $(READY)  ## answer many scenarios: make sweep FILE=mine.yaml OUT=somewhere
+	$(BIN)/where-to-run sweep '$(FILE)' $(if $(OUT),--out '$(OUT)')
 
 app: $(READY)  ## serve the workbook to browsers: make app PORT=8867
 	$(BIN)/where-to-run app --port $(PORT)
@@ -32,6 +37,9 @@ bench: $(READY)  ## time and memory of evaluate, and of a report, beside their f
 
 bench-app: $(READY)  ## time and memory of the app in a browser, beside their floors
 	$(BIN)/python tests/bench_app.py
+
+bench-sweep: $(READY)  ## time and memory of sweeps and of their reports, beside their limits; LONG=1 adds a million scenarios
+	$(BIN)/python tests/bench_sweep.py $(if $(LONG),--long)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -5,7 +5,7 @@ import nbformat
 from where_to_run import scenario
 from where_to_run.paths import NOTEBOOKS
 
-for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+for path in sorted(set(NOTEBOOKS.glob("*.ipynb")) - {NOTEBOOKS / "sweep.ipynb"}):  # which is about a folder of results
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):

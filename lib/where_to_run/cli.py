@@ -1,4 +1,4 @@
-"""The command line: where-to-run report | app | lab | check-data."""
+"""The command line: where-to-run report | sweep | app | lab | check-data."""
 
 import argparse
 import datetime
@@ -16,6 +16,9 @@ from .scenario import ScenarioError
 
 REFUSED = 2
 """Exit code where the question or the facts cannot be used."""
+
+STOPPED = 130
+"""Exit code where somebody pressed Ctrl-C."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,11 +51,25 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/NAME)")
     report.set_defaults(run=_report)
+    _add_sweep(commands)
     _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
     check.add_argument("--today", default=datetime.date.today().isoformat(), help="day to count ages from")
     check.set_defaults(run=_check_data)
     return parser
+
+
+def _add_sweep(commands: Any) -> None:
+    sweep = commands.add_parser("sweep", help="answer many scenarios, on this machine or a Dask cluster")
+    sweep.add_argument("file", type=Path, metavar="FILE.yaml", help="what to sweep, as data/sweeps/example.yaml")
+    sweep.add_argument(
+        "--out", metavar="DIR", help="folder to write, or s3://..., gs://... (default: reports/sweep-FILE)"
+    )
+    sweep.add_argument("--scheduler", default="", metavar="tcp://HOST:8786", help="a Dask scheduler elsewhere")
+    sweep.add_argument("--workers", type=int, default=0, metavar="N", help="workers here (default: one a processor)")
+    sweep.add_argument("--dry-run", action="store_true", help="say how many scenarios and about how long, do nothing")
+    sweep.add_argument("--quiet", action="store_true", help="no progress bar")
+    sweep.set_defaults(run=_sweep)
 
 
 def _add_servers(commands: Any) -> None:
@@ -102,6 +119,21 @@ def _report(options: argparse.Namespace) -> int:
     print(report.summary(answer))
     print(f"\n{folder / 'report.html'}")
     return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from . import estimate, planfile, sweep
+
+    out = options.out or str(REPORTS / f"sweep-{options.file.stem}")
+    if options.dry_run:
+        plan, known, _ = planfile.read(options.file)
+        print(estimate.words(plan, known, options.workers or os.cpu_count() or 1))
+        return 0
+    try:
+        return sweep.run(options.file, out, options.scheduler, options.workers, options.quiet)
+    except KeyboardInterrupt:
+        print(f"\nStopped; what is done is in {out}. Run the same again to go on.", file=sys.stderr)
+        return STOPPED
 
 
 def _app(options: argparse.Namespace) -> int:

@@ -95,7 +95,8 @@ def _sourced(facts: Facts, name: str, keys: list[str]) -> dict[str, list[Any]]:
 
 def small_print(answer: Answer) -> Pieces:
     """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
-    rows = throughput.accuracy(measured_points(answer.facts)).reset_index(names="gpu")
+    found = answer.facts.cached("accuracy", lambda: throughput.accuracy(measured_points(answer.facts)))
+    rows = found.reset_index(names="gpu")
     shown = {
         "GPU": rows["gpu"],
         "Mean error": numbers(rows["mean_error"], "{:.1%}"),

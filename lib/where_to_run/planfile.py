@@ -1,0 +1,247 @@
+"""Plan file: a sweep as a person writes it, checked whole before any work; refusals name the line."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import facts, lined, sampling, scenario, tablefile
+from .facts import Facts, FactsError
+from .lined import Lined
+from .plan import MOST_SCENARIOS, By, Plan, Reports, fitting, whole
+from .sampling import METHODS, Sample
+from .scenario import ScenarioError
+
+KNOWN = ("preset", "fields", "as_of", "facts", "grid", "sample", "table", "reports", "chunk")
+MOST_ROWS = 2_000_000
+MOST_REPORTS = 10_000
+
+
+def read(path: Path) -> tuple[Plan, Facts, Lined]:
+    """The plan of a file, the facts it asks for, and the file as it stands.
+
+    Refuses, with the line, what is unknown, out of range, empty, asked twice or too large.
+    """
+    sheet = lined.read(path)
+    given = sheet.value
+    if not isinstance(given, dict) or not given:
+        raise sheet.refusal(f"this holds no sweep; it takes {', '.join(KNOWN)}")
+    for name in given:
+        if name not in KNOWN:
+            raise sheet.refusal(f"no entry {name[:40]!r}; a sweep takes {', '.join(KNOWN)}", name)
+    known, overrides = _facts(sheet)
+    preset = _text(sheet, "preset")
+    fields = _mapping(sheet, "fields")
+    base = _base(sheet, preset, fields)
+    keys = known.keys()
+    _check(sheet, base, keys, "fields")
+    rest = base.iloc[0].to_dict()
+    table, names = _table(sheet, rest, keys)
+    sample = _sample(sheet, rest, keys)
+    others = [1 if table is None else len(table), sample.number if sample else 1]
+    axes = _grid(sheet, rest, keys, others)
+    _once(sheet, fields, axes, sample, table)
+    plan = Plan(preset, fields, rest, _day(sheet), overrides, table, names, sample, axes, _reports(sheet))
+    plan = replace(plan, chunk=_number(sheet, fitting(plan.size), 1, 100_000, "chunk"))
+    _check_reports(sheet, plan)
+    return plan, known, sheet
+
+
+def _check_reports(sheet: Lined, plan: Plan) -> None:
+    asked = {"all": plan.size, "top": plan.reports.number}.get(plan.reports.kind, 0)
+    if asked > MOST_REPORTS:
+        raise sheet.refusal(f"{asked:,} reports; at most {MOST_REPORTS:,}. Ask for the top ones", "reports")
+
+
+def _facts(sheet: Lined) -> tuple[Facts, str]:
+    overrides = _text(sheet, "facts")
+    path = str((sheet.path.parent / overrides).resolve()) if overrides else ""
+    try:
+        return facts.load(_day(sheet) or None, path or None), path
+    except FactsError as error:
+        raise sheet.refusal(str(error), "facts" if overrides else "as_of") from None
+
+
+def _day(sheet: Lined) -> str:
+    given = sheet.value.get("as_of")
+    return given.isoformat() if isinstance(given, date) else _text(sheet, "as_of")
+
+
+def _text(sheet: Lined, name: str) -> str:
+    given = sheet.value.get(name)
+    if given is not None and not isinstance(given, str):
+        raise sheet.refusal(f"{name}: give one text, not {str(given)[:40]!r}", name)
+    return given or ""
+
+
+def _mapping(sheet: Lined, *at: str) -> dict[str, Any]:
+    """A part of the file that is made of fields; refuses unknown ones."""
+    given = sheet.value
+    for name in at:
+        given = given.get(name)
+    if given is None and at[-1] not in sheet.value:
+        return {}
+    if not isinstance(given, dict) or not given:
+        raise sheet.refusal(f"{at[-1]}: give one field or more, as `spikiness: [2, 8]`; it is empty", *at)
+    for name in given:
+        with sheet.naming(*at, name):
+            scenario.field(name[:60])
+    return given
+
+
+def _number(sheet: Lined, default: int, low: int, high: int, *at: str) -> int:
+    given = sheet.value
+    for name in at:
+        given = given.get(name) if isinstance(given, dict) else None
+    if given is None:
+        return default
+    if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
+        raise sheet.refusal(f"{at[-1]}: got {str(given)[:40]!r}; give a whole number, {low:,} to {high:,}", *at)
+    return given
+
+
+def _base(sheet: Lined, preset: str, fields: dict[str, Any]) -> pd.DataFrame:
+    with sheet.naming("preset"):
+        rows = scenario.grid(preset)
+    for name, value in fields.items():
+        with sheet.naming("fields", name):
+            several = scenario.field(name).kind in ("names", "order")
+            if isinstance(value, dict) or (isinstance(value, list) and not several):
+                raise ScenarioError(f"{name}: give one value here; several go under grid")
+            scenario.grid(**{name: value})
+    if fields:
+        rows = scenario.grid(preset, **fields)
+    return rows
+
+
+def _check(sheet: Lined, rows: pd.DataFrame, keys: Mapping[str, Any], *at: str) -> pd.DataFrame:
+    with sheet.naming(*at):
+        return scenario.check(rows, keys)
+
+
+def _grid(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any], others: list[int]) -> dict[str, list[Any]]:
+    """The values on every axis, checked; before they are made, the number of scenarios they make with all others."""
+    asked = _mapping(sheet, "grid")
+    counts = others + [_count(sheet, name, axis) for name, axis in asked.items()]
+    if (size := prod(counts)) > MOST_SCENARIOS:
+        factors = " x ".join(f"{count:,}" for count in counts if count > 1)
+        raise sheet.refusal(
+            f"{factors} = {size:.3g} scenarios; at most {MOST_SCENARIOS:,}. Give fewer values",
+            "grid" if asked else "sample",
+        )
+    axes = {}
+    for name, axis in asked.items():
+        with sheet.naming("grid", name):
+            values = _steps(name, axis) if isinstance(axis, dict) else axis
+            found = _column(name, values)
+            checked = scenario.check(whole(rest, pd.DataFrame({name: found})), keys)[name]
+            axes[name] = list(dict.fromkeys(checked.tolist()))
+    return axes
+
+
+def _column(name: str, values: Any) -> pd.Series:
+    """Values of one field as they stand in a frame, within its range."""
+    asked: dict[str, Any] = {name: values}
+    return scenario.grid(**asked)[name]
+
+
+def _count(sheet: Lined, name: str, axis: Any) -> int:
+    if isinstance(axis, dict):
+        return _number(sheet, 0, 1, 10**15, "grid", name, "steps") or 1
+    if not isinstance(axis, list) or not axis:
+        raise sheet.refusal(
+            f"{name}: give a list of values, or from, to, steps and log; got {axis if axis != [] else 'an empty list'}",
+            "grid",
+            name,
+        )
+    return len(axis)
+
+
+def _steps(name: str, axis: dict[str, Any]) -> Any:
+    """Values from one end to the other, evenly or by equal factors."""
+    field = scenario.field(name)
+    if set(axis) - {"from", "to", "steps", "log"} or not {"from", "to", "steps"} <= set(axis):
+        raise ScenarioError(f"{name}: give from, to, steps and, for equal factors, log: true; got {', '.join(axis)}")
+    if field.kind not in ("number", "whole"):
+        raise ScenarioError(f"{name} is no number: list its values; allowed: {field.allowed}")
+    log = axis.get("log", False)
+    if not isinstance(log, bool):
+        raise ScenarioError(f"{name}: log is true or false, not {str(log)[:40]!r}")
+    first, last = _column(name, [axis["from"], axis["to"]])
+    if log and min(first, last) <= 0:
+        raise ScenarioError(f"{name}: equal factors need both ends above zero")
+    values = np.geomspace(first, last, axis["steps"]) if log else np.linspace(first, last, axis["steps"])
+    values[0], values[-1] = first, last if len(values) > 1 else first
+    return np.unique(np.round(values)) if field.kind == "whole" else values
+
+
+def _sample(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any]) -> Sample | None:
+    given = sheet.value.get("sample")
+    if given is None and "sample" not in sheet.value:
+        return None
+    if (
+        not isinstance(given, dict)
+        or set(given) - {"n", "seed", "method", "fields"}
+        or not {"n", "fields"} <= set(given)
+    ):
+        raise sheet.refusal("sample: give n, fields and, as you like, seed and method", "sample")
+    number = _number(sheet, 0, 1, MOST_ROWS, "sample", "n")
+    seed = _number(sheet, 0, 0, 2**32 - 1, "sample", "seed")
+    method = given.get("method", METHODS[0])
+    if method not in METHODS:
+        raise sheet.refusal(f"no method {str(method)[:40]!r}; there are: {', '.join(METHODS)}", "sample", "method")
+    laws = []
+    for name, asked in _mapping(sheet, "sample", "fields").items():
+        with sheet.naming("sample", "fields", name):
+            laws.append(sampling.law(scenario.field(name), asked))
+            if laws[-1].distribution == "choice":
+                written = _column(name, laws[-1].figures["values"]).tolist()
+                scenario.check(whole(rest, pd.DataFrame({name: written})), keys)
+                laws[-1] = replace(laws[-1], figures={**laws[-1].figures, "values": written})
+    return Sample(number, seed, method, tuple(laws))
+
+
+def _table(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any]) -> tuple[pd.DataFrame | None, list[str] | None]:
+    """The scenarios of a CSV file whose first line names fields, and their names where it has them."""
+    name = _text(sheet, "table")
+    if not name:
+        return None, None
+    with sheet.naming("table"):
+        return tablefile.read(sheet.path.parent / name, rest, keys)
+
+
+def _once(sheet: Lined, fields: dict[str, Any], axes: dict[str, Any], sample: Sample | None, table: Any) -> None:
+    """Refuse a field that is set in two places."""
+    places: dict[str, str] = {}
+    drawn = [law.field.name for law in sample.laws] if sample else []
+    for place, names in (
+        ("fields", fields),
+        ("table", [] if table is None else table),
+        ("sample", drawn),
+        ("grid", axes),
+    ):
+        for name in names:
+            if name in places:
+                raise sheet.refusal(f"{name} stands in {places[name]} and in {place}; give it once", place, name)
+            places[str(name)] = place
+    if not set(places) - set(fields):
+        raise sheet.refusal("nothing varies: give a grid, a sample or a table")
+
+
+def _reports(sheet: Lined) -> Reports:
+    given = sheet.value.get("reports", "none")
+    if given in ("none", "all", "winners"):
+        return Reports(given)
+    if isinstance(given, dict) and "top" in given and set(given) <= {"top", "by"}:
+        by: By = given.get("by", "score")
+        if by in ("score", "usd_per_month", "npv_usd"):
+            return Reports("top", _number(sheet, 0, 1, MOST_SCENARIOS, "reports", "top"), by)
+        raise sheet.refusal(f"by: got {str(by)[:40]!r}; give score, usd_per_month or npv_usd", "reports", "by")
+    raise sheet.refusal(
+        f"reports: got {str(given)[:40]!r}; give none, all, winners, or {{top: 10, by: score}}", "reports"
+    )

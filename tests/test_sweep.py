@@ -1,0 +1,334 @@
+"""Sweeps run as a user runs them: on workers of this machine, on a scheduler elsewhere, killed, and run again."""
+
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from where_to_run import batch, evaluate, planfile, scenario
+from where_to_run.facts import load
+from where_to_run.findings import moves
+from where_to_run.results import Results
+from where_to_run.routings import NAMES
+from where_to_run.stores import ASIDE, Store
+
+GRID = """\
+preset: hospital
+grid:
+  requests_per_month: {from: 1.0e+5, to: 1.0e+8, steps: 12, log: true}
+  spikiness: {from: 2, to: 9, steps: 10}
+"""
+MANY = GRID + "  growth_per_month: [0, 0.04]\nchunk: 4\n"
+"""240 scenarios in 60 parts, so that there is a lot to interrupt."""
+
+
+def written(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "s.yaml").write_text(text)
+    return folder / "s.yaml"
+
+
+def command(file, out, *more):
+    return [sys.executable, "-m", "where_to_run", "sweep", str(file), "--out", str(out), "--quiet", *more]
+
+
+def sweep(file, out, *more, **options):
+    return subprocess.run(command(file, out, *more), capture_output=True, text=True, timeout=150, **options)
+
+
+def begun(asked) -> subprocess.Popen:
+    return subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def parts(out) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (Path(out) / "results.parquet").iterdir()}
+
+
+def wait_for(true, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def kill(pid):
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def children(pid) -> list[int]:
+    """Processes started by a process, and by those."""
+    try:
+        first = [int(n) for t in Path(f"/proc/{pid}/task").iterdir() for n in (t / "children").read_text().split()]
+    except OSError:
+        return []
+    return first + [other for child in first for other in children(child)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    file = written(folder, MANY)
+    done = sweep(file, folder / "out", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    return file, folder / "out", parts(folder / "out")
+
+
+def test_every_scenario_stands_in_the_results_once_as_evaluate_answers_it(undisturbed):
+    file, out, _ = undisturbed
+    found = pd.read_parquet(out / "results.parquet")
+    plan = planfile.read(file)[0]
+    wanted = evaluate(plan.rows(range(plan.size)), load()).options
+    assert found["scenario"].tolist() == wanted["scenario"].tolist()
+    for name in ("verdict", "because", "unlock", "recommended", "npv_usd", "usd_per_month", "score", "rank", "gpus"):
+        ours, theirs = (frame[name].astype(object).where(frame[name].notna(), None) for frame in (found, wanted))
+        assert ours.tolist() == theirs.tolist()
+    assert set(found["option"]) == set(NAMES)
+    best = found[found["recommended"]]
+    assert (best["winner"] == best["option"]).all() and set(found["winner"]) - set(best["option"]) <= {"none"}
+
+
+def test_one_process_writes_the_same_bytes_as_two_workers(undisturbed, tmp_path):
+    file, _, before = undisturbed
+    plan, facts, _ = planfile.read(file)
+    key = pq.read_schema(undisturbed[1] / "results.parquet" / "part-00000.parquet").metadata[b"sweep"].decode()
+    packed = batch.pack(plan, facts, key)
+    for number in (0, 30, 59):
+        columns = plan.columns(range(*plan.span(number)))
+        file = batch.file_of(plan, number)
+        done = batch.answer_part(packed, batch.Part(number, columns, None, str(tmp_path), file))
+        assert done.scenarios == 4 and (tmp_path / file).read_bytes() == before[Path(file).name]
+
+
+def test_the_manifest_tells_inputs_facts_software_and_timings(undisturbed):
+    told = json.loads((undisturbed[1] / "manifest.json").read_text())
+    assert told["state"] == "finished" and told["failures"] == [] and told["scenarios"] == 240 and told["text"] == MANY
+    assert told["inputs"]["preset"] == "hospital" and told["facts"]["as_of"] == load().as_of
+    assert set(told["facts"]["tables"]) >= {"api_offers", "machines", "rules"}
+    assert all(len(table["sha256"]) >= 32 for table in told["facts"]["tables"].values())
+    assert {"python", "numpy", "pyarrow", "dask"} <= set(told["software"])
+    assert told["runs"][0]["scenarios answered"] == 240 and told["runs"][0]["threads"] == 2
+
+
+def test_the_summary_loads_nothing_and_runs_nothing(undisturbed):
+    page = (undisturbed[1] / "summary.html").read_text()
+    assert "<script" not in page and not re.search(r'(src|href)="(?!data:|reports/|#|https://)', page)
+    assert not re.search(r'<(img|link|iframe)[^>]*(src|href)="https?:', page) and "@import" not in page
+    assert page.count("<img alt=") >= 5 and "What moves the answer most is volume" in page
+    assert 'type="radio"' in page and "240 scenarios" in page
+
+
+def test_run_again_it_does_nothing_and_changes_no_byte(undisturbed):
+    file, out, before = undisturbed
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "results.parquet").iterdir()}
+    done = sweep(file, out, "--workers", "1")
+    assert done.returncode == 0 and "240 scenarios, 0 of them answered now" in done.stdout
+    assert parts(out) == before and stamps == {path: path.stat().st_mtime_ns for path in stamps}
+
+
+def test_a_damaged_or_missing_part_is_made_anew(undisturbed, tmp_path):
+    file, out, before = undisturbed
+    (out / "results.parquet" / "part-00003.parquet").write_bytes(b"half a fi")
+    (out / "results.parquet" / "part-00004.parquet").unlink()
+    done = sweep(file, out, "--workers", "1")
+    assert "8 of them answered now" in done.stdout and parts(out) == before
+
+
+def test_a_folder_of_another_sweep_or_of_other_things_is_left_alone(undisturbed, tmp_path):
+    _, out, before = undisturbed
+    told = sweep(written(tmp_path, MANY.replace("0.04]", "0.05]")), out)
+    assert (
+        told.returncode == 2 and "holds another sweep: the file changed since" in told.stderr and parts(out) == before
+    )
+    (tmp_path / "thesis.txt").write_text("mine")
+    told = sweep(tmp_path / "s.yaml", tmp_path)
+    assert told.returncode == 2 and "and no sweep of this kind; name a new folder" in told.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.yaml", "thesis.txt"]
+
+
+def test_killed_at_ten_random_moments_and_run_again_it_is_as_if_undisturbed(undisturbed, tmp_path):
+    file, _, before = undisturbed
+    out, draw, kills, unfinished = tmp_path / "out", random.Random(5), 0, 0
+    for _ in range(10):
+        running = begun(command(file, out, "--workers", "1"))
+        time.sleep(draw.uniform(1.0, 4.5))
+        kills += running.poll() is None
+        kill(running.pid)
+        running.wait()
+        here = {name: content for name, content in (parts(out) if (out / "results.parquet").exists() else {}).items()}
+        assert all(before[name] == content for name, content in here.items() if not name.startswith(ASIDE))
+        unfinished += 0 < len(here) < len(before)
+        if (out / "manifest.json").exists():
+            assert json.loads((out / "manifest.json").read_text())["scenarios"] == 240
+    assert kills >= 5 and unfinished >= 1
+    done = sweep(file, out, "--workers", "1")
+    assert done.returncode == 0 and parts(out) == before
+    assert not [path for path in out.rglob("*") if path.name.startswith(ASIDE)]
+
+
+def test_a_worker_that_is_killed_costs_nothing_but_time(undisturbed, tmp_path):
+    file, _, before = undisturbed
+    running = begun(command(file, tmp_path / "out", "--workers", "2"))
+    folder = tmp_path / "out" / "results.parquet"
+    wait_for(lambda: folder.exists() and len(list(folder.iterdir())) > 10)
+    workers = [pid for pid in children(running.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert workers
+    kill(workers[0])
+    assert running.wait(timeout=120) == 0 and parts(tmp_path / "out") == before
+
+
+@contextmanager
+def elsewhere(folder, workers):
+    """A scheduler and workers, each a process of its own, on loopback."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    told = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    asked = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
+    started = [subprocess.Popen([*dask, *asked], **quiet)]
+    try:
+        wait_for(told.exists)
+        wait_for(lambda: told.read_text().strip().endswith("}"))
+        address = json.loads(told.read_text())["address"]
+        for number in range(workers):
+            asked = ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--name", f"w{number}"]
+            started.append(subprocess.Popen([*dask, *asked], **quiet))
+        yield address, started[1:]
+    finally:
+        for process in reversed(started):
+            kill(process.pid)
+            process.wait()
+
+
+def test_a_scheduler_and_workers_elsewhere_give_the_same_though_one_is_killed(undisturbed, tmp_path):
+    file, _, before = undisturbed
+    folder = tmp_path / "out" / "results.parquet"
+    with elsewhere(tmp_path, 2) as (address, workers):
+        asked = command(file, tmp_path / "out", "--scheduler", address)
+        running = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: folder.exists() and len(list(folder.iterdir())) > 10)
+        kill(workers[0].pid)
+        _, said = running.communicate(timeout=120)
+    assert running.returncode == 0, said
+    assert parts(tmp_path / "out") == before
+
+
+def test_a_scheduler_that_does_not_answer_or_has_no_worker_is_told_and_nothing_begun(tmp_path):
+    file = written(tmp_path, GRID)
+    slow = {**os.environ, "WHERE_TO_RUN_PATIENCE": "2"}
+    told = sweep(file, tmp_path / "a", "--scheduler", "tcp://127.0.0.1:1", env=slow)
+    assert told.returncode == 2 and "the scheduler tcp://127.0.0.1:1 does not answer within 2 s" in told.stderr
+    with elsewhere(tmp_path, 0) as (address, _):
+        told = sweep(file, tmp_path / "b", "--scheduler", address, env=slow)
+    assert told.returncode == 2 and "has no worker; start one: dask worker" in told.stderr
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
+def test_a_full_disk_leaves_no_half_written_file_and_the_rest_is_done_later(tmp_path):
+    file = written(tmp_path, GRID + "chunk: 120\n")
+
+    def full():  # a file may grow to some kilobytes: writing a part fails as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, resource.RLIM_INFINITY))
+
+    told = sweep(file, tmp_path / "out", "--workers", "1", preexec_fn=full)
+    assert told.returncode == 2 and "cannot write" in told.stderr and "Traceback" not in told.stderr
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["manifest.json"]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["state"] == "unfinished"
+    assert sweep(file, tmp_path / "out", "--workers", "1").returncode == 0
+    assert len(pd.read_parquet(tmp_path / "out" / "results.parquet")) == 120 * len(NAMES)
+
+
+def test_an_output_that_cannot_be_written_is_told_first(tmp_path):
+    file = written(tmp_path, GRID)
+    (tmp_path / "file").write_text("")
+    told = sweep(file, tmp_path / "file" / "out")
+    assert told.returncode == 2 and "cannot write" in told.stderr
+    told = sweep(file, "nothing://there/out")
+    assert told.returncode == 2 and "no folder that can be written" in told.stderr
+
+
+def test_reports_are_made_once_linked_and_one_that_fails_is_told_and_tried_again(tmp_path):
+    file, out = written(tmp_path, GRID + "reports: {top: 2, by: usd_per_month}\n"), tmp_path / "out"
+    first = sweep(file, out, "--workers", "1")
+    assert first.returncode == 0, first.stderr
+    made = sorted(path.name for path in (out / "reports").iterdir())
+    assert len(made) == 2
+    page = (out / "summary.html").read_text()
+    for name in made:
+        decided = json.loads((out / "reports" / name / "decision.json").read_text())
+        rows = pd.read_parquet(out / "results.parquet", filters=[("scenario", "==", int(name))])
+        assert decided["recommended"] == rows["winner"].iloc[0] and f'href="reports/{name}/report.html"' in page
+    gone, kept = (out / "reports" / name for name in made)
+    stamp = (kept / "report.html").stat().st_mtime_ns
+    for path in gone.iterdir():
+        path.unlink()
+    (gone / "thesis.txt").write_text("mine")
+    second = sweep(file, out, "--workers", "1")
+    assert second.returncode == 1 and f"FAILED  report {int(gone.name)}" in second.stderr
+    told = json.loads((out / "manifest.json").read_text())
+    assert "holds other things than a report" in told["failures"][0]["why"]
+    assert told["state"] == "finished with failures"
+    assert (gone / "thesis.txt").read_text() == "mine" and (kept / "report.html").stat().st_mtime_ns == stamp
+    (gone / "thesis.txt").unlink()
+    third = sweep(file, out, "--workers", "1")
+    assert third.returncode == 0 and "2 reports, 1 of them made now" in third.stdout
+    assert (kept / "report.html").stat().st_mtime_ns == stamp
+
+
+def test_a_scenario_that_fails_is_told_and_the_rest_of_its_part_is_answered(tmp_path, monkeypatch):
+    plan, facts, _ = planfile.read(written(tmp_path, GRID + "chunk: 40\n"))
+
+    def fragile(rows, known):
+        if ((rows["requests_per_month"] == 1e5) & (rows["spikiness"] == 9)).any():
+            raise ZeroDivisionError("by nothing")
+        return evaluate(rows, known)
+
+    monkeypatch.setattr(batch, "evaluate", fragile)
+    part = batch.Part(0, plan.columns(range(40)), None, str(tmp_path), "p.parquet")
+    done = batch.answer_part(batch.pack(plan, facts, "key"), part)
+    assert done.failures == [(9, "ZeroDivisionError: by nothing")] and done.scenarios == 39
+    found = pd.read_parquet(tmp_path / "p.parquet")
+    assert sorted(set(range(40)) - set(found["scenario"])) == [9] and len(found) == 39 * len(NAMES)
+    assert batch.state(Store(str(tmp_path)), "p.parquet", "key") == [(9, "ZeroDivisionError: by nothing")]
+    assert batch.state(Store(str(tmp_path)), "p.parquet", "another") is None
+
+
+def test_an_object_store_takes_what_a_folder_takes(tmp_path):
+    plan, facts, _ = planfile.read(written(tmp_path, GRID + "chunk: 60\n"))
+    packed = batch.pack(plan, facts, "key")
+    for number in range(plan.parts):
+        columns = plan.columns(range(*plan.span(number)))
+        for address in ("memory://bucket/out", str(tmp_path / "out")):
+            batch.answer_part(packed, batch.Part(number, columns, None, address, batch.file_of(plan, number)))
+    far, near = Store("memory://bucket/out"), Store(str(tmp_path / "out"))
+    assert far.names("results.parquet") == near.names("results.parquet") == {"part-00000.parquet", "part-00001.parquet"}
+    for number in range(plan.parts):
+        file = batch.file_of(plan, number)
+        assert far.read(file) == near.read(file) and batch.state(far, file, "key") == []
+    far.write("manifest.json", b'{"swept": []}')
+    assert len(Results("memory://bucket/out").scenarios("winner")) == 120
+
+
+def test_two_sweeps_do_not_write_to_one_folder(tmp_path):
+    first, second = Store(str(tmp_path)), Store(str(tmp_path))
+    with first.taken(), pytest.raises(scenario.ScenarioError, match="another sweep is writing"), second.taken():
+        pass
+    with second.taken():
+        pass
+
+
+def test_a_field_that_decides_the_winner_removes_all_uncertainty_and_one_that_does_not_none():
+    winner = ["api", "api", "owned", "owned"]
+    rows = pd.DataFrame({"spikiness": [2.0, 2.0, 8.0, 8.0], "skill_ml": [1, 2, 1, 2], "winner": winner})
+    found = moves(rows, ["skill_ml", "spikiness"])
+    assert found["field"].tolist() == ["spikiness", "skill_ml"] and found["removed"].tolist() == pytest.approx([1, 0])
