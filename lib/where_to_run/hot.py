@@ -41,11 +41,11 @@ class HotEngine(Engine):  # type: ignore[misc]
         cells = [(i, cell.source) for i, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
         told, shown = io.BytesIO(), (sys.stdout, sys.stderr)
         try:
-            warm._run_cells(cells, told)
+            warm.run_cells(cells, told)
         finally:
             sys.stdout, sys.stderr = shown
         told.seek(0)
-        warm._take_over(nb_man, told)
+        warm.take_over(nb_man, told)
         return nb_man.nb
 
 
@@ -72,10 +72,10 @@ def _report(job: dict[str, Any]) -> None:
     parameters = {**given, "as_of": job["as_of"], "facts_file": path}
     store = Store(job["address"])
     if store.local:
-        report.make(answer, parameters, Path(store.path(job["folder"])))
+        report.make(answer, parameters, Path(store.path(job["folder"])), NAME)
         return
     with tempfile.TemporaryDirectory() as aside:
-        made = report.make(answer, parameters, Path(aside) / "report")
+        made = report.make(answer, parameters, Path(aside) / "report", NAME)
         for name in ("decision.json", "report.ipynb", "report.html"):
             store.write(f"{job['folder']}/{name}", (made / name).read_bytes())
 
@@ -115,7 +115,6 @@ def main() -> None:
     """Do jobs until standard input ends: a JSON object a line in, one with `seconds` or `error` out."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
-    setattr(report, "_engine", lambda: {"engine_name": NAME})  # noqa: B010
     common.share()
     judgement.AT_A_TIME = 1  # as in batch
     lines = _jobs()

@@ -36,12 +36,12 @@ def folder_name(preset: str, changes: Mapping[str, Any]) -> str:
 FILES = {"report.html", "report.ipynb", "decision.json"}
 
 
-def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
+def make(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: str = "") -> Path:
     """Write report.html, report.ipynb and decision.json of a one-scenario answer into a folder; returns the folder.
 
     The files are made aside and moved in at once: a failure leaves nothing half-written, and an older report stays
-    until the new one is whole. Refuses a folder that holds anything but an older report. Raises what the notebook
-    raised.
+    until the new one is whole. `engine` is papermill's, where it is not for us to choose. Refuses a folder that holds
+    anything but an older report. Raises what the notebook raised.
     """
     if len(answer.scenarios) != 1:
         raise scenario.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
@@ -51,7 +51,7 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write(answer, parameters, aside / "new")
+        _write(answer, parameters, aside / "new", engine)
         if folder.exists():
             folder.replace(aside / "old")
         (aside / "new").replace(folder)
@@ -60,7 +60,7 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     return folder
 
 
-def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
+def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: str) -> None:
     folder.mkdir()
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
@@ -69,7 +69,7 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
         progress_bar=False,
         log_output=False,
         kernel_name="python3",
-        **_engine(),
+        **({"engine_name": engine} if engine else _engine()),
     )
     (folder / "report.html").write_text(to_html(notebook, _title(parameters)), encoding="utf-8")
     (folder / "decision.json").write_text(

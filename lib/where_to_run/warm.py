@@ -99,7 +99,7 @@ def _shell(outputs: list[Output]) -> InteractiveShell:
     return shell
 
 
-def _run_cells(cells: list[tuple[int, str]], pipe: IO[bytes]) -> None:
+def run_cells(cells: list[tuple[int, str]], pipe: IO[bytes]) -> None:
     """Run cells in order in this process, telling of each start and end through the pipe; stop at the first error."""
     outputs: list[Output] = []
     shell = _shell(outputs)
@@ -138,20 +138,20 @@ class WarmEngine(Engine):  # type: ignore[misc]
             try:
                 os.close(read)
                 with os.fdopen(write, "wb") as pipe:
-                    _run_cells(cells, pipe)
+                    run_cells(cells, pipe)
                 status = 0
             finally:
                 os._exit(status)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
-            _take_over(nb_man, pipe)
+            take_over(nb_man, pipe)
         died = os.waitpid(child, 0)[1]
         if died:
             raise RuntimeError(f"the notebook's process died with status {died}")
         return nb_man.nb
 
 
-def _take_over(nb_man: Any, pipe: IO[bytes]) -> None:
+def take_over(nb_man: Any, pipe: IO[bytes]) -> None:
     """Put what the fork reports into the notebook, cell by cell."""
     while True:
         try:
