@@ -13,7 +13,6 @@ import yaml
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
-import browser
 import served
 from browser import HEADLINE, check_answer, check_figures, check_page, spoken, truth, visitor, without_blanks
 from where_to_run import controls, crossings, panels, report, scenario
@@ -54,12 +53,6 @@ FOCUSED = """() => {
 AXE = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
   .filter((one) => ["serious", "critical"].includes(one.impact))
   .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((n) => n.target + " " + n.failureSummary).join(" | ")}`)"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

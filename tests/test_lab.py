@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-import browser
 import served
 from browser import HEADLINE, check_answer, check_figures, spoken, truth, visitor, words
 from where_to_run import controls, crossings, mixing, scenario
@@ -21,12 +20,6 @@ serve.PROJECT = Path(folder)  # on copies: JupyterLab saves what it runs
 serve.lab(Path(folder) / "1_decide.ipynb", port, False, "")
 """
 DECIDE = {"line": "bottom_line", "options": "options_table", "costs": "costs"}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

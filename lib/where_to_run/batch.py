@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import identity, judgement
+from .breakeven import NONE
 from .evaluate import Answer, evaluate
 from .facts import Facts
 from .plan import Plan, whole
@@ -24,9 +25,6 @@ from .stores import Store
 
 RESULTS = "results.parquet"
 """The one file of a small sweep, the folder of parts of a larger one; readers of Parquet take either."""
-
-NONE = "none"
-"""The winner where nothing is allowed."""
 
 WORDS = {"option", "verdict", "because", "unlock"}
 FOUND = (

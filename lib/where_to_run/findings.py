@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .batch import NONE
+from .breakeven import NONE
 from .results import Results
 from .routings import NAMES
 from .scenario import BY_NAME, Field
