@@ -18,6 +18,7 @@ from email.message import Message
 from pathlib import Path
 
 import nbformat
+import psutil
 
 LAUNCH = """
 import json, sys
@@ -83,8 +84,8 @@ class Server:
     def kernels(self) -> list[int]:
         """Process ids of its kernels, those in its pool included."""
         found = re.search(r"connection files in (\S+)\.", self.logged())
-        listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-        return [int(line.split()[0]) for line in listed.splitlines() if found and found[1] + "/" in line]
+        processes = [(p.pid, p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+        return [pid for pid, words in processes if found and any(w.startswith(found[1] + "/") for w in words)]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it by a signal; returns its exit code."""

@@ -296,7 +296,7 @@ def test_html_in_the_facts_is_shown_as_text_and_runs_nothing(chromium, tmp_path)
     with served.app(tmp_path, notebook) as server, visitor(chromium, server.root) as one:
         one.open()
         one.tab("Sources")
-        assert "<img src=x onerror=window.ran=1>" in one.panel("sources").inner_text()
+        assert "<img src=x onerror=window.ran=1>" in one.panel("sources").text_content()
         assert one.page.evaluate("window.ran") is None
         assert one.page.locator("img").count() == 0
         held = download(one, "Answer (JSON)")

@@ -550,7 +550,7 @@ def test_offers_left_out_of_the_search_could_never_have_been_the_cheapest(monkey
 
 def test_details_are_the_same_kept_or_judged_again(monkeypatch):
     kept = answered(spikiness=[2, 5])
-    monkeypatch.setattr(ANSWER, "BLOCK", 1)
+    monkeypatch.setattr(ANSWER, "KEPT", 1)
     again = answered(spikiness=[2, 5])
     assert kept._kept and not again._kept
     for name in ("lines", "means", "sizing", "fit", "verdicts", "yardsticks"):

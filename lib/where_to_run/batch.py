@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import identity, judgement
+from . import identity
 from .breakeven import NONE
 from .evaluate import Answer, evaluate
 from .facts import Facts
@@ -103,8 +103,6 @@ def file_of(plan: Plan, number: int) -> str:
 def answer_part(packed: bytes, part: Part) -> Done:
     """Answer one part and write it, whole or not at all; a scenario that fails is told and left out."""
     start = time.perf_counter()
-    # every processor has a worker of its own; a second thread in each would only stand in the way
-    judgement.AT_A_TIME = 1
     shared = unpack(packed)
     tables, failures = _answered(shared, part)
     table = pa.concat_tables(tables) if tables else _schema(shared).empty_table()
@@ -118,7 +116,8 @@ def answer_part(packed: bytes, part: Part) -> Done:
 def _answered(shared: Shared, part: Part) -> tuple[list[pa.Table], list[tuple[int, str]]]:
     """The results of a part; where something fails it is halved until the scenarios that fail stand alone."""
     try:
-        answer = evaluate(whole(shared.base, part.columns), shared.facts)
+        # every processor has a worker of its own; a second thread in each would only stand in the way
+        answer = evaluate(whole(shared.base, part.columns), shared.facts, threads=1)
         return [_table(shared, part, answer)], []
     except Exception as error:
         if len(part.columns) == 1:

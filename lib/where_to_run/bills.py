@@ -6,6 +6,7 @@ over (offer, scenario, month) while offers are compared and (scenario, month) on
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Bill:
     machines: Machines | None = None
     position: Array | None = None
 
-    @property
+    @cached_property
     def total(self) -> Array:
         """All lines together [USD by month]."""
         return added_up(self.lines.values())
@@ -104,7 +105,7 @@ def either(here: Array, first: Bill, second: Bill) -> Bill:
     def pick_one(a: Array, b: Array) -> Array:
         return np.where(here.reshape(-1, *[1] * (np.ndim(a) - 1)), a, b)
 
-    none = np.zeros_like(first.total)
+    none = np.zeros_like(next(iter(first.lines.values())))
     names = dict.fromkeys([*first.lines, *second.lines])
     lines = {name: pick_one(first.lines.get(name, none), second.lines.get(name, none)) for name in names}
     machines = first.machines and Machines(

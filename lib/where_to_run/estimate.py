@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
-from . import evaluate, judgement
+from . import evaluate
 from .facts import Facts
 from .plan import Plan
 
-PROBE = judgement.BLOCK
+PROBE = 640
 """Scenarios answered to see how long one takes."""
 
 START = 4.0

@@ -10,18 +10,25 @@ import pandas as pd
 from . import rules, scenario, vendor_api
 from .curves import Curve, Measured
 from .facts import Facts
-from .judgement import BLOCK, Judged, judge
+from .judgement import THREADS, Judged, judge
 from .routings import NAMES
 from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
 from .scenario import CRITERIA, STREAMS
 from .units import Array
+
+KEPT = 640
+"""Scenarios whose workings are kept, to be opened without judging them again."""
 
 MOST_TO_OPEN = 2_000
 """Scenarios whose lines may be opened at once: a line a month makes some thousand rows a scenario."""
 
 
 def evaluate(
-    scenarios: pd.DataFrame, facts: Facts, hours: Array | None = None, names: Sequence[str] = NAMES
+    scenarios: pd.DataFrame,
+    facts: Facts,
+    hours: Array | None = None,
+    names: Sequence[str] = NAMES,
+    threads: int = THREADS,
 ) -> "Answer":
     """Answer every scenario of a frame made by `scenario.grid`; one row is enough, a million are the same code.
 
@@ -30,19 +37,20 @@ def evaluate(
     [USD/month, without hardware], npv_usd [USD], usd_per_mtok [USD/Mtok, discounted cost over discounted tokens],
     gpus [GPU, in month 1], utilisation [share of the GPU hours at work], overflow_share [share of traffic served at a
     second place, or without one in hours above the capacity of month 1], hires [FTE], score [share], rank, recommended.
-    `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone.
+    `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
+    `threads` for other than two where many scenarios are asked.
     Refuses what `scenario.check` refuses, keys that are not in the facts, and hours that are no loads.
     """
     rows = scenario.check(scenarios, facts.keys())
     curve = None if hours is None else Measured(hours)
     store: dict[str, Array] = {}
     kept: list[Judged] = []
-    for judged in judge(rows, facts, curve, names):
+    for judged in judge(rows, facts, curve, names, threads):
         for name, values in judged.columns.items():
             if name not in store:
                 store[name] = np.empty((len(rows), *values.shape[1:]), values.dtype)
             store[name][judged.index] = values
-        if len(rows) <= BLOCK:
+        if len(rows) <= KEPT:
             kept.append(judged)
     return Answer(rows, facts, _frame(store, names), curve, names, kept)
 

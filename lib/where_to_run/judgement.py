@@ -18,11 +18,13 @@ from .scenario import CRITERIA, PLACES, STREAMS
 from .search import Found, Gates, search
 from .units import Array
 
-BLOCK = 640
-"""Scenarios computed at a time: their arrays stay in the processor's cache, and memory stays bounded."""
+BLOCK = 3_200
+"""Most scenarios computed at a time: memory stays bounded, and a step of numpy takes far longer than to hand the
+interpreter to another thread, which small blocks would mostly wait for.
+"""
 
-AT_A_TIME = 2
-"""Blocks computed at a time."""
+THREADS = 2
+"""Blocks computed side by side."""
 
 PROFILE = ("regimes", "evidence", "control", "customisation")
 
@@ -44,32 +46,41 @@ class Judged:
 
 
 def judge(
-    rows: pd.DataFrame, facts: Facts, curve: Curve | None = None, names: Sequence[str] = NAMES
+    rows: pd.DataFrame, facts: Facts, curve: Curve | None = None, names: Sequence[str] = NAMES, threads: int = THREADS
 ) -> Iterator[Judged]:
-    """Answer the rows block by block for the options asked, blocks of one open model each."""
+    """Answer the rows block by block for the options asked, blocks of one open model each, in some threads.
+
+    What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
+    """
     arrays = {str(name): rows[name].to_numpy() for name in rows.columns}
     blocks = []
     for model in dict.fromkeys(arrays["open_model"]):
         members = np.flatnonzero(arrays["open_model"] == model)
-        blocks += [(model, members[start : start + BLOCK]) for start in range(0, len(members), BLOCK)]
+        blocks += [(model, block) for block in np.array_split(members, _number(len(members), threads))]
 
     def answer(block: tuple[str, Array]) -> Judged:
         model, index = block
         fields = {name: array[index] for name, array in arrays.items()}
         return _block(index, Question(facts, fields, model, curve), names)
 
-    if len(blocks) == 1:
-        yield answer(blocks[0])
+    if threads == 1 or len(blocks) == 1:
+        yield from map(answer, blocks)
         return
-    # two at a time: numpy leaves the interpreter to the other while it computes, and memory stays bounded
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    # numpy leaves the interpreter to the others while it computes
+    with ThreadPoolExecutor(threads) as pool:
         underway: deque[Future[Judged]] = deque()
         for block in blocks:
             underway.append(pool.submit(answer, block))
-            if len(underway) > AT_A_TIME:
+            if len(underway) > threads:
                 yield underway.popleft().result()
         while underway:
             yield underway.popleft().result()
+
+
+def _number(scenarios: int, threads: int) -> int:
+    """Into how many even blocks scenarios are cut: as many for every thread, where they are worth a second one."""
+    number = -(-scenarios // BLOCK)
+    return -(-number // threads) * threads if scenarios > BLOCK / 2 else number
 
 
 def _block(index: Array, question: Question, names: Sequence[str]) -> Judged:

@@ -1,7 +1,7 @@
 """Parts: what the routing an option took sends to each place, and the base among them that passes bursts on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -86,8 +86,7 @@ def pool(part: Part, months: Array) -> Pool:
     """The pool of the offer the base took, one pair, in some months."""
     load, need = part.question.needs(part.share)
     outlet, _ = overflow(part.question, part.second, part.share, part.may, part.least_api)
-    need = replace(need, **{name: getattr(need, name)[:, months] for name in ("peak", "prompt", "waiting")})
-    load = replace(load, requests=load.requests[:, months], live=load.live[:, months])
+    load, need = load.at(months), need.at(months)
     choice, offer = _offer(part)
     here, kept = np.zeros(1, np.intp), need.part(1 - part.may)
     return Pool(load, need, kept, outlet, choice.kind[offer], here, choice.each[offer], np.zeros(1))

@@ -10,15 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from .judgement import BLOCK
 from .sampling import Sample
 from .scenario import BY_NAME, FIELDS
 
 MOST_SCENARIOS = 10_000_000
 """Scenarios of a sweep: at some 200 microseconds each on two cores, half an hour."""
 
-BLOCKS, PARTS = 8, 16
-"""Most blocks of `judgement` in one part of the results, and the parts a smaller sweep is cut into."""
+LEAST, MOST, PARTS = 640, 5_120, 16
+"""Fewest and most scenarios in one part of the results, and the parts a smaller sweep is cut into."""
 
 By = Literal["score", "usd_per_month", "npv_usd"]
 
@@ -60,7 +59,7 @@ class Plan:
     sample: Sample | None = None
     axes: Mapping[str, Sequence[Any]] | None = None
     reports: Reports = Reports()
-    chunk: int = BLOCKS * BLOCK
+    chunk: int = MOST
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -144,8 +143,8 @@ class Plan:
 
 
 def fitting(size: int) -> int:
-    """Scenarios in a part: whole blocks, so many that there is work for several workers, and no more than BLOCKS."""
-    return BLOCK * min(BLOCKS, max(1, -(-size // (BLOCK * PARTS))))
+    """Scenarios in a part: a multiple of `LEAST`, few enough that there is work for several workers."""
+    return min(MOST, max(LEAST, -(-size // (LEAST * PARTS)) * LEAST))
 
 
 def whole(base: Mapping[str, Any], columns: pd.DataFrame) -> pd.DataFrame:

@@ -252,9 +252,13 @@ def until_delivery(question: Question, share: Array) -> Bill:
             return bills.nothing(question.load)
         # the cheapest machine for the months of waiting, not for the horizon
         load, need = question.needs(share)
-        weights = question.factors * (question.load.live - own_gpus.in_operation(question.facts, question.load))
+        waiting = np.arange(min(2 + int(own_gpus.delivery_months(question.facts)), load.live.shape[1]))
+        weights = (question.factors * (load.live - own_gpus.in_operation(question.facts, load)))[:, waiting]
+        load, need, after = load.at(waiting), need.at(waiting), load.live.shape[1] - len(waiting)
         fleet = rented_gpus.fleet(question.facts, load, need, question.rows["gpu"], weights)
-        return rented_gpus.bill(question.facts, load, fleet, weights, terms=1)
+        found = rented_gpus.bill(question.facts, load, fleet, weights, terms=1)
+        lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in found.lines.items()}
+        return Bill(lines, found.offer, found.fits)
 
     bill: Bill = question.kept(("until delivery", share.tobytes()), make)
     return bill

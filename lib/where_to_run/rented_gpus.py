@@ -22,8 +22,7 @@ class Fleet:
     """Machines of every offer that could be the cheapest, a pair of offer and scenario at a time, in scenario order.
 
     `offer` and `scenario` of each pair, `first` pair of each scenario, `holds` whether it can serve the load at all.
-    Over (pair, month): `count` of machines that stand ready, machine-months of `spot`. `stored_usd` is the present
-    value of storage of each pair.
+    Over (pair, month): replicas `kept`, `count` of machines that stand ready, machine-months of `spot`.
     """
 
     offers: Offers
@@ -32,9 +31,9 @@ class Fleet:
     scenario: Array
     first: Array
     holds: Array
+    kept: Array
     count: Array
     spot: Array
-    stored_usd: Array
 
     @property
     def kind(self) -> Array:
@@ -56,7 +55,6 @@ def fleet(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> F
     scenario, offer = np.nonzero(_within_reach(facts, choice, need, load, holds, factors).T)
     each = choice.each[offer][:, None]
     kept = need.replicas(choice.kind[offer], scenario)
-    stored = np.einsum("pm,pm->p", kept, factors[scenario]) * storage_usd(facts)
     count = np.asarray(whole(kept / each))
     spot = np.zeros((len(offer), 1))
     if load.batch_share.any():
@@ -66,7 +64,7 @@ def fleet(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array) -> F
         spot = spot * (1 + facts.value("rented.spot_overhead_share"))
     first = np.searchsorted(scenario, np.arange(len(gpu)))
     spot = np.broadcast_to(spot, count.shape)
-    return Fleet(choice, need, offer, scenario, first, holds[offer, scenario], count, spot, stored)
+    return Fleet(choice, need, offer, scenario, first, holds[offer, scenario], kept, count, spot)
 
 
 def _within_reach(facts: Facts, choice: Offers, need: Need, load: Load, holds: Array, factors: Array) -> Array:
@@ -115,7 +113,8 @@ def bill(facts: Facts, load: Load, fleet: Fleet, factors: Array, terms: int = le
     worth = np.stack([_worth(fleet, load, factors, term) for term in list(TERMS)[:terms]])
     if load.batch_share.any():
         worth = worth + np.einsum("pm,pm->p", fleet.spot, factors[fleet.scenario]) * spot_usd
-    worth = np.where(fleet.holds, worth + fleet.stored_usd, np.inf)
+    stored = np.einsum("pm,pm->p", fleet.kept, factors[fleet.scenario]) * storage_usd(facts)
+    worth = np.where(fleet.holds, worth + stored, np.inf)
     best = worth.min(axis=0)
     chosen = np.lexsort((best, fleet.scenario))[fleet.first]
     term = worth.argmin(axis=0)[chosen]
@@ -170,12 +169,11 @@ def rent(fleet: Fleet, load: Load, chosen: Array, term: Array) -> tuple[Array, A
 def _lines(
     facts: Facts, load: Load, paid: Array, spot: Array, owed: Array, fleet: Fleet, chosen: Array
 ) -> dict[str, Array]:
-    kept = fleet.need.replicas(fleet.kind[chosen], fleet.scenario[chosen])
     return {
         "machines": paid,
         "spot machines": spot,
         "contract past the horizon": owed,
-        "storage": kept * storage_usd(facts),
+        "storage": fleet.kept[chosen] * storage_usd(facts),
         "egress": egress(facts, load, load.requests),
     }
 

@@ -38,6 +38,10 @@ class Load:
         columns = [name for name in self.__dataclass_fields__ if name != "curve"]
         return replace(self, curve=self.curve.take(rows), **{name: getattr(self, name)[rows] for name in columns})
 
+    def at(self, months: Array) -> "Load":
+        """The same demand in some of the months."""
+        return replace(self, requests=self.requests[:, months], live=self.live[:, months])
+
     def distinct(self) -> Array:
         """Positions of scenarios that between them have every size of request and service level there is."""
         asked = (self.input_tokens, self.output_tokens, self.cached_share, self.headroom_beta, self.derate)
@@ -108,10 +112,11 @@ class Need:
         Offers by their kind of replica and the replicas a machine holds. Term by term of (busy + headroom sqrt(busy) +
         spare) / each, the machines a load needs, in the scenario that asks for most.
         """
+        planned = np.where(self.possible, self.planned, np.inf)
+        terms = np.stack([planned, self.headroom * np.sqrt(planned), np.where(self.possible, 1.0, np.nan)])
         with np.errstate(divide="ignore", invalid="ignore"):
-            planned, each = np.where(self.possible, self.planned, np.inf)[kind], each[:, None]
-            terms = np.stack([planned / each, self.headroom[kind] * np.sqrt(planned) / each, 1 / each + 0 * planned])
-            times: Array = np.nan_to_num((terms[:, one] / terms[:, other]).max(axis=(0, 2)), nan=np.inf)
+            by_kind = np.stack([(terms / terms[:, [k]]).max(axis=(0, 2)) for k in range(len(planned))], axis=1)
+        times: Array = np.nan_to_num(by_kind[kind[one], kind[other]] * each[other] / each[one], nan=np.inf)
         return times
 
     def carried(self, kind: Array, scenario: Array, replicas: Array) -> Array:
@@ -126,6 +131,10 @@ class Need:
         by_kind = {name: getattr(self, name)[:, rows] for name in ("seconds", "planned", "headroom", "possible")}
         rates = {name: getattr(self, name)[rows] for name in ("peak", "prompt", "waiting", "spare")}
         return replace(self, **by_kind, **rates)
+
+    def at(self, months: Array) -> "Need":
+        """The same in some of the months."""
+        return replace(self, **{name: getattr(self, name)[:, months] for name in ("peak", "prompt", "waiting")})
 
     def part(self, share: Array) -> "Need":
         """What a share of the load asks, one share a scenario."""
