@@ -197,3 +197,34 @@ def test_what_cannot_be_costed_has_no_break_even():
 def test_the_map_calls_nothing_near_where_nothing_is_allowed():
     cells = breakeven.decision_map(free(budget_usd_per_month=0), shipped(), points=8)
     assert (cells["option"] == breakeven.NONE).all() and not cells["near"].any()
+
+
+# Remembering
+
+
+def test_a_map_is_made_once_for_scenarios_that_differ_in_its_two_fields_alone(monkeypatch):
+    known = shipped()
+    asked = []
+
+    def counting(rows, *rest, **more):
+        asked.append(len(rows))
+        return evaluate(rows, *rest, **more)
+
+    monkeypatch.setattr(breakeven, "evaluate", counting)
+    here = scenario.grid(input_tokens=777)
+    first = breakeven.decision_map(here, known, points=5)
+    again = breakeven.decision_map(here.assign(spikiness=9.0, requests_per_month=1e5), known, points=5)
+    assert asked == [25]
+    pd.testing.assert_frame_equal(first, again)
+    breakeven.decision_map(here.assign(input_tokens=778.0), known, points=5)
+    assert asked == [25, 25]
+
+
+def test_facts_are_read_again_when_a_file_changes(tmp_path):
+    mine = tmp_path / "mine.csv"
+    header = "table,key,column,value,source,note\n"
+    mine.write_text(f"{header}assumptions,own.pue,value,1.4,estimate,ours\n")
+    first = facts.load(overrides=mine)
+    assert facts.load(overrides=mine) is first
+    mine.write_text(f"{header}assumptions,own.pue,value,1.25,estimate,ours\n")
+    assert facts.load(overrides=mine).value("own.pue") == 1.25

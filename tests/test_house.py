@@ -42,7 +42,7 @@ FLOORS = [
     ["pages", "board", "warm", "kernels"],
     ["report", "example", "visit"],
     ["takeaway", "serve"],
-    ["lined", "sampling", "stores", "common"],
+    ["lined", "sampling", "stores"],
     ["plan", "cluster"],
     ["tablefile", "identity", "estimate"],
     ["planfile", "batch"],

@@ -1,4 +1,6 @@
-"""Audit: everything wrong with the facts, from a missing source to more tokens than a GPU can read."""
+"""Audit: everything wrong with the facts, from a missing source to more tokens than a GPU can read, or age."""
+
+import pandas as pd
 
 from . import facts as tables
 from . import rules
@@ -36,3 +38,14 @@ def above_ceiling(facts: Facts) -> list[str]:
         f"throughput.csv, key {key!r}: more tokens per second than its GPUs can read or compute"
         for key in points["key"][over]
     ]
+
+
+def stale(facts: Facts, today: str) -> pd.DataFrame:
+    """Facts read longer ago than data/assumptions.csv allows: table, key, read_on, age [day]."""
+    ages = []
+    for name, rows in facts.tables.items():
+        limit = facts.value(f"stale_after_days.{tables.schema()['tables'][name]['stale_after']}")
+        age = rows["read_on"].map(lambda day: (pd.Timestamp(today) - pd.Timestamp(day)).days)
+        old = rows[age > limit]
+        ages += [(name, key, row["read_on"], int(age[key])) for key, row in old.iterrows()]
+    return pd.DataFrame(ages, columns=["table", "key", "read_on", "age_days"])

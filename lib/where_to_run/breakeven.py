@@ -1,6 +1,6 @@
 """Break-even: where along a field the winner changes, and what would make two options cost the same."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ SCAN_POINTS = 400
 
 HALVINGS = 30
 """Bisections of each change found: they place it to a billionth of the gap."""
+
+MAPS, SCANS = 2, 64
+"""Maps and scans that are remembered: a map takes some ten megabytes."""
 
 CLOSE = 0.10
 """A runner-up within this share of the winner's cost is near."""
@@ -93,6 +96,21 @@ def intervals(
     Columns: option, start, end, in the field's unit, in order; `none` where nothing is allowed. All crossings are
     kept: whole machines make cost curves cross back. An option without a row never wins within the range.
     """
+    asked = ((field,), by, low, high)
+    found: pd.DataFrame = _remembered("scan", scenario, facts, asked, lambda: _scan(scenario, facts, *asked), SCANS)
+    return found
+
+
+def _remembered(kind: str, scenario: pd.DataFrame, facts: Facts, asked: Any, make: Any, most: int) -> Any:
+    """What was made before for scenarios that differ in nothing but the fields `asked` begins with."""
+    rest = scenario.drop(columns=list(asked[0])).iloc[0]
+    return facts.recent(kind, (asked, tuple(rest.items())), make, most)
+
+
+def _scan(
+    scenario: pd.DataFrame, facts: Facts, fields: tuple[str], by: By, low: float | None, high: float | None
+) -> pd.DataFrame:
+    (field,) = fields
     values = axis(field, low, high)
     found = winners(evaluate(_vary(scenario, {field: values}), facts), by)
     change = np.flatnonzero(found[1:] != found[:-1])
@@ -120,8 +138,13 @@ def decision_map(
 
 def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = 80) -> Answer:
     """Answer over a grid of two fields, everything else as in the one-row scenario; x goes fastest."""
-    values = np.meshgrid(axis(x, points=points), axis(y, points=points))
-    return evaluate(_vary(scenario, {x: values[0].ravel(), y: values[1].ravel()}), facts)
+
+    def make() -> Answer:
+        values = np.meshgrid(axis(x, points=points), axis(y, points=points))
+        return evaluate(_vary(scenario, {x: values[0].ravel(), y: values[1].ravel()}), facts)
+
+    found: Answer = _remembered("map", scenario, facts, ((x, y), points), make, MAPS)
+    return found
 
 
 def cells(answer: Answer, x: str, y: str, by: By = "cheapest") -> pd.DataFrame:

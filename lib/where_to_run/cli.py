@@ -182,7 +182,7 @@ def _check_data(options: argparse.Namespace) -> int:
     found = audit.problems()
     if not found:
         loaded = facts.load()
-        old = facts.stale(loaded, options.today)
+        old = audit.stale(loaded, options.today)
         counts = ", ".join(f"{len(rows)} {name}" for name, rows in loaded.tables.items())
         print(f"In force on {loaded.as_of}: {counts}, {len(loaded.rules['rules'])} rules.")
         print(

@@ -1,6 +1,7 @@
 """The dated tables in force on a day, with a user's own figures laid over them."""
 
 import csv
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -56,6 +57,14 @@ class Facts:
         if key not in self.cache:
             self.cache[key] = make()
         return self.cache[key]
+
+    def recent(self, kind: str, key: Any, make: Any, most: int) -> Any:
+        """What `make()` returns, kept while it is among the last `most` of its kind."""
+        kept: OrderedDict[Any, Any] = self.cached(("recent", kind), OrderedDict)
+        kept[key] = kept.pop(key) if key in kept else make()
+        while len(kept) > most:
+            kept.popitem(last=False)
+        return kept[key]
 
 
 @lru_cache(maxsize=1)
@@ -143,8 +152,15 @@ def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
 def load(as_of: str | None = None, overrides: str | Path | None = None) -> Facts:
     """The facts in force on a day (default: the day they were last read), with an override file laid over them.
 
-    Refuses a damaged table, a day before the first fact, and an override that fits no cell.
+    The last two asked are kept, for as long as no file changes. Refuses a damaged table, a day before the first fact,
+    and an override that fits no cell.
     """
+    files = [*sorted(DATA.glob("*.csv")), DATA / "rules.yaml", *([Path(overrides)] if overrides else [])]
+    return _load(as_of, overrides, tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.exists()))
+
+
+@lru_cache(maxsize=2)
+def _load(as_of: str | None, overrides: str | Path | None, stamps: tuple[tuple[str, int, int], ...]) -> Facts:
     every = {name: read(name) for name in schema()["tables"]}
     day = as_of or max(rows["read_on"].max() for rows in every.values())
     if not _is_day(day):
@@ -275,14 +291,3 @@ def _unit_problem(unit: str, value: float) -> str:
     if value < 0 or (unit.startswith("share") and value > 1):
         return f"value {value:g} is no {unit}; a share lies between 0 and 1, and nothing is negative"
     return ""
-
-
-def stale(facts: Facts, today: str) -> pd.DataFrame:
-    """Facts read longer ago than data/assumptions.csv allows: table, key, read_on, age [day]."""
-    ages = []
-    for name, rows in facts.tables.items():
-        limit = facts.value(f"stale_after_days.{schema()['tables'][name]['stale_after']}")
-        age = (pd.Timestamp(today) - pd.to_datetime(rows["read_on"])).dt.days
-        old = rows[age > limit]
-        ages += [(name, key, row["read_on"], int(age[key])) for key, row in old.iterrows()]
-    return pd.DataFrame(ages, columns=["table", "key", "read_on", "age_days"])

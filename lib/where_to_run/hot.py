@@ -21,7 +21,7 @@ import papermill
 from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from . import common, evaluate, facts, judgement, report, scenario, warm
+from . import evaluate, facts, report, scenario, warm
 from .paths import NOTEBOOKS
 from .stores import Store
 
@@ -115,8 +115,6 @@ def main() -> None:
     """Do jobs until standard input ends: a JSON object a line in, one with `seconds` or `error` out."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
-    common.share()
-    judgement.AT_A_TIME = 1  # as in batch
     lines = _jobs()
     while True:
         job, start = json.loads(lines.get()), time.perf_counter()

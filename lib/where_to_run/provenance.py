@@ -4,10 +4,10 @@ from datetime import date
 from html import escape
 from typing import Any
 
-from . import throughput
+from . import audit, throughput
 from .behind import rests_on, rows_of, sizing
 from .evaluate import Answer
-from .facts import Facts, stale
+from .facts import Facts
 from .figures import Pieces
 from .kinds import measured_points
 from .markup import numbers, plain, table
@@ -22,7 +22,7 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
     used = {fact for option in answer.names for rows in rests_on(answer, option).values() for fact in rows}
     used |= set(sizing(answer))
     days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in used)
-    old = facts.cached(("stale", today), lambda: stale(facts, today))
+    old = facts.cached(("stale", today), lambda: audit.stale(facts, today))
     late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in used]
     read = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
     says = f"Facts in force on {facts.as_of}. This answer rests on {len(used)} of them, read {read}; "

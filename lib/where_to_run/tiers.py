@@ -231,7 +231,9 @@ def _counts(base: Base, term: str, offer: Array, scenario: Array) -> tuple[Array
 def _bill(base: Base, pool: Pool, offer: Array, term: Array, count: Array, passed: Passed) -> Bill:
     """Bill of the machines of the base alone."""
     facts, choice, load, need = base.facts, base.choice, base.load, base.need
-    fleet = Fleet(choice, need, offer, pool.scenario, pool.scenario, term == 0, count * pool.each[:, None], count, count * 0)
+    fleet = Fleet(
+        choice, need, offer, pool.scenario, pool.scenario, term == 0, count * pool.each[:, None], count, count * 0
+    )
     paid, owed = rent(fleet, load, pool.scenario, term)
     elsewhere = passed.prompt + passed.waiting
     kept = need.prompt + need.waiting - elsewhere
