@@ -1,15 +1,18 @@
-"""Order of the tests, and the browser that some share.
-
-Tests that fork a warm process come before those that draw, after which it could not fork.
-"""
+"""Order and groups of the tests, and the browser that some share."""
 
 import pytest
 
 import browser
 
+SERVED = {"test_app", "test_lab", "test_serve", "test_takeaway"}
+"""Tests with servers and a browser: `pytest -n 2 --dist loadgroup` runs them beside the others."""
+
 
 def pytest_collection_modifyitems(items):
+    # tests that fork a warm process come before those that draw, after which it could not fork
     items.sort(key=lambda item: item.path.stem != "test_report")
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("served" if item.path.stem in SERVED else "others"))
 
 
 @pytest.fixture(scope="module")

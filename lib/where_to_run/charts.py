@@ -73,18 +73,14 @@ GROUPS = {
 WIDTH = 560
 
 
-def _titles(frame: pd.DataFrame) -> list[str]:
-    return [TITLES[name] for name in frame["option"]]
-
-
 def _by_month(frame: pd.DataFrame, value: str) -> tuple[tuple[str, ...], Array, Array]:
     """The options of a frame, all its months, and the sums of a column over (option, month)."""
-    here = set(frame["option"])
+    code, here = pd.factorize(frame["option"])
     names = tuple(name for name in OPTION_COLOURS if name in here)
-    number = {name: position for position, name in enumerate(names)}
-    months = np.arange(frame["month"].min(), frame["month"].max() + 1)
+    position, month = np.array([names.index(name) for name in here]), frame["month"].to_numpy()
+    months = np.arange(month.min(), month.max() + 1)
     total = np.zeros((len(names), len(months)))
-    np.add.at(total, ([number[name] for name in frame["option"]], frame["month"] - months[0]), frame[value])
+    np.add.at(total, (position[code], month - months[0]), frame[value].to_numpy())
     return names, months, total
 
 
@@ -109,9 +105,14 @@ def cost_by_option(means: pd.DataFrame, struck_out: Collection[str] = ()) -> Fig
 
     Pale for the options that are `struck_out`.
     """
-    frame = pd.DataFrame({"option": _titles(means), "group": means["line"].map(GROUPS), "usd": means["usd_per_month"]})
-    frame["strength"] = [PALE if option in struck_out else 1.0 for option in means["option"]]
-    return Figure(_cost_by_option(), {"d0": columns(frame)})
+    options = means["option"].tolist()
+    data = {
+        "option": [TITLES[name] for name in options],
+        "group": [GROUPS[line] for line in means["line"].tolist()],
+        "usd": means["usd_per_month"].tolist(),
+        "strength": [PALE if name in struck_out else 1.0 for name in options],
+    }
+    return Figure(_cost_by_option(), {"d0": data})
 
 
 PALE = 0.35
@@ -133,8 +134,11 @@ def _cost_by_option() -> Spec:
 
 def score_by_criterion(fit: pd.DataFrame) -> Figure:
     """Stacked bars of the score of each allowed option by criterion; `fit` of one scenario."""
-    frame = fit.loc[fit["contribution"].notna(), ["option", "criterion", "contribution"]]
-    return Figure(_score_by_criterion(), {"d0": columns(frame.assign(option=_titles(frame)))})
+    rows = zip(*(fit[name].tolist() for name in ("option", "criterion", "contribution")), strict=True)
+    # what is blocked has no score: a value that is not a number, which differs from itself
+    scored = [(TITLES[option], criterion, part) for option, criterion, part in rows if part == part]
+    names = ("option", "criterion", "contribution")
+    return Figure(_score_by_criterion(), {"d0": {n: [row[at] for row in scored] for at, n in enumerate(names)}})
 
 
 @lru_cache

@@ -1,7 +1,7 @@
 """The answer: what was found for every scenario, as tidy frames."""
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -41,16 +41,17 @@ def evaluate(
     `threads` for other than two where many scenarios are asked.
     Refuses what `scenario.check` refuses, keys that are not in the facts, and hours that are no loads.
     """
-    rows = scenario.check(scenarios, facts.keys())
+    rows = scenario.checked({str(name): scenarios[name].to_numpy() for name in scenarios.columns}, facts.keys())
+    number = len(scenarios)
     curve = None if hours is None else Measured(hours)
     store: dict[str, Array] = {}
     kept: list[Judged] = []
     for judged in judge(rows, facts, curve, names, threads):
         for name, values in judged.columns.items():
             if name not in store:
-                store[name] = np.empty((len(rows), *values.shape[1:]), values.dtype)
+                store[name] = np.empty((number, *values.shape[1:]), values.dtype)
             store[name][judged.index] = values
-        if len(rows) <= KEPT:
+        if number <= KEPT:
             kept.append(judged)
     return Answer(rows, facts, _frame(store, names), curve, names, kept)
 
@@ -61,10 +62,15 @@ def _frame(store: dict[str, Array], names: Sequence[str]) -> pd.DataFrame:
         del store[internal]
     columns: dict[str, Any] = {
         "scenario": np.repeat(np.arange(number), len(names)),
-        "option": pd.Categorical.from_codes(np.tile(np.arange(len(names)), number), names),
-        "verdict": pd.Categorical.from_codes(store.pop("verdict").ravel(), list(VERDICTS)),
+        "option": pd.Categorical.from_codes(np.tile(np.arange(len(names)), number), dtype=_among(tuple(names))),
+        "verdict": pd.Categorical.from_codes(store.pop("verdict").ravel(), dtype=_among(VERDICTS)),
     }
     return pd.DataFrame(columns | {name: values.reshape(-1) for name, values in store.items() if values.ndim == 2})
+
+
+@cache
+def _among(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(list(names))
 
 
 class Answer:
@@ -72,15 +78,26 @@ class Answer:
 
     def __init__(
         self,
-        scenarios: pd.DataFrame,
+        rows: Mapping[str, Array],
         facts: Facts,
         found: pd.DataFrame,
         curve: Curve | None,
         names: Sequence[str],
         kept: list[Judged],
     ) -> None:
-        self.scenarios, self.facts, self.options = scenarios, facts, found
+        self.facts, self.options, self._rows = facts, found, rows
         self.curve, self.names, self._kept = curve, names, kept
+
+    @cached_property
+    def scenarios(self) -> pd.DataFrame:
+        """What was asked, a scenario a row, with every field in its place and type."""
+        return scenario.frame(self._rows)
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The options as plain records, for those who go through them one by one."""
+        columns = {str(name): self.options[name].tolist() for name in self.options.columns}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     @cached_property
     def _opened(self) -> list[Judged]:
@@ -90,7 +107,7 @@ class Answer:
                 "Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
             )
         # a large answer is judged again: to keep what its details are made of would take gigabytes
-        return self._kept or list(judge(self.scenarios, self.facts, self.curve, self.names))
+        return self._kept or list(judge(self._rows, self.facts, self.curve, self.names))
 
     @cached_property
     def lines(self) -> pd.DataFrame:

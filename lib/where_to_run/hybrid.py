@@ -1,5 +1,7 @@
 """Hybrid: who serves which part of the load where a base passes on what comes above it, and what the mixing costs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -40,14 +42,14 @@ def why_not(answer: Answer, option: str = MIX) -> str:
     return f"Nothing overflows here: of all ways open to {TITLES[option]} the best sends {to}."
 
 
-def routes(answer: Answer) -> pd.DataFrame:
-    """Where each option of a one-row answer sends each stream that has traffic.
+def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
+    """Where options of a one-row answer send each stream that has traffic.
 
     Columns: option, stream, share (of all requests), place, offer, overflow_place, overflow_offer; the last two are
     empty where nothing overflows, offers where nothing on offer can serve.
     """
     rows = []
-    for option in NAMES:
+    for option in options:
         question, routing, outcome = taken(answer, option)
         used = {part.place: part for part in parts(question, routing)}
         for stream in np.flatnonzero(question.shares[0] > 0):

@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from . import fit, rules
 from .curves import Curve
@@ -46,21 +45,24 @@ class Judged:
 
 
 def judge(
-    rows: pd.DataFrame, facts: Facts, curve: Curve | None = None, names: Sequence[str] = NAMES, threads: int = THREADS
+    rows: Mapping[str, Array],
+    facts: Facts,
+    curve: Curve | None = None,
+    names: Sequence[str] = NAMES,
+    threads: int = THREADS,
 ) -> Iterator[Judged]:
-    """Answer the rows block by block for the options asked, blocks of one open model each, in some threads.
+    """Answer checked columns block by block for the options asked, blocks of one open model each, in some threads.
 
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """
-    arrays = {str(name): rows[name].to_numpy() for name in rows.columns}
     blocks = []
-    for model in dict.fromkeys(arrays["open_model"]):
-        members = np.flatnonzero(arrays["open_model"] == model)
+    for model in dict.fromkeys(rows["open_model"]):
+        members = np.flatnonzero(rows["open_model"] == model)
         blocks += [(model, block) for block in np.array_split(members, _number(len(members), threads))]
 
     def answer(block: tuple[str, Array]) -> Judged:
         model, index = block
-        fields = {name: array[index] for name, array in arrays.items()}
+        fields = {name: array[index] for name, array in rows.items()}
         return _block(index, Question(facts, fields, model, curve), names)
 
     if threads == 1 or len(blocks) == 1:

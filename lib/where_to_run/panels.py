@@ -27,7 +27,8 @@ def titles(answer: Answer) -> dict[str, str]:
     """Title of every option of a one-row answer; one that comes to the same as another says so."""
     first: dict[float, str] = {}
     found = {}
-    for option, npv in zip(answer.options["option"], answer.options["npv_usd"].tolist(), strict=True):
+    for row in answer.rows:
+        option, npv = row["option"], row["npv_usd"]
         same = option if isnan(npv) else first.setdefault(npv, option)
         found[option] = TITLES[option] + ("" if same == option else f" (here the same as {TITLES[same]})")
     return found
@@ -36,12 +37,11 @@ def titles(answer: Answer) -> dict[str, str]:
 def best_first(answer: Answer) -> list[Row]:
     """The options of a one-row answer with their titles: by rank, then by cost, what cannot be costed last."""
     named = titles(answer)
-    rows: list[Row] = answer.options.to_dict("records")
 
     def place(row: Row) -> list[float]:
         return [inf if isnan(row[name]) else row[name] for name in ("rank", "npv_usd")]
 
-    return [row | {"title": named[row["option"]]} for row in sorted(rows, key=place)]
+    return [row | {"title": named[row["option"]]} for row in sorted(answer.rows, key=place)]
 
 
 def bottom_line(answer: Answer) -> Pieces:
@@ -75,8 +75,7 @@ def _made_of(answer: Answer, option: str) -> str:
         return ""
     ways = dict.fromkeys(
         (way["place"], way["offer"], way["overflow_place"])
-        for way in hybrid.routes(answer).to_dict("records")
-        if way["option"] == option
+        for way in hybrid.routes(answer, [option]).to_dict("records")
     )
     told = [
         f"{PLACE_WORDS[place]} with {escape(offer)}" + (f", bursts to {PLACE_WORDS[then]}" if then else "")
@@ -161,8 +160,7 @@ def ruled_out(answer: Answer) -> Pieces:
 
 def costs(answer: Answer) -> Pieces:
     """Charts of the cost by option: a month [USD, mean over the horizon] by kind of line, and paid so far."""
-    verdicts = zip(answer.options["option"], answer.options["verdict"], strict=True)
-    struck_out = [option for option, verdict in verdicts if verdict == "blocked"]
+    struck_out = [row["option"] for row in answer.rows if row["verdict"] == "blocked"]
     pale = "<p>Pale: struck out by a rule or a limit.</p>" if struck_out else "<p>Nothing is struck out.</p>"
     return Pieces([charts.cost_by_option(answer.means, struck_out), pale, charts.cost_over_time(answer.lines)])
 

@@ -167,7 +167,8 @@ def grid(preset: str = "", **fields: Any) -> pd.DataFrame:
     size = prod(len(axis) for axis in axes)
     if size > LARGEST_GRID:
         raise ScenarioError(f"the grid has {size:.3g} scenarios; at most {LARGEST_GRID:,} fit. Give fewer values")
-    return check(pd.DataFrame(list(product(*axes)), columns=list(chosen)))
+    columns = zip(chosen, zip(*product(*axes), strict=True), strict=True)
+    return frame(checked({name: np.array(values, dtype=object) for name, values in columns}))
 
 
 def check(rows: pd.DataFrame, keys: Mapping[str, Collection[str]] | None = None) -> pd.DataFrame:
@@ -175,26 +176,37 @@ def check(rows: pd.DataFrame, keys: Mapping[str, Collection[str]] | None = None)
 
     `keys` gives the names allowed for fields that point at a table of facts; without it those are not checked.
     """
-    for name in rows.columns:
-        field(str(name))
-    missing = [name for name in BY_NAME if name not in rows.columns]
+    return frame(checked({str(name): rows[name].to_numpy() for name in rows.columns}, keys))
+
+
+def frame(columns: Mapping[str, Array]) -> pd.DataFrame:
+    """Checked columns as a frame, a scenario a row."""
+    index = pd.RangeIndex(len(columns[FIELDS[0].name]), name="scenario")
+    texts = {f.name for f in FIELDS if f.kind not in ("number", "whole")}
+    return pd.DataFrame(
+        {n: pd.Series(values, index, dtype=object) if n in texts else values for n, values in columns.items()}, index
+    )
+
+
+def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | None = None) -> dict[str, Array]:
+    """As `check`, columns in and columns out."""
+    for name in rows:
+        field(name)
+    missing = [name for name in BY_NAME if name not in rows]
     if missing:
         raise ScenarioError(f"scenarios lack the fields {', '.join(missing)}; make rows with scenario.grid(...)")
-    if rows.empty:
+    if not len(rows[FIELDS[0].name]):
         raise ScenarioError("no scenario to evaluate: the table has no row")
-    index = pd.RangeIndex(len(rows), name="scenario")
-    columns = {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
-    texts = [f.name for f in FIELDS if f.kind not in ("number", "whole")]
-    return pd.DataFrame(columns | {n: pd.Series(columns[n], index, dtype=object) for n in texts}, index)
+    return {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
 
 
-def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Array:
+def _checked(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:
     if f.kind not in ("number", "whole"):
         return _checked_names(f, column, keys)
     try:
-        numbers = column.to_numpy(dtype=float, copy=True)
+        numbers = column.astype(float)
     except (TypeError, ValueError, OverflowError):
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+        numbers = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(dtype=float)
     if column.dtype == bool or (column.dtype == object and any(isinstance(v, bool) for v in column)):
         numbers = np.full(len(column), np.nan)
     bad = ~((numbers >= f.low) & (numbers <= f.high))
@@ -203,14 +215,14 @@ def _checked(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -
     if bad.any():
         row = int(np.argmax(bad))
         kind = "a whole number " if f.kind == "whole" else ""
-        got = column.astype(object).iloc[row]
+        got = column.astype(object)[row]
         where = f" in row {row}" if len(column) > 1 else ""
         raise ScenarioError(f"{f.name}: got {got!r}{where}; allowed: {kind}{f.allowed}. {f.meaning}")
     return numbers.astype(np.int64) if f.kind == "whole" else numbers
 
 
-def _checked_names(f: Field, column: pd.Series, keys: Mapping[str, Collection[str]]) -> Array:
-    texts = column.to_numpy(dtype=object, copy=True)
+def _checked_names(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:
+    texts = column.astype(object)
     allowed = keys.get(f.choices) if isinstance(f.choices, str) else f.choices
     extra = ["cheapest"] if f.name == "gpu" else []
     for text in dict.fromkeys(texts):

@@ -82,7 +82,7 @@ class Store:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Keep other sweeps out of a local folder meanwhile, and clear what one that was killed left aside.
+        """Keep other sweeps out of a local folder meanwhile, and clear what workers that were killed left aside.
 
         The lock goes with the process that has it, however that ends.
         """
@@ -98,6 +98,7 @@ class Store:
                 raise ScenarioError(f"another sweep is writing to {self.root}; let it end, or name a new one") from None
             self._clear()
             yield
+            self._clear()
         finally:
             os.close(held)
 

@@ -270,7 +270,9 @@ class Board {
         const fresh = this.cache;
         this.latest = null;
         this.cache = {};
-        await Promise.all(Object.entries(fresh).filter(([name]) => name in this.panels).map(([name, pieces]) => this.panels[name].show(pieces, this.setting)));
+        const shown = Object.entries(fresh).filter(([name]) => name in this.panels);
+        await Promise.all(shown.map(([name, pieces]) => this.panels[name].draw(pieces, this.setting)));
+        for (const [name, pieces] of shown) this.panels[name].write(pieces);
         this.element.dataset.rev = now.rev;
         this.element.dataset.settled = now.pending.length === 0 && !this.latest && this.line.underway === null;
       }

@@ -24,13 +24,29 @@ class LivePanel {
 
   /** Show pieces in place of those shown; resolves when all charts are painted. */
   async show(pieces, setting) {
+    await this.draw(pieces, setting);
+    this.write(pieces);
+  }
+
+  /** Draw the charts among pieces; the words come after those of all panels, for each chart would have a page that has changed laid out anew. */
+  async draw(pieces, setting) {
     const same = pieces.length === this.shown.length && pieces.every((piece, at) => kindOf(piece) === this.shown[at].kind);
     if (!same) {
       this.end();
       this.shown = pieces.map((piece) => this.place(kindOf(piece)));
       this.element.replaceChildren(...this.shown.map((slot) => slot.host));
     }
-    await Promise.all(pieces.map((piece, at) => this.fill(this.shown[at], piece, setting)));
+    await Promise.all(pieces.map((piece, at) => {
+      const slot = this.shown[at];
+      if (!slot.figure) return null;
+      slot.piece = piece;
+      return slot.figure.show(piece, setting);
+    }));
+  }
+
+  /** Write the words among pieces whose charts are drawn. */
+  write(pieces) {
+    pieces.forEach((piece, at) => this.shown[at].figure || this.fill(this.shown[at], piece));
   }
 
   /** An empty place for a piece of a kind. */
@@ -45,10 +61,9 @@ class LivePanel {
     return { kind, host, piece: {} };
   }
 
-  async fill(slot, piece, setting) {
+  fill(slot, piece) {
     const before = slot.piece;
     slot.piece = piece;
-    if (slot.figure) return slot.figure.show(piece, setting);
     if (slot.kind === "fold") return this.fold(slot, piece, before);
     if (piece.html === before.html) return;
     const focused = slot.host.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : undefined;
