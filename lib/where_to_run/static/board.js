@@ -3,7 +3,7 @@
 const SILENCE = 4000; // ms without an answer after which a hosted page looks for its kernel, again and again
 const PATIENCE = 400; // ms before progress is shown
 const PADDING = 48; // px: what the sheets leave free beside them
-const ADDRESS = 300; // ms between two changes of the address of the page
+const ADDRESS = 1000; // ms between two changes of the address of the page, which costs as much as a chart
 
 /** Messages to the kernel: one on its way at a time, moves gathered meanwhile. */
 class Line {
@@ -228,7 +228,7 @@ class Board {
     const state = this.model.get("state");
     this.line.heard(state.ack);
     this.controls.set(state.values, this.line.open);
-    this.preset.value = state.preset;
+    if (this.preset.value !== state.preset) this.preset.value = state.preset;
     const story = (this.question.presets.find((p) => p.name === state.preset) || {}).story || "";
     if (this.story.textContent !== story) this.story.textContent = story;
     if (this.changes !== state.changed) this.changed.innerHTML = this.changes = state.changed;
