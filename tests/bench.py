@@ -13,6 +13,7 @@ import pandas as pd
 import papermill
 
 from where_to_run import breakeven, evaluate, facts, report, scenario
+from where_to_run.roadmap import roadmap
 
 SEED = 20261122
 
@@ -66,6 +67,20 @@ def bench_map() -> None:
     print(f"decision map of 80 x 80: {taken:.2f} s")
 
 
+def bench_roadmap() -> None:
+    """A roadmap of 60 months with all its frames, beside answering the same scenario."""
+    known, row = facts.load(), scenario.grid(horizon_months=60)
+
+    def ours() -> object:
+        road = roadmap(row, known)
+        return road.now, road.by_quarter, road.first_move, road.triggers, road.waiting, road.preparations
+
+    ours()
+    alone, answer = seconds(lambda: roadmap(row, known), 5), seconds(lambda: evaluate(row, known), 20)
+    frames = seconds(ours, 5)
+    print(f"roadmap of 60 months: {alone:.2f} s, with every frame {frames:.2f} s (limit 1 s); an answer {answer:.3f} s")
+
+
 def bench_report() -> None:
     """A report with everything imported, beside papermill on an empty notebook."""
     with tempfile.TemporaryDirectory() as folder:
@@ -92,4 +107,5 @@ def bench_report() -> None:
 if __name__ == "__main__":
     bench_evaluate()
     bench_map()
+    bench_roadmap()
     bench_report()

@@ -56,26 +56,26 @@ def outcome(question: Question, routing: Routing, allowed: Array) -> Outcome:
     result.served, result.missed = question.load.live, np.zeros(number)
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed, routing.least_api)
-    team = _team(question, used)
-    for (part, name), line in team.lines.items():
+    hands = team(question, used)
+    for (part, name), line in hands.lines.items():
         result.add(part, name, line)
-    result.people_weeks, result.setup_weeks, result.hires = team.people_weeks, team.setup_weeks, team.hires
+    result.people_weeks, result.setup_weeks, result.hires = hands.people_weeks, hands.setup_weeks, hands.hires
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
 
 
-def _team(question: Question, used: Array) -> Outcome:
+def team(question: Question, used: Array) -> Outcome:
     """Set-up, platform services and people for the places in use over (scenario, place); made once."""
 
     def make() -> Outcome:
-        team = Outcome()
-        _run(question, team, used)
-        _staff(question, team, used)
-        return team
+        made = Outcome()
+        _run(question, made, used)
+        _staff(question, made, used)
+        return made
 
-    team: Outcome = question.kept(("team", used.tobytes()), make)
-    return team
+    found: Outcome = question.kept(("team", used.tobytes()), make)
+    return found
 
 
 def least_cost(question: Question, routing: Routing) -> Array:
@@ -85,7 +85,7 @@ def least_cost(question: Question, routing: Routing) -> Array:
     machines full at all times and own servers for nothing.
     """
     used = _used(question, routing)
-    fixed = _team(question, used)
+    fixed = team(question, used)
     api = question.api(routing.least_api)
     price = np.stack([np.minimum(api.usd(), api.usd(waiting=True)), full_machine_usd(question), np.zeros(len(used))])
     there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
@@ -97,8 +97,8 @@ def least_cost(question: Question, routing: Routing) -> Array:
 
 def launch_weeks(question: Question, routing: Routing) -> Array:
     """Weeks until a routing can start, by scenario: its people and its machines ready [week]."""
-    team = _team(question, _used(question, routing))
-    return np.maximum(team.people_weeks, team.setup_weeks)
+    hands = team(question, _used(question, routing))
+    return np.maximum(hands.people_weeks, hands.setup_weeks)
 
 
 def _used(question: Question, routing: Routing) -> Array:

@@ -49,7 +49,12 @@ def _read_roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
 
 def weeks_to_set_up(facts: Facts, used: Array) -> Array:
     """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it."""
+    slowest: Array = (used * place_weeks(facts)).max(axis=1)
+    return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")
+
+
+def place_weeks(facts: Facts) -> Array:
+    """Weeks until each of PLACES can serve once it is ordered [week]."""
     weeks = np.array([facts.value(f"setup_weeks.{place}") for place in PLACES])
     weeks[PLACES.index("own_gpus")] += facts.value("own.delivery_weeks")
-    slowest: Array = (used * weeks).max(axis=1)
-    return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")
+    return weeks

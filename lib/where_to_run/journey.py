@@ -1,0 +1,152 @@
+"""Journey: the programme of a scenario, its stages on the lattice of its volume and what moving between them takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import finance, moves, staffing
+from .facts import Facts
+from .programme import Programme
+from .routings import OWN
+from .scenario import BY_NAME, PLACES, ScenarioError, check
+from .stages import WAITING, Server, Stage, stages
+from .units import MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array
+
+EARLY = 16
+"""Months by which the lattice begins before month 0, so that a trigger can be read off its first months too."""
+
+POINTS = 97
+"""Volumes at which stages are costed; between them cost runs straight."""
+
+TAILS, LIKELY = 4.0, 1.645
+"""Standard deviations within which volumes are costed, and within which 9 in 10 lie, which set the sizes of fleets."""
+
+NEVER = 1e12
+"""Cost of a month of waiting past the deadline [USD]."""
+
+
+@dataclass(frozen=True)
+class Journey:
+    """The programme of a scenario with its names.
+
+    A state is a stage and, with own servers, the lot they were bought in: `stage` and `lot` of every state,
+    `to_stage` of every move. `volumes` are over (month, level) [request/month]. From nothing, `weeks` and `price`
+    lead to each stage [week], [USD]; it may be the first where it keeps the deadline.
+    """
+
+    scenario: pd.DataFrame
+    programme: Programme
+    stages: tuple[Stage, ...]
+    server: Server
+    stage: Array
+    lot: Array
+    to_stage: Array
+    volumes: Array
+    weeks: Array
+    price: Array
+
+    @property
+    def horizon(self) -> int:
+        """Months of the scenario; the programme looks further."""
+        return int(self.scenario["horizon_months"].iloc[0])
+
+    @property
+    def middle(self) -> int:
+        """Level of the volume of month 0."""
+        return self.programme.early // 2
+
+    def state(self, stage: int) -> int:
+        """The first state of a stage."""
+        return int(np.flatnonzero(self.stage == stage)[0])
+
+
+def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
+    """The programme of a one-row scenario over its horizon and the months beyond that facts say.
+
+    Every month's volume is what growth makes of the first times a multiple with mean 1, which goes up by u = e^sigma
+    with the chance 1 / (1 + u) and else down by it (methods 8).
+    """
+    row = check(scenario.iloc[:1], facts.keys())
+    volumes, grid, likely = _lattice(row, facts)
+    costed, server = stages(row, facts, grid, likely)
+    if not costed:
+        raise ScenarioError("no roadmap: nothing is allowed in any month. See what would lift the rules, on Decide.")
+    ways, usd, rent = zip(*costed, strict=True)
+    running, bound = (np.stack([np.interp(volumes, grid, line) for line in part], axis=-1) for part in (usd, rent))
+    deadline = int(np.ceil(row["weeks_to_launch"].iloc[0] / WEEKS_PER_MONTH))
+    running[deadline:, :, [way.option == WAITING for way in ways]] += NEVER
+    used = np.array([way.used for way in ways])
+    weeks, price = moves.takes(row, facts, np.zeros((1, len(PLACES)), bool), used)
+    every = int(moves.lots(np.array(len(volumes) - 1))) + 1
+    stage, lot = np.array([(s, n) for s, way in enumerate(ways) for n in range(every if way.servers else 1)]).T
+    programme, to_stage = _programme(row, facts, ways, server, (stage, lot), running, bound)
+    return Journey(row, programme, ways, server, stage, lot, to_stage, volumes, weeks[0], price[0])
+
+
+def spread(scenario: pd.DataFrame, facts: Facts) -> float:
+    """Standard deviation of the log volume that each month adds [ratio].
+
+    Such that at the horizon it comes to  start + month x sqrt(horizon)  of data/assumptions.csv (methods 7).
+    """
+    start, month = (facts.value(f"volume.{name}") for name in ("sigma_at_start", "sigma_per_root_month"))
+    return month + start / float(np.sqrt(scenario["horizon_months"].iloc[0]))
+
+
+def _lattice(row: pd.DataFrame, facts: Facts) -> tuple[Array, Array, tuple[float, float]]:
+    """Volumes over (month, level), those to cost stages at, and between which 9 in 10 lie [request/month]."""
+    horizon, field = int(row["horizon_months"].iloc[0]), BY_NAME["requests_per_month"]
+    month = np.arange(horizon + int(facts.value("roadmap.months_beyond_horizon")) + 1)[:, None]
+    sigma, level = spread(row, facts), np.arange(EARLY + len(month))
+    mean = row[field.name].iloc[0] * (1 + row["growth_per_month"].iloc[0]) ** month
+    tails = mean * np.exp(sigma * np.sqrt(month) * [-TAILS, TAILS, -LIKELY, LIKELY])
+    first, last = np.clip([tails[:, 0].min(), tails[:, 1].max()], field.low, field.high)
+    grid = np.geomspace(min(first, 0.5 * field.high), last, POINTS)
+    volumes = mean * np.exp(sigma * (2 * level - month - EARLY))
+    return volumes, grid, (float(tails[: horizon + 1, 2].min()), float(tails[: horizon + 1, 3].max()))
+
+
+def _programme(
+    row: pd.DataFrame,
+    facts: Facts,
+    ways: tuple[Stage, ...],
+    server: Server,
+    states: tuple[Array, Array],
+    running: Array,
+    bound: Array,
+) -> tuple[Programme, Array]:
+    """The programme, and the stage each of its moves leads to; `running` and `bound` over (month, level, stage)."""
+    (stage, lot), months = states, len(running) - 1
+    used, servers = np.array([way.used for way in ways]), np.array([way.servers for way in ways])
+    start, to_stage = (part.ravel() for part in np.indices((len(stage), len(ways))))
+    waits = np.array([way.option == WAITING for way in ways])
+    # from waiting to own servers alone; to waiting never
+    open_ = (stage[start] != to_stage) & ~waits[to_stage] & (~waits[stage[start]] | (servers[to_stage] > 0))
+    start, to_stage = start[open_], to_stage[open_]
+    before, owned, owns, since = stage[start], servers[stage[start]], servers[to_stage], lot[start]
+    weeks, usd = (part[before, to_stage] for part in moves.takes(row, facts, used, used))
+    weeks = np.maximum(weeks, (owns > owned) * staffing.place_weeks(facts)[OWN])
+    lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
+    month = np.arange(months)[:, None]
+    more = np.maximum(owns - owned, 0) * server.bought_usd
+    fetched = np.maximum(owned - owns, 0) * server.price_usd * moves.resale(facts, month, since)
+    there = (more <= row["capex_limit_usd"].iloc[0]) & (moves.lots(month) >= since)
+    first = np.searchsorted(stage, np.arange(len(ways)))
+    rate = finance.monthly_rate(row["discount_rate"].iloc[0])
+    fetches = servers[stage] * server.price_usd * moves.resale(facts, np.array(months), lot)
+    programme = Programme(
+        running=running[:-1, :, stage],
+        end=np.tile(-fetches, (running.shape[1], 1)),
+        bound=bound[:-1, :, stage],
+        start=start,
+        to=first[to_stage] + moves.bought_in(month, owned, since, owns),
+        price=np.where(there, usd + more - fetched, np.inf),
+        lead=lead,
+        beside=(used[to_stage] & ~used[before]).any(axis=1) * facts.value("roadmap.double_running_months"),
+        # a contract ends anywhere in its year: what the lead leaves of it on average
+        left=np.maximum(0, MONTHS_PER_YEAR - lead) ** 2 / (2 * MONTHS_PER_YEAR),
+        up=float(1 / (1 + np.exp(spread(row, facts)))),
+        discount=float(1 / (1 + rate)),
+        early=EARLY,
+    )
+    return programme, to_stage

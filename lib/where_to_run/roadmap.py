@@ -1,0 +1,222 @@
+"""Roadmap: what to do now, and at which volumes to move on or back, month by month."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from . import moves, staffing
+from .facts import Facts
+from .journey import NEVER, Journey, journey
+from .programme import STAY, Plan, course, edge, solve, wait
+from .scenario import PLACES, SKILLS, ScenarioError
+from .staffing import ROUTING
+from .stages import WAITING
+from .units import Array
+
+QUARTER = 3
+"""Months of a quarter."""
+
+WAITS = (6, 12, 24)
+"""Months of waiting that are priced."""
+
+LIKELY = 0.01
+"""Chance above which a stage is worth a word."""
+
+Edge = tuple[str, str, str, float, str, str, int, int]
+"""Stage, option, when, volume, the stage to go to, its option, servers, months of lead."""
+
+SURE = 0.95
+"""Chance from which a preparation counts as right on every path."""
+
+
+def roadmap(scenario: pd.DataFrame, facts: Facts) -> "Roadmap":
+    """The plan of least expected cost for a one-row scenario, from the first stage that keeps its deadline.
+
+    Refuses a scenario in which the rules leave no place, or none in time.
+    """
+    way = journey(scenario, facts)
+    return Roadmap(way, solve(way.programme), facts)
+
+
+@dataclass(frozen=True)
+class Roadmap:
+    """A plan in tidy frames, each made when it is asked for. Months count from 0, the first month of service."""
+
+    journey: Journey
+    plan: Plan
+    facts: Facts
+
+    @cached_property
+    def now(self) -> pd.DataFrame:
+        """What to begin with: stage, option, launch_weeks [week], in_time, usd, more_usd [USD today], best, then.
+
+        `usd` is what all of the roadmap is expected to cost from there, what servers still fetch in the end taken off,
+        NaN for what misses the deadline and may come second; `then` what the plan orders at once. Own servers are
+        first behind `waiting`, where that keeps the deadline.
+        """
+        way, deadline = self.journey, self.journey.scenario["weeks_to_launch"].iloc[0]
+        rows = []
+        for number, stage in enumerate(way.stages):
+            if stage.servers:
+                continue
+            servers = [n for n, s in enumerate(way.stages) if s.servers]
+            weeks = way.weeks[servers].min() if stage.option == WAITING else way.weeks[number]
+            state = way.state(number)
+            usd = way.price[number] + self.plan.value[0, way.middle, state]
+            move = self.plan.move[0, way.middle, state]
+            then = "" if move == STAY else way.stages[way.to_stage[move]].words
+            rows.append((stage.words, stage.option, weeks, bool(weeks <= deadline and usd < NEVER), usd, then))
+        found = pd.DataFrame(rows, columns=["stage", "option", "launch_weeks", "in_time", "usd", "then"])
+        if not found["in_time"].any():
+            soonest = int(np.ceil(found["launch_weeks"].min()))
+            raise ScenarioError(f"no roadmap: nothing is ready in {deadline:g} weeks. Ask for {soonest} or more.")
+        found.loc[~found["in_time"], ["usd", "then"]] = np.nan, ""
+        return found.assign(more_usd=found["usd"] - found["usd"].min(), best=found["usd"] == found["usd"].min())
+
+    @cached_property
+    def first(self) -> int:
+        """The stage to begin with."""
+        option = self.now.loc[self.now["best"], "option"].iloc[0]
+        return next(n for n, stage in enumerate(self.journey.stages) if stage.option == option)
+
+    @property
+    def state(self) -> int:
+        """The state to begin in."""
+        return self.journey.state(self.first)
+
+    @cached_property
+    def by_quarter(self) -> pd.DataFrame:
+        """Probability that a stage runs at the start of a quarter: month, stage, option, probability."""
+        way, runs = self.journey, course(self.plan, self.state).runs
+        by_stage = np.stack([runs[:, way.stage == n].sum(axis=1) for n in range(len(way.stages))])
+        rows = [
+            (month, stage.words, stage.option, by_stage[n, month])
+            for n, stage in enumerate(way.stages)
+            if by_stage[n, : way.horizon].max() >= LIKELY
+            for month in range(0, way.horizon, QUARTER)
+        ]
+        return pd.DataFrame(rows, columns=["month", "stage", "option", "probability"])
+
+    @cached_property
+    def first_move(self) -> pd.DataFrame:
+        """The first order that is placed: to, option, probability (within the horizon), and p10, p50 and p90 of its
+        month, over all paths, NaN where so many never move. `any` stands for all of them together.
+        """
+        way = self.journey
+        ordered = course(self.plan, self.state, np.ones(len(way.stage), bool)).ordered[: way.horizon]
+        by_stage = np.stack([ordered[:, way.to_stage == n].sum(axis=1) for n in range(len(way.stages))], axis=1)
+        rows = [("any", "", *_when(ordered.sum(axis=1)))]
+        for n in np.argsort(-by_stage.sum(axis=0), kind="stable"):
+            if by_stage[:, n].sum() >= LIKELY:
+                rows.append((way.stages[n].words, way.stages[n].option, *_when(by_stage[:, n])))
+        return pd.DataFrame(rows, columns=["to", "option", "probability", "p10", "p50", "p90"])
+
+    @cached_property
+    def triggers(self) -> pd.DataFrame:
+        """The volumes between which a stage stays as it is, quarter by quarter, and what to order beyond them.
+
+        Columns: month, stage, option, when (`above` or `below`), requests_per_month [request/month], to, to_option,
+        servers (to buy, negative to sell), lead_months [month]. Of stages that are not unlikely to run and those the
+        first may lead to, with servers as old as they most likely are.
+        """
+        way, free = self.journey, course(self.plan, self.state).free
+        chance = [free[: way.horizon, :, way.stage == n].sum(axis=(1, 2)).max() for n in range(len(way.stages))]
+        after = {row[4] for row in self._edges(0, self.first, self.state)}
+        seen = [n for n, stage in enumerate(way.stages) if chance[n] >= LIKELY or stage.words in after]
+        rows = [
+            (month, *row)
+            for n in seen
+            for month in range(0, way.horizon, QUARTER)
+            for row in self._zone(month, n, self._likeliest(n, month, free))
+        ]
+        names = ["month", "stage", "option", "when", "requests_per_month", "to", "to_option", "servers", "lead_months"]
+        return pd.DataFrame(rows, columns=names)
+
+    def _zone(self, month: int, stage: int, state: int) -> list[Edge]:
+        """The edges of a quarter: those of its first month, at the mean of the volumes of its months."""
+        months = range(month, min(month + QUARTER, self.journey.horizon))
+        found = [{row[2]: row for row in self._edges(m, stage, state)} for m in months]
+        return [
+            (*row[:3], float(np.exp(np.mean([np.log(f[when][3]) for f in found if when in f]))), *row[4:])
+            for when, row in found[0].items()
+        ]
+
+    def _likeliest(self, stage: int, month: int, free: Array) -> int:
+        """The state of a stage that is likeliest by a month; where none is, its servers are new."""
+        states = np.flatnonzero(self.journey.stage == stage)
+        states = states[self.journey.lot[states] <= moves.lots(np.array(month))]
+        mass = free[: month + 1][..., states].sum(axis=(0, 1))
+        return int(states[mass.argmax() if mass.any() else -1])
+
+    def _edges(self, month: int, stage: int, state: int) -> list[Edge]:
+        """The ends of the volumes, about the expected one, at which a state stays as it is."""
+        way, p = self.journey, self.plan.programme
+        move, gain = (part[month, : p.levels(month), state] for part in (self.plan.move, self.plan.gain))
+        volume, rows = np.log(way.volumes[month, : p.levels(month)]), list[Edge]()
+        stays = np.flatnonzero(move == STAY)
+        if not len(stays):
+            return rows
+        zones = np.split(stays, np.flatnonzero(np.diff(stays) > 1) + 1)
+        zone = min(zones, key=lambda z: np.abs(z - (p.early + month) / 2).min())
+        for when, end, step in (("below", zone[0], -1), ("above", zone[-1], 1)):
+            beyond = end + step
+            if 0 <= beyond < len(move):
+                far = end - step if len(zone) > 1 else end
+                at = np.exp(edge(volume[[far, end, beyond]], gain[[far, end, beyond]]))
+                to, here = way.stages[way.to_stage[move[beyond]]], way.stages[stage]
+                lead = int(p.lead[move[beyond]])
+                rows.append((here.words, here.option, when, at, to.words, to.option, to.servers - here.servers, lead))
+        return rows
+
+    @cached_property
+    def waiting(self) -> pd.DataFrame:
+        """What it costs to move now, or to wait and then follow the plan, against the plan: what, usd, more_usd [USD].
+
+        `now` is the best move there is in month 0, be it good or not.
+        """
+        way, best = self.journey, float(self.plan.value[0, self.journey.middle, self.state])
+        moving = wait(self.plan, self.state, 1) - self.plan.gain[0, way.middle, self.state]
+        rows = [("the plan", best), ("move now", moving if np.isfinite(moving) else np.nan)]
+        rows += [
+            (f"wait {months} months", wait(self.plan, self.state, months)) for months in WAITS if months < way.horizon
+        ]
+        found = pd.DataFrame(rows, columns=["what", "usd"])
+        return found.assign(usd=found["usd"] + way.price[self.first], more_usd=found["usd"] - best)
+
+    @cached_property
+    def preparations(self) -> pd.DataFrame:
+        """What the plan asks for sooner or later: what, probability (within the horizon), month (by which half of the
+        paths that need it have ordered it), no_regret (needed on all but one path in twenty).
+        """
+        way = self.journey
+        used, row = np.array([stage.used for stage in way.stages]), way.scenario.iloc[0]
+        deep = row["customisation"] != "prompting" and row["specialised_share"] > 0
+        level = staffing.needed(self.facts, used, np.full(len(used), deep))[0]
+        asked = {f"{place} set up": used[:, n] for n, place in enumerate(PLACES)}
+        asked[f"{ROUTING} set up"] = used.sum(axis=1) > 1
+        for n, area in enumerate(SKILLS):
+            for grade in np.unique(level[:, n][level[:, n] > row[f"skill_{area}"]]):
+                asked[f"{area} skill {grade:.0f}"] = level[:, n] >= grade
+        rows = [(what, *self._reach(wanted)) for what, wanted in asked.items()]
+        found = pd.DataFrame(rows, columns=["what", "probability", "month"])
+        found = found[found["probability"] >= LIKELY].sort_values("probability", ascending=False, kind="stable")
+        return found.assign(no_regret=found["probability"] >= SURE).reset_index(drop=True)
+
+    def _reach(self, wanted: Array) -> tuple[float, float]:
+        """Chance that one of some stages is ordered within the horizon, and the middle month of that."""
+        way = self.journey
+        if wanted[self.first]:
+            return 1.0, 0.0
+        until = wanted[way.stage]
+        ordered = course(self.plan, self.state, until).ordered[: way.horizon, wanted[way.to_stage]].sum(axis=1)
+        chance = float(ordered.sum())
+        return chance, _when(ordered / chance)[2] if chance > 0 else np.nan
+
+
+def _when(by_month: Array) -> tuple[float, float, float, float]:
+    """The whole of a probability by month, and the months by which 1, 5 and 9 in 10 of all paths have come to it."""
+    so_far = by_month.cumsum()
+    at = (float(np.argmax(so_far >= share)) if so_far[-1] >= share else np.nan for share in (0.1, 0.5, 0.9))
+    return (float(so_far[-1]), *at)  # type: ignore[return-value]

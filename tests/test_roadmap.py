@@ -1,0 +1,198 @@
+"""Roadmap: stages cost what `evaluate` says, moves what the facts say; gates hold; no simple rule beats the plan."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from where_to_run import evaluate, facts, moves, scenario, simple_rules
+from where_to_run.journey import journey
+from where_to_run.programme import solve, wait
+from where_to_run.roadmap import roadmap
+from where_to_run.routings import API, OWN
+from where_to_run.scenario import ScenarioError
+from where_to_run.stages import stages
+
+SEED = 20261122
+ABLE = {f"skill_{area}": 5 for area in scenario.SKILLS}
+CALM = {"volume.sigma_at_start": 0.0, "volume.sigma_per_root_month": 1e-9, "roadmap.months_beyond_horizon": 0.0}
+
+
+@cache
+def shipped():
+    return facts.load()
+
+
+def known(**figures):
+    values = shipped().table("assumptions").copy()
+    for key, value in figures.items():
+        assert key in values.index
+        values.loc[key, "value"] = value
+    return replace(shipped(), tables={**shipped().tables, "assumptions": values}, cache={})
+
+
+@cache
+def found(preset="", **fields):
+    return roadmap(scenario.grid(preset or None, **fields), shipped())
+
+
+def places(*used):
+    return np.array([[place in used for place in scenario.PLACES]])
+
+
+def test_an_able_team_pays_for_set_up_alone():
+    row = scenario.grid(**ABLE)
+    nothing, api, rented, both = places(), places("vendor_api"), places("rented_gpus"), places("vendor_api", "own_gpus")
+    taken = {
+        "api": moves.takes(row, shipped(), nothing, api),
+        "on to rented machines": moves.takes(row, shipped(), api, rented),
+        "a base beside the API": moves.takes(row, shipped(), api, both),
+        "back": moves.takes(row, shipped(), both, api),
+    }
+    # by hand, of data/assumptions.csv: 15,000; 40,000; 50,000 and routing 20,000; nothing new.
+    # weeks: 2; 4; delivery 30, set-up 3 and routing 2; none
+    assert {name: usd[0, 0] for name, (_, usd) in taken.items()} == {
+        "api": 15_000,
+        "on to rented machines": 40_000,
+        "a base beside the API": 70_000,
+        "back": 0,
+    }
+    assert {name: weeks[0, 0] for name, (weeks, _) in taken.items()} == {
+        "api": 2,
+        "on to rented machines": 4,
+        "a base beside the API": 35,
+        "back": 0,
+    }
+
+
+def test_a_skill_that_is_missing_takes_its_time_and_is_not_learnt_twice():
+    row = scenario.grid(**{**ABLE, "skill_cloud": 2})
+    # rented machines ask for 3 in cloud: one level, two months of training, 2 x 365.25/7/12 = 8.7 weeks, beyond the 4
+    weeks, _ = moves.takes(row, shipped(), places(), places("rented_gpus"))
+    assert weeks[0, 0] == pytest.approx(2 * 365.25 / 7 / 12)
+    weeks, _ = moves.takes(row, shipped(), places("rented_gpus"), places("rented_gpus", "vendor_api"))
+    # the skill is there by then: two weeks for the API and two for the routing after it
+    assert weeks[0, 0] == 2 + 2
+
+
+def test_servers_are_as_old_as_their_lot():
+    assert moves.lots(np.array([0, 2, 3, 8, 9, 14])).tolist() == [0, 0, 1, 1, 2, 2]
+    # 2 of lot 0 and 2 bought in month 12 count as bought in month 6
+    assert moves.bought_in(np.array(12), np.array(2), np.array(0), np.array(4)) == 1
+    # selling two keeps the age of the others; none are of no age
+    assert moves.bought_in(np.array(12), np.array(4), np.array(1), np.array(2)) == 1
+    assert moves.bought_in(np.array(12), np.array(4), np.array(1), np.array(0)) == 0
+    # residual.12_months is 0.6, residual.24_months 0.42; new servers fetch all
+    assert moves.resale(shipped(), np.array([6, 18, 30]), np.array(1)) == pytest.approx([1, 0.6, 0.42])
+
+
+@pytest.mark.parametrize("option", ["api", "rented", "base_and_burst"])
+def test_a_year_in_one_stage_costs_what_evaluate_says(option):
+    # a sure volume, nothing beyond the horizon, contracts of a year at most
+    row = scenario.grid(horizon_months=12, growth_per_month=0.0, sensitive_share=0.0, requests_per_month=2e7)
+    way = journey(row, known(**CALM))
+    stage = next(n for n, s in enumerate(way.stages) if s.option == option and not s.used[OWN])
+    usd = way.price[stage] + wait(solve(way.programme), way.state(stage), 12)
+    row = row.assign(capex_limit_usd=0.0, weeks_to_launch=260.0, budget_usd_per_month=1e9)
+    assert usd == pytest.approx(evaluate(row, shipped()).options.set_index("option").at[option, "npv_usd"], rel=5e-3)
+
+
+def test_own_servers_cost_what_evaluate_says_they_do_once_they_serve():
+    row = scenario.grid(
+        requests_per_month=3e7, growth_per_month=0.0, sensitive_share=0.0, capex_limit_usd=1e7, gpu="rtx-pro-6000"
+    )
+    answer = evaluate(row, shipped())
+    month = answer.lines[(answer.lines["option"] == "owned") & (answer.lines["month"] == 20)]
+    usd = month.loc[month["line"] != "capital tied up", "usd"].sum()
+    sizing = answer.sizing[(answer.sizing["option"] == "owned") & (answer.sizing["month"] == 20)].iloc[0]
+    costed, server = stages(row, shipped(), np.array([2e7, 3e7, 4e7]), (1e5, 3e7))
+    assert server.words == sizing["offer"]
+    mine = {s.servers: line[1] for s, line, _ in costed if s.option == "owned"}
+    assert mine[int(sizing["machines"])] == pytest.approx(usd, rel=1e-6)
+
+
+def test_rules_hold_in_every_month():
+    assert not any(stage.used[API] for stage in found(control="own_tenancy").journey.stages)
+    alone = found(control="air_gapped", weeks_to_launch=40.0).journey.stages
+    assert all(stage.option in ("owned", "waiting") for stage in alone)
+
+
+def test_what_misses_the_deadline_may_come_second():
+    now = found().now.set_index("option")
+    assert not now.at["base_and_burst", "in_time"] and now.at["api", "best"]
+    later = found(growth_per_month=0.1)
+    assert later.by_quarter.query("month > 30 and option != 'api'")["probability"].sum() > 0.9
+
+
+def test_where_nothing_is_ready_in_time_the_soonest_is_named():
+    with pytest.raises(ScenarioError, match=r"nothing is ready in 1 weeks. Ask for 2 or more"):
+        len(found(weeks_to_launch=1.0).now)
+    with pytest.raises(ScenarioError, match=r"nothing is ready in 12 weeks. Ask for 33 or more"):
+        len(found(control="air_gapped").now)
+
+
+def test_without_money_for_hardware_no_server_is_a_stage():
+    assert not any(stage.servers for stage in found(capex_limit_usd=0.0).journey.stages)
+    assert any(stage.servers for stage in found().journey.stages)
+
+
+def test_the_way_back_lies_lower_than_the_way_there():
+    triggers = found().triggers.pivot(index="month", columns=["option", "when"], values="requests_per_month")
+    assert list(triggers) == [("api", "above"), ("rented", "below")] and len(triggers) == 12
+    assert (triggers["rented", "below"] < 0.6 * triggers["api", "above"]).all()
+
+
+def test_every_quarter_the_stages_add_up():
+    for road in (found(), found("software_company")):
+        assert road.by_quarter.groupby("month")["probability"].sum().to_numpy() == pytest.approx(1, abs=0.05)
+        assert road.by_quarter.query("month == 0")["probability"].max() == 1
+
+
+def test_the_first_move_is_as_likely_as_the_stages_it_leaves():
+    road = found()
+    some = road.first_move.set_index("to").loc["any"]
+    assert some["p10"] <= some["p50"] and 0 < some["probability"] < 1 and np.isnan(some["p90"])
+    # no way back is likely here, so what has not moved is what still runs at the API
+    left = road.by_quarter.query("month == 33 and option == 'api'")["probability"].iloc[0]
+    assert left == pytest.approx(1 - some["probability"], abs=0.06)
+
+
+def test_waiting_costs_more_the_longer_it_lasts_and_moving_at_once_never_less():
+    for road in (found(), found("startup", growth_per_month=0.1, horizon_months=48)):
+        more = road.waiting.set_index("what")["more_usd"]
+        assert (more >= -1e-6).all() and more["the plan"] == 0
+        assert more["wait 6 months"] <= more["wait 12 months"] <= more["wait 24 months"]
+
+
+def test_a_preparation_is_right_on_every_path_where_every_path_asks_for_it():
+    needs = found("startup", growth_per_month=0.1, horizon_months=48).preparations.set_index("what")
+    assert needs.at["vendor_api set up", "no_regret"] and needs.at["rented_gpus set up", "no_regret"]
+    assert not found().preparations.set_index("what").at["rented_gpus set up", "no_regret"]
+
+
+CASES = [
+    {},
+    {"preset": "software_company"},
+    {"preset": "startup", "growth_per_month": 0.1, "horizon_months": 48},
+    {"preset": "bank"},
+    {"preset": "public_body"},
+    {"requests_per_month": 5e7, "growth_per_month": -0.05},
+    {"control": "air_gapped", "weeks_to_launch": 40.0, "requests_per_month": 3e7, **ABLE},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.get("preset", "-".join(c)) or "default")
+def test_the_plan_costs_what_it_says_and_no_simple_rule_beats_it(case):
+    road = found(**case)
+    rules = simple_rules.compare(road, paths=3_000, seed=SEED).set_index("rule")
+    said = road.now.loc[road.now["best"], "usd"].iloc[0]
+    assert abs(rules.at["the plan", "usd"] - said) <= 3 * rules.at["the plan", "error"]
+    others = rules.drop(index="the plan")
+    assert (others["more_usd"] >= -3 * others["error"]).all() and len(others) >= 7
+
+
+def test_the_same_seed_gives_the_same_figures():
+    first, again, other = (simple_rules.compare(found(), 200, seed) for seed in (1, 1, 2))
+    assert first.equals(again) and not first.equals(other)
+    assert found().triggers.equals(roadmap(scenario.grid(), shipped()).triggers)
