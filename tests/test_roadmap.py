@@ -1,13 +1,20 @@
 """Roadmap: stages cost what `evaluate` says, moves what the facts say; gates hold; no simple rule beats the plan."""
 
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 
+import nbformat
 import numpy as np
 import pytest
 
-from where_to_run import evaluate, facts, moves, scenario, simple_rules
+from where_to_run import evaluate, facts, moves, moving, scenario, simple_rules
+from where_to_run.figures import Figure
 from where_to_run.journey import journey
+from where_to_run.pages import PAGES
+from where_to_run.paths import NOTEBOOKS
 from where_to_run.programme import solve, wait
 from where_to_run.roadmap import roadmap
 from where_to_run.routings import API, OWN
@@ -196,3 +203,53 @@ def test_the_same_seed_gives_the_same_figures():
     first, again, other = (simple_rules.compare(found(), 200, seed) for seed in (1, 1, 2))
     assert first.equals(again) and not first.equals(other)
     assert found().triggers.equals(roadmap(scenario.grid(), shipped()).triggers)
+
+
+PANELS = [s.panel for s in PAGES["Roadmap"]] + [moving.rules_of_thumb]
+
+
+def test_the_page_says_what_the_roadmap_found():
+    answer = evaluate(scenario.grid(), shipped())
+    said = "".join(panel(answer).words for panel in PANELS)
+    trigger = found().triggers.iloc[0]
+    assert f"passes {moving.volume_words(trigger['requests_per_month'])} requests a month and grows" in said
+    assert "The way back: on Rented cloud GPUs, when it falls below" in said and "2 months before it serves" in said
+    assert f"${found().now['usd'].min():,.0f}" in said and "one gateway with one interface" in said
+    assert sum(isinstance(piece, Figure) for panel in PANELS for piece in panel(answer)) == 3
+
+
+def test_where_there_is_no_roadmap_every_panel_says_why():
+    answer = evaluate(scenario.grid(control="air_gapped"), shipped())
+    assert all("nothing is ready in 12 weeks. Ask for 33 or more" in panel(answer).words for panel in PANELS)
+
+
+def test_servers_to_order_are_counted_in_words():
+    answer = evaluate(scenario.grid("software_company"), shipped())
+    assert re.search(r"grows, order 3 servers \(b200-8\), to run 3 own servers", moving.what_to_do(answer).words)
+
+
+@pytest.mark.parametrize(
+    ("volume", "words"), [(8.1e6, "8.1 million"), (999.4, "999"), (1000, "1 thousand"), (2e9, "2 billion")]
+)
+def test_volumes_are_told_in_words(volume, words):
+    assert moving.volume_words(volume) == words
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    """In a process of its own: a fork of one that has drawn a chart would hang."""
+    asked = [
+        str(NOTEBOOKS / "5_roadmap.ipynb"),
+        "out.ipynb",
+        "-p",
+        "preset",
+        "startup",
+        "-p",
+        "growth_per_month",
+        "0.1",
+    ]
+    run = subprocess.run([sys.executable, "-m", "papermill", *asked], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
+    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    assert shown.count("<img") == 3 and "The way back" in shown and "never move" in shown

@@ -308,7 +308,7 @@ def test_a_file_that_cannot_be_made_is_told_in_words(book, monkeypatch, caplog):
 
 def test_the_app_shows_every_page_of_the_plan(known):
     question = Workbook(scenario.grid(), known).app().question
-    assert [tab["name"] for tab in question["tabs"]] == ["Decide", "Break-even", "Hybrid", "Sources"]
+    assert [tab["name"] for tab in question["tabs"]] == ["Decide", "Break-even", "Hybrid", "Roadmap", "Sources"]
     names = [section["name"] for tab in question["tabs"] for section in tab["sections"]]
     assert len(names) == len(set(names)) > 10
     assert [preset["name"] for preset in question["presets"]] == ["", *scenario.presets()]

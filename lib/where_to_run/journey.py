@@ -52,6 +52,17 @@ class Journey:
         return int(self.scenario["horizon_months"].iloc[0])
 
     @property
+    def sigma(self) -> float:
+        """Standard deviation of the log volume that each month adds."""
+        return float(np.log(self.volumes[0, 1] / self.volumes[0, 0]) / 2)
+
+    @property
+    def mean(self) -> Array:
+        """Volume of each month on the path between ups and downs [request/month]."""
+        months = np.arange(len(self.volumes))
+        return self.volumes[months, 0] * np.exp(self.sigma * (months + EARLY))
+
+    @property
     def middle(self) -> int:
         """Level of the volume of month 0."""
         return self.programme.early // 2

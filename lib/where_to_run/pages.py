@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import crossings, mixing, panels, provenance
+from . import crossings, mixing, moving, panels, provenance
 from .evaluate import Answer
 from .figures import Pieces
 
@@ -64,6 +64,23 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("cost_against_capacity", "How large the base should be", mixing.cost_against_capacity),
         Section("price_of_mixing", "What mixing costs and saves", mixing.price_of_mixing),
         Section("best_mix", "Is there a better mix?", mixing.best_mix),
+    ),
+    "Roadmap": (
+        Section(
+            "what_to_do",
+            "What to do now, and when to move",
+            moving.what_to_do,
+            "The plan of least expected cost over all paths of the volume. No priority but cost counts here.",
+        ),
+        Section("path", "Where the paths lead", moving.path),
+        Section(
+            "triggers",
+            "When to order the next step, and when to go back",
+            moving.triggers,
+            "The volume is expected to grow as asked; 8 paths in 10 stay within the grey band.",
+        ),
+        Section("waiting", "What waiting costs", moving.waiting),
+        Section("preparations", "What to prepare", moving.preparations),
     ),
     "Sources": (
         Section("freshness", "How fresh the facts are", provenance.freshness),

@@ -1,0 +1,173 @@
+"""Moving: the panels of the roadmap, an answer of one scenario in, pieces of a page out."""
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from html import escape
+
+import pandas as pd
+
+from . import roadmap_charts, simple_rules
+from .evaluate import Answer
+from .figures import Pieces
+from .markup import money, numbers, table, usd
+from .roadmap import Roadmap, roadmap
+from .scenario import ScenarioError
+
+Panel = Callable[[Answer], Pieces]
+
+PATHS, SEED = 4_000, 20261122
+"""Paths on which simple rules are compared, and what they are drawn from."""
+
+COMMON = (
+    "Right on every path, whatever it is: one gateway with one interface for all places, a test set of your own "
+    "requests, and a log of tokens by class of data."
+)
+
+
+@lru_cache(maxsize=1)
+def _made(answer: Answer) -> Roadmap:
+    return roadmap(answer.scenarios, answer.facts)
+
+
+def _panel(make: Callable[[Roadmap], Pieces]) -> Panel:
+    """A panel of the roadmap of an answer; words where there is none."""
+
+    @wraps(make)
+    def panel(answer: Answer) -> Pieces:
+        try:
+            return make(_made(answer))
+        except ScenarioError as error:
+            return Pieces([f"<p>{escape(str(error))}</p>"])
+
+    return panel
+
+
+@_panel
+def what_to_do(road: Roadmap) -> Pieces:
+    """A panel: what to begin with, when to order the next step, and when to go back; the first stages compared."""
+    now, way = road.now.sort_values("usd", kind="stable"), road.journey
+    best = now[now["best"]].iloc[0]
+    says = [f"Begin with <strong>{escape(best['stage'])}</strong>, ready in {best['launch_weeks']:.0f} weeks."]
+    if best["then"]:
+        says.append(f"At once, order the next step: {escape(best['then'])}.")
+    edges = road.triggers.drop_duplicates(["stage", "when"])
+    here = edges[edges["stage"] == best["stage"]]
+    back = edges[edges["stage"].isin(here["to"]) & (edges["when"] == "below")]
+    says += [_trigger(row, way.server.words) for _, row in pd.concat([here, back]).iterrows()]
+    says.append(_date(road))
+    shown = {
+        "Begin with": now["stage"],
+        "Ready in weeks": numbers(now["launch_weeks"], "{:.0f}"),
+        "In time": now["in_time"].map({True: "yes", False: "as a second step"}),
+        "Expected cost": money(now["usd"]),
+        "More than the best": money(now["more_usd"]),
+    }
+    caption = (
+        f"Cost of {way.programme.months} months on the best way from there, resale of servers taken off, USD today"
+    )
+    return Pieces(["".join(f"<p>{line}</p>" for line in says) + table(shown, caption)])
+
+
+def _trigger(row: pd.Series, server: str) -> str:
+    """A trigger in plain words."""
+    many, stage, to = int(row["servers"]), escape(row["stage"]), escape(row["to"])
+    volume = volume_words(row["requests_per_month"])
+    if many > 0:
+        order = f"order {many} server{'s' * (many > 1)} ({escape(server)}), to run {to}"
+    else:
+        order = f"{f'sell {-many} and ' * (many < 0)}move to {to}"
+    lead = f"{row['lead_months']} month{'s' * (row['lead_months'] > 1)} before it serves"
+    if row["when"] == "above":
+        return f"On {stage}: when the three-month average passes {volume} requests a month and grows, {order}; {lead}."
+    return f"The way back: on {stage}, when it falls below {volume}, {order}; {lead}."
+
+
+def _date(road: Roadmap) -> str:
+    """When the first move is ordered, in words."""
+    found = road.first_move.iloc[0]
+    if found["probability"] < 0.005:
+        return "No move is worth its price on any likely path within the horizon."
+    months = [f"{'after the horizon' if pd.isna(m) else f'in month {m:.0f}'}" for m in found[["p10", "p50", "p90"]]]
+    return (
+        f"A first move is ordered on {found['probability']:.0%} of the paths: the earliest tenth {months[0]}, half by "
+        f"then {months[1]}, nine in ten {months[2]}."
+    )
+
+
+def volume_words(volume: float) -> str:
+    """A volume for reading: 8.1 million."""
+    for size, word in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
+        if volume >= size:
+            return f"{volume / size:,.3g}{word}"
+    return f"{volume:,.0f}"
+
+
+@_panel
+def path(road: Roadmap) -> Pieces:
+    """A panel: the probability of each stage by quarter, and which moves come first."""
+    first, wide = road.first_move.iloc[1:], road.by_quarter.pivot(index="stage", columns="month", values="probability")
+    ends = wide.loc[road.by_quarter["stage"].unique(), [m for m in wide.columns if m % 6 == 0]]
+    shown = {"Stage": ends.index, **{f"Month {m}": numbers(ends[m], "{:.0%}") for m in ends.columns}}
+    moves = [f"{escape(row['to'])} on {row['probability']:.0%} of the paths" for _, row in first.iterrows()]
+    said = f"<p>The first move leads to {', to '.join(moves)}.</p>" if moves else ""
+    drawn = roadmap_charts.probability_by_quarter(road.by_quarter)
+    return Pieces([drawn, table(shown, "Share of all paths on which a stage runs") + said])
+
+
+@_panel
+def triggers(road: Roadmap) -> Pieces:
+    """A panel: the volumes at which the next step is ordered over time, with the way back."""
+    found, first = road.triggers, road.journey.stages[road.first].words
+    near = [first, *found.loc[found["stage"] == first, "to"].unique()]
+    found = found[found["stage"].isin(near)]
+    if found.empty:
+        return Pieces(["<p>At no volume within reach is a move worth its price.</p>"])
+    shown = found[found["month"] % 6 == 0]
+    rows = {
+        "Running": shown["stage"],
+        "Month": shown["month"],
+        "Order when": shown["when"],
+        "Requests a month": numbers(shown["requests_per_month"], "{:,.3g}"),
+        "Move to": shown["to"],
+        "Months before need": shown["lead_months"],
+    }
+    rows["Requests a month"] = [cell._replace(text=volume_words(cell.sort)) for cell in rows["Requests a month"]]
+    drawn = roadmap_charts.triggers_over_time(found, road.volume)
+    return Pieces([drawn, table(rows, "Triggers on the three-month average of the volume")])
+
+
+@_panel
+def waiting(road: Roadmap) -> Pieces:
+    """A panel: what moving now costs against waiting and then following the plan."""
+    shown = {"What": road.waiting["what"], "Cost": money(road.waiting["usd"]), "More": money(road.waiting["more_usd"])}
+    words = f"Expected cost from {road.journey.stages[road.first].words}, USD today"
+    return Pieces([roadmap_charts.cost_of_waiting(road.waiting), table(shown, words)])
+
+
+@_panel
+def preparations(road: Roadmap) -> Pieces:
+    """A panel: what paths ask for sooner or later, and what is right on all of them."""
+    found = road.preparations
+    shown = {
+        "Preparation": found["what"].str.replace("_", " "),
+        "On paths": numbers(found["probability"], "{:.0%}"),
+        "Ordered by month": numbers(found["month"], "{:.0f}"),
+        "No regret": found["no_regret"].map({True: "yes", False: ""}),
+    }
+    caption = "What the plan asks for within the horizon; the month by which half of those paths have ordered it"
+    return Pieces([table(shown, caption) + f"<p>{COMMON}</p>"])
+
+
+@_panel
+def rules_of_thumb(road: Roadmap) -> Pieces:
+    """A panel: what simple rules would cost on the same paths as the plan."""
+    found = simple_rules.compare(road, PATHS, SEED)
+    shown = {
+        "Rule": found["rule"],
+        "Cost": money(found["usd"]),
+        "More than the plan": money(found["more_usd"]),
+        "Standard error": money(found["error"]),
+    }
+    worst = usd(found["more_usd"].iloc[1])
+    words = f"<p>Acting on the three-month average in place of the month itself costs {worst}.</p>"
+    return Pieces([table(shown, f"Mean over {PATHS:,} paths of the volume, USD today") + words])
