@@ -243,6 +243,19 @@ def test_a_slow_panel_is_drawn_aside_and_the_bottom_line_does_not_wait_for_it(kn
     asyncio.run(move())
 
 
+def test_panels_that_share_one_roadmap_are_drawn_aside_however_quick_they_were(book):
+    async def move():
+        book._seconds.update(dict.fromkeys((section.name for section in PAGES["Roadmap"]), 0.001))
+        seen = []
+        book.board.observe(lambda change: seen.extend(change["new"]["parts"].get("what_to_do", [])), "panels")
+        say(book, "tab", name="Roadmap")
+        assert book.board.state["pending"] == [section.name for section in PAGES["Roadmap"]]
+        await until(lambda: not book.board.state["pending"])
+        assert any("Begin with" in piece.get("html", "") for piece in seen)
+
+    asyncio.run(move())
+
+
 def test_what_was_asked_meanwhile_is_drawn_and_what_became_stale_is_dropped(known, slow):
     async def move():
         book = app(known, slow)

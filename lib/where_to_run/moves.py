@@ -18,17 +18,21 @@ def takes(scenario: pd.DataFrame, facts: Facts, before: Array, after: Array) -> 
     are there; the others are trained or hired. A place is set up where it is new, routing where two are.
     """
     full, wages, pay, hiring = staffing.roles(facts)
-    row = scenario.iloc[0]
-    deep = row["customisation"] != "prompting" and row["specialised_share"] > 0
-    have, needed = (staffing.needed(facts, used, np.full(len(used), deep))[0] for used in (before, after))
-    have = np.maximum(have, [row[f"skill_{area}"] for area in SKILLS])
-    gap = people.gaps(needed, have[:, None])
+    have = np.maximum(levels(scenario, facts, before), [scenario[f"skill_{area}"].iloc[0] for area in SKILLS])
+    gap = people.gaps(levels(scenario, facts, after), have[:, None])
     new, mixed = after & ~before[:, None], (after.sum(axis=1) > 1) & (before.sum(axis=1) < 2)[:, None]
     weeks = (new * staffing.place_weeks(facts)).max(axis=-1) + mixed * facts.value(f"setup_weeks.{ROUTING}")
     usd = new @ np.array([facts.value(f"setup_usd.{place}") for place in PLACES])
     usd = usd + mixed * facts.value(f"setup_usd.{ROUTING}")
     usd = usd + people.cost_of_joining(gap, full, wages, pay, hiring)
     return np.maximum(weeks, people.weeks_to_fill(gap, hiring)), usd
+
+
+def levels(scenario: pd.DataFrame, facts: Facts, used: Array) -> Array:
+    """Levels of skill needed over (way, area) where places are used, over (way, place), for a one-row scenario."""
+    row = scenario.iloc[0]
+    deep = row["customisation"] != "prompting" and row["specialised_share"] > 0
+    return staffing.needed(facts, used, np.full(len(used), deep))[0]
 
 
 LOT = 6

@@ -39,6 +39,8 @@ def _panel(make: Callable[[Roadmap], Pieces]) -> Panel:
         except ScenarioError as error:
             return Pieces([f"<p>{escape(str(error))}</p>"])
 
+    # they share one roadmap, and whichever comes first makes it
+    panel.aside = True  # type: ignore[attr-defined]
     return panel
 
 

@@ -130,13 +130,10 @@ def _best(p: Programme, month: int, waited: Array, last: Array, arrived: Array) 
 
 @dataclass(frozen=True)
 class Course:
-    """Where a plan leads: the probability over (month, state) that a state runs, over (month, move) that a move is
-    ordered, and over (month, level, state) of standing free to decide there.
-    """
+    """Where a plan leads: the probability over (month, state) that it runs, over (month, move) that it is ordered."""
 
     runs: Array
     ordered: Array
-    free: Array
 
 
 def wait(plan: Plan, state: int, months: int) -> float:
@@ -182,7 +179,7 @@ def course(plan: Plan, state: int, until: Array | None = None) -> Course:
         runs[t] += staying.sum(axis=0)
         for s in np.flatnonzero(staying.any(axis=0)):
             free[t + 1, : p.levels(t + 1), s] += p.onward(staying[:, s], 1)
-    return Course(runs, ordered, free)
+    return Course(runs, ordered)
 
 
 def _leaving(plan: Plan, month: int, free: Array) -> Iterator[tuple[int, int, int, Array]]:

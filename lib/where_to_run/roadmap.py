@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from . import moves, staffing
+from . import moves
 from .facts import Facts
 from .journey import NEVER, Journey, journey
-from .programme import STAY, Plan, course, edge, solve, wait
+from .programme import STAY, Course, Plan, course, edge, solve, wait
 from .scenario import PLACES, SKILLS, ScenarioError
 from .staffing import ROUTING
 from .stages import WAITING
@@ -90,14 +90,19 @@ class Roadmap:
         return self.journey.state(self.first)
 
     @cached_property
+    def course(self) -> Course:
+        """Where the plan leads from there."""
+        return course(self.plan, self.state)
+
+    @cached_property
     def by_quarter(self) -> pd.DataFrame:
         """Probability that a stage runs at the start of a quarter: month, stage, option, probability."""
-        way, runs = self.journey, course(self.plan, self.state).runs
-        by_stage = np.stack([runs[:, way.stage == n].sum(axis=1) for n in range(len(way.stages))])
+        way = self.journey
+        by_stage = _summed(self.course.runs[: way.horizon], way.stage, len(way.stages))
         rows = [
-            (month, stage.words, stage.option, by_stage[n, month])
-            for n, stage in enumerate(way.stages)
-            if by_stage[n, : way.horizon].max() >= LIKELY
+            (month, stage.words, stage.option, chance[month])
+            for stage, chance in zip(way.stages, by_stage.T, strict=True)
+            if chance.max() >= LIKELY
             for month in range(0, way.horizon, QUARTER)
         ]
         return pd.DataFrame(rows, columns=["month", "stage", "option", "probability"])
@@ -109,7 +114,7 @@ class Roadmap:
         """
         way = self.journey
         ordered = course(self.plan, self.state, np.ones(len(way.stage), bool)).ordered[: way.horizon]
-        by_stage = np.stack([ordered[:, way.to_stage == n].sum(axis=1) for n in range(len(way.stages))], axis=1)
+        by_stage = _summed(ordered, way.to_stage, len(way.stages))
         rows = [("any", "", *_when(ordered.sum(axis=1)))]
         for n in np.argsort(-by_stage.sum(axis=0), kind="stable"):
             if by_stage[:, n].sum() >= LIKELY:
@@ -124,15 +129,15 @@ class Roadmap:
         servers (to buy, negative to sell), lead_months [month]. Of stages that are not unlikely to run and those the
         first may lead to, with servers as old as they most likely are.
         """
-        way, free = self.journey, course(self.plan, self.state).free
-        chance = [free[: way.horizon, :, way.stage == n].sum(axis=(1, 2)).max() for n in range(len(way.stages))]
+        way = self.journey
+        chance = _summed(self.course.runs[: way.horizon], way.stage, len(way.stages)).max(axis=0)
         after = {row[4] for row in self._edges(0, self.first, self.state)}
         seen = [n for n, stage in enumerate(way.stages) if chance[n] >= LIKELY or stage.words in after]
         rows = [
             (month, *row)
             for n in seen
             for month in range(0, way.horizon, QUARTER)
-            for row in self._zone(month, n, self._likeliest(n, month, free))
+            for row in self._zone(month, n, self._likeliest(n, month))
         ]
         names = ["month", "stage", "option", "when", "requests_per_month", "to", "to_option", "servers", "lead_months"]
         return pd.DataFrame(rows, columns=names)
@@ -146,11 +151,11 @@ class Roadmap:
             for when, row in found[0].items()
         ]
 
-    def _likeliest(self, stage: int, month: int, free: Array) -> int:
+    def _likeliest(self, stage: int, month: int) -> int:
         """The state of a stage that is likeliest by a month; where none is, its servers are new."""
         states = np.flatnonzero(self.journey.stage == stage)
         states = states[self.journey.lot[states] <= moves.lots(np.array(month))]
-        mass = free[: month + 1][..., states].sum(axis=(0, 1))
+        mass = self.course.runs[: month + 1, states].sum(axis=0)
         return int(states[mass.argmax() if mass.any() else -1])
 
     def _edges(self, month: int, stage: int, state: int) -> list[Edge]:
@@ -185,7 +190,7 @@ class Roadmap:
     def waiting(self) -> pd.DataFrame:
         """What it costs to move now, or to wait and then follow the plan, against the plan: what, usd, more_usd [USD].
 
-        `now` is the best move there is in month 0, be it good or not.
+        `now` is the best move there is in month 0, be it good or not; NaN for what is not open.
         """
         way, best = self.journey, float(self.plan.value[0, self.journey.middle, self.state])
         moving = wait(self.plan, self.state, 1) - self.plan.gain[0, way.middle, self.state]
@@ -194,6 +199,7 @@ class Roadmap:
             (f"wait {months} months", wait(self.plan, self.state, months)) for months in WAITS if months < way.horizon
         ]
         found = pd.DataFrame(rows, columns=["what", "usd"])
+        found.loc[found["usd"] >= NEVER, "usd"] = np.nan
         return found.assign(usd=found["usd"] + way.price[self.first], more_usd=found["usd"] - best)
 
     @cached_property
@@ -202,13 +208,12 @@ class Roadmap:
         paths that need it have ordered it), no_regret (needed on all but one path in twenty).
         """
         way = self.journey
-        used, row = np.array([stage.used for stage in way.stages]), way.scenario.iloc[0]
-        deep = row["customisation"] != "prompting" and row["specialised_share"] > 0
-        level = staffing.needed(self.facts, used, np.full(len(used), deep))[0]
+        used = np.array([stage.used for stage in way.stages])
+        level = moves.levels(way.scenario, self.facts, used)
         asked = {f"{place} set up": used[:, n] for n, place in enumerate(PLACES)}
         asked[f"{ROUTING} set up"] = used.sum(axis=1) > 1
         for n, area in enumerate(SKILLS):
-            for grade in np.unique(level[:, n][level[:, n] > row[f"skill_{area}"]]):
+            for grade in np.unique(level[:, n][level[:, n] > way.scenario[f"skill_{area}"].iloc[0]]):
                 asked[f"{area} skill {grade:.0f}"] = level[:, n] >= grade
         rows = [(what, *self._reach(wanted)) for what, wanted in asked.items()]
         found = pd.DataFrame(rows, columns=["what", "probability", "month"])
@@ -224,6 +229,11 @@ class Roadmap:
         ordered = course(self.plan, self.state, until).ordered[: way.horizon, wanted[way.to_stage]].sum(axis=1)
         chance = float(ordered.sum())
         return chance, _when(ordered / chance)[2] if chance > 0 else np.nan
+
+
+def _summed(by_month: Array, label: Array, number: int) -> Array:
+    """A probability over (month, ...) added up by label, over (month, label)."""
+    return np.stack([by_month[:, label == n].sum(axis=1) for n in range(number)], axis=1)
 
 
 def _when(by_month: Array) -> tuple[float, float, float, float]:

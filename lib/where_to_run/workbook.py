@@ -149,7 +149,11 @@ class Workbook:
 
     def _tell(self) -> None:
         """Send the state with every panel that is quick to draw, and have the others drawn aside."""
-        slow = [name for name in self._shown if name not in self._kept and self._seconds.get(name, QUICK) >= QUICK]
+        slow = [
+            name
+            for name, panel in self._shown.items()
+            if name not in self._kept and (getattr(panel, "aside", False) or self._seconds.get(name, QUICK) >= QUICK)
+        ]
         self._pending = slow
         self._put({name: self._drawn(name, panel) for name, panel in self._shown.items() if name not in slow})
         for name in slow:
