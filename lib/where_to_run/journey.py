@@ -19,8 +19,8 @@ EARLY = 16
 POINTS = 97
 """Volumes at which stages are costed; between them cost runs straight."""
 
-TAILS, LIKELY = 4.0, 1.645
-"""Standard deviations within which volumes are costed, and within which 9 in 10 lie, which set the sizes of fleets."""
+TAILS, LIKELY = 4.0, 1.2816
+"""Standard deviations within which volumes are costed, and within which 8 in 10 lie, which set the sizes of fleets."""
 
 NEVER = 1e12
 """Cost of a month of waiting past the deadline [USD]."""
@@ -31,8 +31,8 @@ class Journey:
     """The programme of a scenario with its names.
 
     A state is a stage and, with own servers, the lot they were bought in: `stage` and `lot` of every state,
-    `to_stage` of every move. `volumes` are over (month, level) [request/month]. From nothing, `weeks` and `price`
-    lead to each stage [week], [USD]; it may be the first where it keeps the deadline.
+    `to_stage` of every move. `volumes` are over (month, level) and `likely` over (month, low and high) between which
+    8 paths in 10 lie [request/month]. From nothing, `weeks` and `price` lead to each stage [week], [USD].
     """
 
     scenario: pd.DataFrame
@@ -43,6 +43,7 @@ class Journey:
     lot: Array
     to_stage: Array
     volumes: Array
+    likely: Array
     weeks: Array
     price: Array
 
@@ -50,17 +51,6 @@ class Journey:
     def horizon(self) -> int:
         """Months of the scenario; the programme looks further."""
         return int(self.scenario["horizon_months"].iloc[0])
-
-    @property
-    def sigma(self) -> float:
-        """Standard deviation of the log volume that each month adds."""
-        return float(np.log(self.volumes[0, 1] / self.volumes[0, 0]) / 2)
-
-    @property
-    def mean(self) -> Array:
-        """Volume of each month on the path between ups and downs [request/month]."""
-        months = np.arange(len(self.volumes))
-        return self.volumes[months, 0] * np.exp(self.sigma * (months + EARLY))
 
     @property
     def middle(self) -> int:
@@ -80,7 +70,7 @@ def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
     """
     row = check(scenario.iloc[:1], facts.keys())
     volumes, grid, likely = _lattice(row, facts)
-    costed, server = stages(row, facts, grid, likely)
+    costed, server = stages(row, facts, grid, (float(likely.min()), float(likely.max())))
     if not costed:
         raise ScenarioError("no roadmap: nothing is allowed in any month. See what would lift the rules, on Decide.")
     ways, usd, rent = zip(*costed, strict=True)
@@ -92,7 +82,7 @@ def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
     every = int(moves.lots(np.array(len(volumes) - 1))) + 1
     stage, lot = np.array([(s, n) for s, way in enumerate(ways) for n in range(every if way.servers else 1)]).T
     programme, to_stage = _programme(row, facts, ways, server, (stage, lot), running, bound)
-    return Journey(row, programme, ways, server, stage, lot, to_stage, volumes, weeks[0], price[0])
+    return Journey(row, programme, ways, server, stage, lot, to_stage, volumes, likely, weeks[0], price[0])
 
 
 def spread(scenario: pd.DataFrame, facts: Facts) -> float:
@@ -104,17 +94,17 @@ def spread(scenario: pd.DataFrame, facts: Facts) -> float:
     return month + start / float(np.sqrt(scenario["horizon_months"].iloc[0]))
 
 
-def _lattice(row: pd.DataFrame, facts: Facts) -> tuple[Array, Array, tuple[float, float]]:
-    """Volumes over (month, level), those to cost stages at, and between which 9 in 10 lie [request/month]."""
+def _lattice(row: pd.DataFrame, facts: Facts) -> tuple[Array, Array, Array]:
+    """Volumes over (month, level), those to cost stages at, and the likely ones of each month [request/month]."""
     horizon, field = int(row["horizon_months"].iloc[0]), BY_NAME["requests_per_month"]
     month = np.arange(horizon + int(facts.value("roadmap.months_beyond_horizon")) + 1)[:, None]
     sigma, level = spread(row, facts), np.arange(EARLY + len(month))
     mean = row[field.name].iloc[0] * (1 + row["growth_per_month"].iloc[0]) ** month
-    tails = mean * np.exp(sigma * np.sqrt(month) * [-TAILS, TAILS, -LIKELY, LIKELY])
-    first, last = np.clip([tails[:, 0].min(), tails[:, 1].max()], field.low, field.high)
+    tails, likely = (mean * np.exp(sigma * np.sqrt(month) * [-reach, reach]) for reach in (TAILS, LIKELY))
+    first, last = np.clip([tails.min(), tails.max()], field.low, field.high)
     grid = np.geomspace(min(first, 0.5 * field.high), last, POINTS)
     volumes = mean * np.exp(sigma * (2 * level - month - EARLY))
-    return volumes, grid, (float(tails[: horizon + 1, 2].min()), float(tails[: horizon + 1, 3].max()))
+    return volumes, grid, likely[: horizon + 1]
 
 
 def _programme(
@@ -139,25 +129,29 @@ def _programme(
     weeks = np.maximum(weeks, (owns > owned) * staffing.place_weeks(facts)[OWN])
     lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
     month = np.arange(months)[:, None]
+    discount = 1 / (1 + float(finance.monthly_rate(row["discount_rate"].iloc[0])))
     more = np.maximum(owns - owned, 0) * server.bought_usd
     fetched = np.maximum(owned - owns, 0) * server.price_usd * moves.resale(facts, month, since)
     there = (more <= row["capex_limit_usd"].iloc[0]) & (moves.lots(month) >= since)
+    bought = moves.bought_in(month, owned, since, owns)
+    # what counting them to a lot adds to their worth in the end is paid at the start
+    added = moves.resale(facts, months, moves.lots(bought)) - moves.resale(facts, months, bought / moves.LOT)
+    added *= owns * server.price_usd * discount ** (months - month)
     first = np.searchsorted(stage, np.arange(len(ways)))
-    rate = finance.monthly_rate(row["discount_rate"].iloc[0])
-    fetches = servers[stage] * server.price_usd * moves.resale(facts, np.array(months), lot)
+    fetches = servers[stage] * server.price_usd * moves.resale(facts, months, lot)
     programme = Programme(
         running=running[:-1, :, stage],
         end=np.tile(-fetches, (running.shape[1], 1)),
         bound=bound[:-1, :, stage],
         start=start,
-        to=first[to_stage] + moves.bought_in(month, owned, since, owns),
-        price=np.where(there, usd + more - fetched, np.inf),
+        to=first[to_stage] + moves.lots(bought),
+        price=np.where(there, usd + more + added - fetched, np.inf),
         lead=lead,
         beside=(used[to_stage] & ~used[before]).any(axis=1) * facts.value("roadmap.double_running_months"),
         # a contract ends anywhere in its year: what the lead leaves of it on average
         left=np.maximum(0, MONTHS_PER_YEAR - lead) ** 2 / (2 * MONTHS_PER_YEAR),
         up=float(1 / (1 + np.exp(spread(row, facts)))),
-        discount=float(1 / (1 + rate)),
+        discount=discount,
         early=EARLY,
     )
     return programme, to_stage

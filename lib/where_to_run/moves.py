@@ -8,7 +8,7 @@ from .facts import Facts
 from .own_gpus import residual_curve
 from .scenario import PLACES, SKILLS
 from .staffing import ROUTING
-from .units import Array
+from .units import Array, Number
 
 
 def takes(scenario: pd.DataFrame, facts: Facts, before: Array, after: Array) -> tuple[Array, Array]:
@@ -44,13 +44,13 @@ def lots(months: Array) -> Array:
     return np.floor(months / LOT + 0.5).astype(int)
 
 
-def resale(facts: Facts, month: Array, lot: Array) -> Array:
-    """Share of its price that a server of a lot fetches in a month [share]."""
+def resale(facts: Facts, month: Number, lot: Array) -> Array:
+    """Share of its price that a server of a lot, or of part of one, fetches in a month [share]."""
     return np.asarray(finance.share_left(np.maximum(0, month - LOT * lot), *residual_curve(facts)))
 
 
 def bought_in(month: Array, owned: Array, lot: Array, owns: Array) -> Array:
-    """The lot that servers belong to once a fleet of some has become one of others: of their mean month."""
+    """The mean month in which servers were bought once a fleet of some has become one of others; 0 for none."""
     fresh = np.maximum(owns - owned, 0)
     mean = (owned * LOT * lot + fresh * month) / np.maximum(owned + fresh, 1)
-    return np.where(owns > 0, lots(mean), 0)
+    return np.where(owns > 0, mean, 0.0)

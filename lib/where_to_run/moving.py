@@ -89,11 +89,9 @@ def _date(road: Roadmap) -> str:
     found = road.first_move.iloc[0]
     if found["probability"] < 0.005:
         return "No move is worth its price on any likely path within the horizon."
-    months = [f"{'after the horizon' if pd.isna(m) else f'in month {m:.0f}'}" for m in found[["p10", "p50", "p90"]]]
-    return (
-        f"A first move is ordered on {found['probability']:.0%} of the paths: the earliest tenth {months[0]}, half by "
-        f"then {months[1]}, nine in ten {months[2]}."
-    )
+    when = {"the earliest tenth": "p10", "half": "p50", "nine in ten": "p90"}
+    known = [f"{who} by month {found[p]:.0f}" for who, p in when.items() if not pd.isna(found[p])]
+    return f"Within the horizon a first move is ordered on {found['probability']:.0%} of the paths{': ' * bool(known)}{', '.join(known)}."
 
 
 def volume_words(volume: float) -> str:
@@ -134,7 +132,7 @@ def triggers(road: Roadmap) -> Pieces:
         "Months before need": shown["lead_months"],
     }
     rows["Requests a month"] = [cell._replace(text=volume_words(cell.sort)) for cell in rows["Requests a month"]]
-    drawn = roadmap_charts.triggers_over_time(found, road.volume)
+    drawn = roadmap_charts.triggers_over_time(found, road.journey.likely)
     return Pieces([drawn, table(rows, "Triggers on the three-month average of the volume")])
 
 

@@ -21,9 +21,6 @@ QUARTER = 3
 WAITS = (6, 12, 24)
 """Months of waiting that are priced."""
 
-TENTH = 1.2816
-"""Standard deviations from the middle of a normal law beyond which a tenth lies."""
-
 LIKELY = 0.01
 """Chance above which a stage is worth a word."""
 
@@ -177,14 +174,6 @@ class Roadmap:
                 lead = int(p.lead[move[beyond]])
                 rows.append((here.words, here.option, when, at, to.words, to.option, to.servers - here.servers, lead))
         return rows
-
-    @property
-    def volume(self) -> pd.DataFrame:
-        """The volume by quarter: month, mean, and p10 and p90 about it [request/month]."""
-        month = np.arange(0, self.journey.horizon, QUARTER)
-        mean = self.journey.mean[month]
-        reach = TENTH * self.journey.sigma * np.sqrt(month)
-        return pd.DataFrame({"month": month, "mean": mean, "p10": mean * np.exp(-reach), "p90": mean * np.exp(reach)})
 
     @cached_property
     def waiting(self) -> pd.DataFrame:

@@ -3,16 +3,16 @@
 from functools import lru_cache
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from .charts import OPTION_COLOURS, WIDTH
 from .figures import FRAME, Figure, Spec, columns, of
 from .routings import TITLES
+from .units import Array
 
 COLOURS = {**{TITLES[name]: colour for name, colour in OPTION_COLOURS.items()}, "Waiting for own servers": "#999999"}
 """Colour of every option and of waiting, by its title."""
-
-BAND = {"expected": "expected volume", "band": "8 paths in 10"}
 
 
 def option(names: pd.Series) -> pd.Series:
@@ -44,12 +44,14 @@ def _scale(here: tuple[str, ...]) -> alt.Scale:
     return alt.Scale(domain=list(here), range=[COLOURS[name] for name in here])
 
 
-def triggers_over_time(triggers: pd.DataFrame, volume: pd.DataFrame) -> Figure:
+def triggers_over_time(triggers: pd.DataFrame, likely: Array) -> Figure:
     """Lines of the volumes beyond which a move is ordered, coloured by the option it leads to, dashed for below.
 
-    `triggers` of a roadmap, and its `volume`: month, mean, p10 and p90 [request/month], drawn in grey.
+    `triggers` of a roadmap; the `likely` volumes of its journey [request/month] are drawn in grey, with their middle.
     """
     lines = triggers.assign(to=option(triggers["to_option"]), line=triggers["stage"] + triggers["when"])
+    low, high = likely[: triggers["month"].max() + 1].T
+    volume = pd.DataFrame({"month": np.arange(len(low)), "low": low, "middle": np.sqrt(low * high), "high": high})
     data = {"d0": columns(volume), "d1": columns(lines[["month", "requests_per_month", "to", "when", "line"]])}
     return Figure(_triggers_over_time(tuple(lines["to"].unique())), data)
 
@@ -61,8 +63,8 @@ def _triggers_over_time(here: tuple[str, ...]) -> Spec:
     month = alt.X("month:Q", title="month", scale=alt.Scale(nice=False))
     scale = alt.Scale(type="log", nice=False)
     grey = alt.Chart(FRAME, width=WIDTH, height=260)
-    band = grey.mark_area(color="#BBBBBB", opacity=0.35).encode(month, alt.Y("p10:Q", scale=scale), alt.Y2("p90:Q"))
-    mean = grey.mark_line(color="#777777").encode(month, alt.Y("mean:Q", title=title, axis=alt.Axis(format="~s")))
+    band = grey.mark_area(color="#BBBBBB", opacity=0.35).encode(month, alt.Y("low:Q", scale=scale), alt.Y2("high:Q"))
+    mean = grey.mark_line(color="#777777").encode(month, alt.Y("middle:Q", title=title, axis=alt.Axis(format="~s")))
     looks = alt.Scale(domain=["above", "below"], range=[[1, 0], [5, 4]])
     edges = alt.Chart(alt.NamedData(name="d1")).mark_line(strokeWidth=2.5)
     edges = edges.encode(
