@@ -17,7 +17,7 @@ from where_to_run.pages import PAGES
 from where_to_run.paths import NOTEBOOKS
 from where_to_run.programme import solve, wait
 from where_to_run.roadmap import roadmap
-from where_to_run.routings import API, OWN
+from where_to_run.routings import API
 from where_to_run.scenario import ScenarioError
 from where_to_run.stages import stages
 
@@ -94,15 +94,17 @@ def test_servers_are_as_old_as_their_lot():
     assert moves.resale(shipped(), np.array([6, 18, 30]), np.array(1)) == pytest.approx([1, 0.6, 0.42])
 
 
-@pytest.mark.parametrize("option", ["api", "rented", "base_and_burst"])
-def test_a_year_in_one_stage_costs_what_evaluate_says(option):
-    # a sure volume, nothing beyond the horizon, contracts of a year at most
-    row = scenario.grid(horizon_months=12, growth_per_month=0.0, sensitive_share=0.0, requests_per_month=2e7)
+@pytest.mark.parametrize("preset", ["", "hospital", "bank", "public_body", "startup", "software_company"])
+def test_a_sure_volume_served_in_one_stage_throughout_costs_what_evaluate_says(preset):
+    row = scenario.grid(preset or None)
     way = journey(row, known(**CALM))
-    stage = next(n for n, s in enumerate(way.stages) if s.option == option and not s.used[OWN])
-    usd = way.price[stage] + wait(solve(way.programme), way.state(stage), 12)
-    row = row.assign(capex_limit_usd=0.0, weeks_to_launch=260.0, budget_usd_per_month=1e9)
-    assert usd == pytest.approx(evaluate(row, shipped()).options.set_index("option").at[option, "npv_usd"], rel=5e-3)
+    plan, free = solve(way.programme), {"weeks_to_launch": 260.0, "budget_usd_per_month": 1e9, "capex_limit_usd": 0.0}
+    said = evaluate(row.assign(**free), shipped()).options.set_index("option")["npv_usd"]
+    stages = {s.option: n for n, s in enumerate(way.stages) if s.option in ("api", "rented", "split_by_sensitivity")}
+    assert "rented" in stages
+    for option, stage in stages.items():
+        usd = way.price[stage] + wait(plan, way.state(stage), way.horizon)
+        assert usd == pytest.approx(said[option], rel=1e-3)
 
 
 def test_own_servers_cost_what_evaluate_says_they_do_once_they_serve():

@@ -90,8 +90,9 @@ def _date(road: Roadmap) -> str:
     if found["probability"] < 0.005:
         return "No move is worth its price on any likely path within the horizon."
     when = {"the earliest tenth": "p10", "half": "p50", "nine in ten": "p90"}
-    known = [f"{who} by month {found[p]:.0f}" for who, p in when.items() if not pd.isna(found[p])]
-    return f"Within the horizon a first move is ordered on {found['probability']:.0%} of the paths{': ' * bool(known)}{', '.join(known)}."
+    known = ", ".join(f"{who} by month {found[p]:.0f}" for who, p in when.items() if not pd.isna(found[p]))
+    dates = f": {known}" if known else ""
+    return f"Within the horizon a first move is ordered on {found['probability']:.0%} of the paths{dates}."
 
 
 def volume_words(volume: float) -> str:
