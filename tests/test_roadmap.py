@@ -85,13 +85,23 @@ def test_a_skill_that_is_missing_takes_its_time_and_is_not_learnt_twice():
 
 def test_servers_are_as_old_as_their_lot():
     assert moves.lots(np.array([0, 2, 3, 8, 9, 14])).tolist() == [0, 0, 1, 1, 2, 2]
-    # 2 of lot 0 and 2 bought in month 12 count as bought in month 6
-    assert moves.bought_in(np.array(12), np.array(2), np.array(0), np.array(4)) == 6
-    # selling two keeps the age of the others; none are of no age
-    assert moves.bought_in(np.array(12), np.array(4), np.array(1), np.array(2)) == 6
-    assert moves.bought_in(np.array(12), np.array(4), np.array(1), np.array(0)) == 0
-    # residual.12_months is 0.6, residual.24_months 0.42; new servers fetch all
-    assert moves.resale(shipped(), np.array([6, 18, 30]), np.array(1)) == pytest.approx([1, 0.6, 0.42])
+    # residual.12_months is 0.6, residual.24_months 0.42; new servers fetch their price
+    server = moves.Server("a server", bought_usd=110.0, price_usd=100.0)
+    assert server.fetches(shipped(), np.array([6, 18, 30]), np.array(1)) == pytest.approx([100, 60, 42])
+
+
+def test_hardware_is_bought_at_its_price_and_sold_at_its_age():
+    server, fleet = (
+        moves.Server("a server", bought_usd=110.0, price_usd=100.0),
+        np.array([[0, 2, 4], [0, 0, 1], [2, 4, 1]]),
+    )
+    # none to 2, 2 of lot 0 to 4, 4 of lot 1 to 1; months 0 to 18, after which 24 months are over
+    usd, lot = moves.hardware(shipped(), server, tuple(fleet), 1.0, 24)
+    assert usd[0].tolist() == [220, 220, -300] and lot[0].tolist() == [0, 0, 1]
+    # in month 12: two new ones of lot 2; two and two as of month 6; three are 6 months old, worth 0.8 of their price
+    assert usd[12] == pytest.approx([220, 220, -240]) and lot[12].tolist() == [2, 1, 1]
+    # in month 8 they count as of month 6, as 18 months old at the end and not 16: 0.51 of their price, not 0.54
+    assert usd[8, 0] == pytest.approx(220 + 2 * 100 * (0.51 - 0.54)) and lot[8, 0] == 1
 
 
 @pytest.mark.parametrize("preset", ["", "hospital", "bank", "public_body", "startup", "software_company"])
@@ -116,7 +126,7 @@ def test_own_servers_cost_what_evaluate_says_they_do_once_they_serve():
     usd = month.loc[month["line"] != "capital tied up", "usd"].sum()
     sizing = answer.sizing[(answer.sizing["option"] == "owned") & (answer.sizing["month"] == 20)].iloc[0]
     costed, server = stages(row, shipped(), np.array([2e7, 3e7, 4e7]), (1e5, 3e7))
-    assert server.words == sizing["offer"]
+    assert server.name == sizing["offer"]
     mine = {s.servers: line[1] for s, line, _ in costed if s.option == "owned"}
     assert mine[int(sizing["machines"])] == pytest.approx(usd, rel=1e-6)
 

@@ -1,5 +1,6 @@
 """Journey: the programme of a scenario, its stages on the lattice of its volume and what moving between them takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,11 @@ import pandas as pd
 
 from . import finance, moves, staffing
 from .facts import Facts
+from .moves import Server
 from .programme import Programme
 from .routings import OWN
 from .scenario import BY_NAME, PLACES, ScenarioError, check
-from .stages import WAITING, Server, Stage, stages
+from .stages import WAITING, Stage, stages
 from .units import MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array
 
 EARLY = 16
@@ -74,14 +76,15 @@ def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
     if not costed:
         raise ScenarioError("no roadmap: nothing is allowed in any month. See what would lift the rules, on Decide.")
     ways, usd, rent = zip(*costed, strict=True)
-    running, bound = (np.stack([np.interp(volumes, grid, line) for line in part], axis=-1) for part in (usd, rent))
+    cost = np.array([[np.interp(volumes, grid, line) for line in part] for part in (usd, rent)])
+    cost = np.moveaxis(cost, 1, -1)
     deadline = int(np.ceil(row["weeks_to_launch"].iloc[0] / WEEKS_PER_MONTH))
-    running[deadline:, :, [way.option == WAITING for way in ways]] += NEVER
+    cost[0, deadline:, :, [way.option == WAITING for way in ways]] += NEVER
     used = np.array([way.used for way in ways])
     weeks, price = moves.takes(row, facts, np.zeros((1, len(PLACES)), bool), used)
-    every = int(moves.lots(np.array(len(volumes) - 1))) + 1
+    every = int(moves.lots(len(volumes) - 1)) + 1
     stage, lot = np.array([(s, n) for s, way in enumerate(ways) for n in range(every if way.servers else 1)]).T
-    programme, to_stage = _programme(row, facts, ways, server, (stage, lot), running, bound)
+    programme, to_stage = _programme(row, facts, ways, server, (stage, lot), cost)
     return Journey(row, programme, ways, server, stage, lot, to_stage, volumes, likely, weeks[0], price[0])
 
 
@@ -107,45 +110,39 @@ def _lattice(row: pd.DataFrame, facts: Facts) -> tuple[Array, Array, Array]:
     return volumes, grid, likely[: horizon + 1]
 
 
-def _programme(
-    row: pd.DataFrame,
-    facts: Facts,
-    ways: tuple[Stage, ...],
-    server: Server,
-    states: tuple[Array, Array],
-    running: Array,
-    bound: Array,
-) -> tuple[Programme, Array]:
-    """The programme, and the stage each of its moves leads to; `running` and `bound` over (month, level, stage)."""
-    (stage, lot), months = states, len(running) - 1
-    used, servers = np.array([way.used for way in ways]), np.array([way.servers for way in ways])
+def _moves(stage: Array, ways: Sequence[Stage]) -> tuple[Array, Array]:
+    """Every move: the state it leaves and the stage it leads to. Waiting leads to own servers, and nothing to it."""
     start, to_stage = (part.ravel() for part in np.indices((len(stage), len(ways))))
-    waits = np.array([way.option == WAITING for way in ways])
-    # from waiting to own servers alone; to waiting never
-    open_ = (stage[start] != to_stage) & ~waits[to_stage] & (~waits[stage[start]] | (servers[to_stage] > 0))
-    start, to_stage = start[open_], to_stage[open_]
-    before, owned, owns, since = stage[start], servers[stage[start]], servers[to_stage], lot[start]
-    weeks, usd = (part[before, to_stage] for part in moves.takes(row, facts, used, used))
-    weeks = np.maximum(weeks, (owns > owned) * staffing.place_weeks(facts)[OWN])
+    waits, owns = (np.array(part) for part in zip(*((w.option == WAITING, w.servers > 0) for w in ways), strict=True))
+    open_ = (stage[start] != to_stage) & ~waits[to_stage] & (~waits[stage[start]] | owns[to_stage])
+    return start[open_], to_stage[open_]
+
+
+def _programme(
+    row: pd.DataFrame, facts: Facts, ways: Sequence[Stage], server: Server, states: tuple[Array, Array], usd: Array
+) -> tuple[Programme, Array]:
+    """The programme, and the stage each move leads to; `usd` is running cost and rent over (2, month, level, stage)."""
+    (stage, lot), months = states, usd.shape[1] - 1
+    start, to_stage = _moves(stage, ways)
+    used, servers = np.array([way.used for way in ways]), np.array([way.servers for way in ways])
+    before, more = stage[start], servers[to_stage] > servers[stage[start]]
+    weeks, paid = (part[before, to_stage] for part in moves.takes(row, facts, used, used))
+    weeks = np.maximum(weeks, more * staffing.place_weeks(facts)[OWN])
     lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
-    month = np.arange(months)[:, None]
     discount = 1 / (1 + float(finance.monthly_rate(row["discount_rate"].iloc[0])))
-    more = np.maximum(owns - owned, 0) * server.bought_usd
-    fetched = np.maximum(owned - owns, 0) * server.price_usd * moves.resale(facts, month, since)
-    there = (more <= row["capex_limit_usd"].iloc[0]) & (moves.lots(month) >= since)
-    bought = moves.bought_in(month, owned, since, owns)
-    # what counting them to a lot adds to their worth in the end is paid at the start
-    added = moves.resale(facts, months, moves.lots(bought)) - moves.resale(facts, months, bought / moves.LOT)
-    added *= owns * server.price_usd * discount ** (months - month)
-    first = np.searchsorted(stage, np.arange(len(ways)))
-    fetches = servers[stage] * server.price_usd * moves.resale(facts, months, lot)
+    fleet = servers[before], lot[start], servers[to_stage]
+    bought, to_lot = moves.hardware(facts, server, fleet, discount, months)
+    there = moves.lots(np.arange(months))[:, None] >= lot[start]
+    there &= (fleet[2] - fleet[0]) * server.bought_usd <= row["capex_limit_usd"].iloc[0]
+    left = -servers[stage] * server.fetches(facts, months, lot)
+    running, bound = usd[:, :-1, :, stage]
     programme = Programme(
-        running=running[:-1, :, stage],
-        end=np.tile(-fetches, (running.shape[1], 1)),
-        bound=bound[:-1, :, stage],
+        running=running,
+        end=np.tile(left, (running.shape[1], 1)),
+        bound=bound,
         start=start,
-        to=first[to_stage] + moves.lots(bought),
-        price=np.where(there, usd + more + added - fetched, np.inf),
+        to=np.searchsorted(stage, to_stage) + to_lot,
+        price=np.where(there, paid + bought, np.inf),
         lead=lead,
         beside=(used[to_stage] & ~used[before]).any(axis=1) * facts.value("roadmap.double_running_months"),
         # a contract ends anywhere in its year: what the lead leaves of it on average

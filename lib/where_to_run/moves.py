@@ -1,5 +1,7 @@
 """Moves: what going from one way of running to another takes, in weeks, people, set-up and hardware."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -39,18 +41,38 @@ LOT = 6
 """Servers bought within so many months of each other count as of one age [month]."""
 
 
-def lots(months: Array) -> Array:
+@dataclass(frozen=True)
+class Server:
+    """The server a scenario would buy: its name, its price with all that comes with it, and that its resale goes by
+    [USD].
+    """
+
+    name: str = ""
+    bought_usd: float = 0.0
+    price_usd: float = 0.0
+
+    def fetches(self, facts: Facts, month: Number, lot: Array) -> Array:
+        """What one of a lot, or part of a lot, is sold for in a month [USD]."""
+        age = np.maximum(0, month - LOT * lot)
+        return self.price_usd * np.asarray(finance.share_left(age, *residual_curve(facts)))
+
+
+def lots(months: Number) -> Array:
     """The lot that servers bought in a month belong to: that of the nearest multiple of its months."""
-    return np.floor(months / LOT + 0.5).astype(int)
+    return np.floor(np.asarray(months) / LOT + 0.5).astype(int)
 
 
-def resale(facts: Facts, month: Number, lot: Array) -> Array:
-    """Share of its price that a server of a lot, or of part of one, fetches in a month [share]."""
-    return np.asarray(finance.share_left(np.maximum(0, month - LOT * lot), *residual_curve(facts)))
+def hardware(
+    facts: Facts, server: Server, fleet: tuple[Array, Array, Array], discount: float, months: int
+) -> tuple[Array, Array]:
+    """What it costs to go from some servers of a lot to others in each month, over (month, move) [USD], and their lot.
 
-
-def bought_in(month: Array, owned: Array, lot: Array, owns: Array) -> Array:
-    """The mean month in which servers were bought once a fleet of some has become one of others; 0 for none."""
-    fresh = np.maximum(owns - owned, 0)
-    mean = (owned * LOT * lot + fresh * month) / np.maximum(owned + fresh, 1)
-    return np.where(owns > 0, mean, 0.0)
+    `fleet` is, over (move), how many there were, their lot, and how many there are then. They count as bought in their
+    mean month; what rounding it to a lot adds to their worth at the end is paid here, so no month is better to buy in.
+    """
+    owned, lot, owns = fleet
+    month, fresh = np.arange(months)[:, None], np.maximum(owns - owned, 0)
+    mean = np.where(owns > 0, (owned * LOT * lot + fresh * month) / np.maximum(owned + fresh, 1), 0.0)
+    rounded = server.fetches(facts, months, lots(mean)) - server.fetches(facts, months, mean / LOT)
+    sold = np.maximum(owned - owns, 0) * server.fetches(facts, month, lot)
+    return fresh * server.bought_usd - sold + owns * rounded * discount ** (months - month), lots(mean)

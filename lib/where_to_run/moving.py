@@ -55,7 +55,7 @@ def what_to_do(road: Roadmap) -> Pieces:
     edges = road.triggers.drop_duplicates(["stage", "when"])
     here = edges[edges["stage"] == best["stage"]]
     back = edges[edges["stage"].isin(here["to"]) & (edges["when"] == "below")]
-    says += [_trigger(row, way.server.words) for _, row in pd.concat([here, back]).iterrows()]
+    says += [_trigger(row, way.server.name) for _, row in pd.concat([here, back]).iterrows()]
     says.append(_date(road))
     shown = {
         "Begin with": now["stage"],

@@ -151,7 +151,7 @@ class Roadmap:
     def _likeliest(self, stage: int, month: int) -> int:
         """The state of a stage that is likeliest by a month; where none is, its servers are new."""
         states = np.flatnonzero(self.journey.stage == stage)
-        states = states[self.journey.lot[states] <= moves.lots(np.array(month))]
+        states = states[self.journey.lot[states] <= moves.lots(month)]
         mass = self.course.runs[: month + 1, states].sum(axis=0)
         return int(states[mass.argmax() if mass.any() else -1])
 

@@ -12,6 +12,7 @@ from .bursts import Pool
 from .evaluate import Answer, evaluate
 from .facts import Facts
 from .judgement import PROFILE
+from .moves import Server
 from .options import team
 from .pools import OFFERS, Question, limits, overflow
 from .rented_gpus import CONTRACTS
@@ -49,17 +50,6 @@ class Stage:
 
 Costed = tuple[Stage, Array, Array]
 """A stage, and over the volumes what running it costs, hardware aside, and the rent a contract binds [USD/month]."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """The server a scenario would buy: in words, its price with all that comes with it, and the price its resale goes
-    by [USD].
-    """
-
-    words: str = ""
-    bought_usd: float = 0.0
-    price_usd: float = 0.0
 
 
 def stages(
