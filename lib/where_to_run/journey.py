@@ -133,7 +133,8 @@ def _programme(
     fleet = servers[before], lot[start], servers[to_stage]
     bought, to_lot = moves.hardware(facts, server, fleet, discount, months)
     there = moves.lots(np.arange(months))[:, None] >= lot[start]
-    there &= (fleet[2] - fleet[0]) * server.bought_usd <= row["capex_limit_usd"].iloc[0]
+    # as in `evaluate`, the limit is on the first servers, not on those a fleet grows by
+    there &= (fleet[0] > 0) | (fleet[2] * server.bought_usd <= row["capex_limit_usd"].iloc[0])
     left = -servers[stage] * server.fetches(facts, months, lot)
     running, bound = usd[:, :-1, :, stage]
     programme = Programme(

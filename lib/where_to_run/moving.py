@@ -53,7 +53,7 @@ def what_to_do(road: Roadmap) -> Pieces:
     if best["then"]:
         says.append(f"At once, order the next step: {escape(best['then'])}.")
     edges = road.triggers.drop_duplicates(["stage", "when"])
-    here = edges[edges["stage"] == best["stage"]]
+    here = edges[edges["stage"] == (best["then"] or best["stage"])]
     back = edges[edges["stage"].isin(here["to"]) & (edges["when"] == "below")]
     says += [_trigger(row, way.server.name) for _, row in pd.concat([here, back]).iterrows()]
     says.append(_date(road))

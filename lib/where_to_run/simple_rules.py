@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from .journey import NEVER
 from .programme import STAY, Decide, follow
 from .roadmap import QUARTER, Roadmap
 from .units import Array
@@ -15,12 +16,14 @@ def compare(roadmap: Roadmap, paths: int, seed: int) -> pd.DataFrame:
     """Mean cost of each rule over drawn paths of volume, the plan first: rule, usd, more_usd, error [USD today].
 
     `more_usd` is the mean difference to the plan on the same paths and `error` its standard error, for the plan that
-    of its own mean. Rules move to the stage the plan is likeliest to move to first. The same seed, the same figures.
+    of its own mean; NaN for a rule that misses the deadline on some path. Rules move to the stage the plan is likeliest
+    to move to first. The same seed, the same figures.
     """
     p = roadmap.plan.programme
     ups = np.random.default_rng(seed).random((paths, p.months)) < p.up
     cost = {name: follow(p, rule, ups, roadmap.state) for name, rule in rules(roadmap).items()}
     usd = np.array(list(cost.values())) + roadmap.journey.price[roadmap.first]
+    usd[(usd >= NEVER).any(axis=1)] = np.nan
     spread = np.concatenate([usd[:1], usd[1:] - usd[0]]).std(axis=1, ddof=1)
     more, error = (usd - usd[0]).mean(axis=1), spread / np.sqrt(paths)
     return pd.DataFrame({"rule": list(cost), "usd": usd.mean(axis=1), "more_usd": more, "error": error})

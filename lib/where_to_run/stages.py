@@ -23,7 +23,7 @@ from .units import MONTHS_PER_YEAR, Array
 FLEXIBLE = ("api", "rented", "split_by_sensitivity", "split_by_domain", "base_and_burst")
 """Options without own servers."""
 
-SIZES = 6
+SIZES = 8
 """Numbers of own servers that are stages of their own, even on a log scale over those the likely volumes ask for."""
 
 WAITING = "waiting"
@@ -69,7 +69,11 @@ def stages(
         return found, Server()
     own = _Own(question, offer, question.shares[0] @ may)
     server = Server(str(offer.columns["key"][0]), own.units["bought"], -own.units["left"])
-    return [*found, *own.stages(likely), _waiting(answer, own.hands(own.used(NOWHERE)))], server
+    return [
+        *found,
+        *own.stages(likely, scenario["capex_limit_usd"].iloc[0]),
+        _waiting(answer, own.hands(own.used(NOWHERE))),
+    ], server
 
 
 def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFrame:
@@ -151,28 +155,37 @@ class _Own:
         self.need = replace(need, **{name: getattr(need, name)[:, 1:2] for name in ("peak", "prompt", "waiting")})
         self.load = replace(load, requests=load.requests[:, 1:2], live=load.live[:, 1:2])
 
-    def stages(self, likely: tuple[float, float]) -> Iterator[Costed]:
-        """Every number of servers, alone and with bursts to each place some traffic may burst to."""
-        question = self.question
-        rented = len(offers(question.facts, OFFERS[RENTED], question.model)) > 0
-        seconds = [API] * bool(question.api().fits.all()) + [RENTED] * rented
-        for second in (NOWHERE, *(place for place in seconds if self.may[place] > 0)):
-            option, share = ("owned", 0.0) if second == NOWHERE else ("base_and_burst", float(self.may[second]))
-            for servers in self._numbers(likely):
-                usd = self._usd(second, share, servers)
-                # too few for what must stay on them: not serving must not look like saving
-                elsewhere = [self._usd(other, 1.0, servers) for other in seconds]
-                short = servers < self._pool(second, share).held()[:, 0]
-                usd = np.where(short, np.max([usd, *elsewhere], axis=0), usd)
-                yield Stage(option, self.used(second), servers), usd, np.zeros(len(usd))
-
-    def _numbers(self, likely: tuple[float, float]) -> list[int]:
-        """Numbers of servers: from what the least likely volume keeps busy on average to what the most needs alone."""
+    def stages(self, likely: tuple[float, float], limit: float) -> Iterator[Costed]:
+        """Every number of servers, alone and with bursts to the place, of those open to some traffic, where they cost
+        least over the likely volumes.
+        """
+        rented = len(offers(self.question.facts, OFFERS[RENTED], self.question.model)) > 0
+        places = [API] * bool(self.question.api().fits.all()) + [RENTED] * rented
         volume = self.question.load.requests[:, 1]
-        busy = self.need.busy(self._kind, self.every) / self.offer.each[0]
-        least = np.interp(likely[0], volume, busy[:, 0])
-        most = np.interp(likely[1], volume, self._pool(NOWHERE, 0.0).held()[:, 0])
-        return np.unique(np.round(np.geomspace(max(1.0, least), max(1.0, np.ceil(most)), SIZES)).astype(int)).tolist()
+        near = (volume >= likely[0]) & (volume <= likely[1])
+        for servers in self._numbers(likely, limit):
+            # too few for what must stay on them: not serving must not look like saving
+            short = [self._usd(place, 1.0, servers) for place in places]
+            bursts = [(place, self._costed(place, servers, short)) for place in places if self.may[place] > 0]
+            yield self._costed(NOWHERE, servers, short)
+            if bursts:
+                yield min(bursts, key=lambda found: float(found[1][1][near].sum()))[1]
+
+    def _costed(self, second: int, servers: int, short: list[Array]) -> Costed:
+        """Some servers with bursts to a second place; where they are too few, at the dearest of what is short."""
+        option, share = ("owned", 0.0) if second == NOWHERE else ("base_and_burst", float(self.may[second]))
+        usd, fewest = self._usd(second, share, servers), self._pool(second, share).held()[:, 0]
+        usd = np.where(servers < fewest, np.max([usd, *short], axis=0), usd)
+        return Stage(option, self.used(second), servers), usd, np.zeros(len(usd))
+
+    def _numbers(self, likely: tuple[float, float], limit: float) -> list[int]:
+        """Numbers of servers, even on a log scale: from half of what the least likely volume needs, or what the capital
+        limit buys where that is less, to what the most needs.
+        """
+        volume, fewest = self.question.load.requests[:, 1], self._pool(NOWHERE, 0.0).held()[:, 0]
+        least, most = np.interp(likely, volume, fewest)
+        first = max(1.0, min(least / 2, limit // self.units["bought"]))
+        return np.unique(np.round(np.geomspace(first, max(first, most), SIZES)).astype(int)).tolist()
 
     @property
     def _kind(self) -> Array:
