@@ -199,6 +199,7 @@ CASES = [
     {"requests_per_month": 5e7, "growth_per_month": -0.05},
     {"control": "air_gapped", "weeks_to_launch": 40.0, "requests_per_month": 3e7, **ABLE},
     {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE},
+    {"control": "own_tenancy", "capex_limit_usd": 0.0},
 ]
 
 

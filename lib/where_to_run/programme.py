@@ -204,7 +204,8 @@ def follow(p: Programme, rule: Decide, ups: Array, state: int) -> Array:
     for t in range(p.months):
         level = levels[:, t]
         move = np.where(due == 0, rule(t, levels[:, : t + 1], states), STAY)
-        at = np.flatnonzero((move != STAY) & np.isfinite(p.price[t, move]) & (t + p.lead[move] <= p.months))
+        at = np.flatnonzero(move != STAY)
+        at = at[np.isfinite(p.price[t, move[at]]) & (t + p.lead[move[at]] <= p.months)]
         cost[at] += worth * p.asked(t, level[at], move[at])
         due[at], coming[at], beside[at] = p.lead[move[at]], p.to[t, move[at]], p.beside[move[at]]
         worth *= p.discount
