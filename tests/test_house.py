@@ -18,7 +18,7 @@ from where_to_run.paths import DATA, NOTEBOOKS, PROJECT
 
 LIB = PROJECT / "lib" / "where_to_run"
 FLOORS = [
-    ["units", "paths"],
+    ["units", "paths", "overrides"],
     ["scenario", "facts"],
     ["demand", "serving", "throughput", "finance", "rules", "people", "fit", "routings"],
     ["curves", "kinds", "sharing", "controls"],
@@ -34,6 +34,7 @@ FLOORS = [
     ["evaluate"],
     ["parts"],
     ["unlock", "breakeven", "frontier", "hybrid"],
+    ["published"],
     ["figures", "markup"],
     ["behind", "bundle"],
     ["charts"],
