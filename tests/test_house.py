@@ -37,6 +37,7 @@ FLOORS = [
     ["published"],
     ["figures", "markup"],
     ["behind", "bundle"],
+    ["stakes"],
     ["charts"],
     ["panels", "maps", "hybrid_charts"],
     ["provenance", "crossings", "mixing"],

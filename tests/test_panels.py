@@ -36,7 +36,14 @@ PANELS = [
         panels.yardsticks,
         panels.scores,
     ),
-    *(panels.sizing, panels.asked, provenance.freshness, provenance.sources, provenance.small_print),
+    *(
+        panels.sizing,
+        panels.asked,
+        provenance.freshness,
+        provenance.sources,
+        provenance.small_print,
+        provenance.at_stake,
+    ),
     *(mixing.routes, mixing.load_duration, mixing.cost_against_capacity, mixing.price_of_mixing, mixing.best_mix),
     crossings.what_would_it_take,
 ]
