@@ -73,8 +73,8 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "at_stake",
             "What an error would change",
             provenance.at_stake,
-            "One fact at a time at the low and the high of its range, all else as it is; ahead is the recommended option "
-            "or its runner-up. Tried are the facts whose cost lines leave most room.",
+            "One fact at a time at the low and the high of its range; ahead is the recommended option or the next. "
+            "Tried are the facts whose cost lines leave most room.",
         ),
         Section("small_print", "Small print", provenance.small_print),
     ),
