@@ -109,7 +109,7 @@ def _ours(study: str, printed: pd.DataFrame, way: str) -> pd.Series:
     ways = list(book()["ways"].items())
     upto = ways[: [name for name, _ in ways].index(way) + 1]
     shared = {name: value for _, each in upto for name, value in each["fields"].items()}
-    known = facts.load(overrides=[*(FOLDER / name for name in upto[-1][1]["files"]), FOLDER / f"{study}.csv"])
+    known = facts.load(overrides=tuple(FOLDER / name for name in (*upto[-1][1]["files"], f"{study}.csv")))
     ours = pd.Series(np.nan, printed.index)
     for cells, rows in printed.groupby("facts", sort=False):
         laid = facts.laid_over(known, _cells(str(cells), study)) if cells else known

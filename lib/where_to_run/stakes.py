@@ -106,6 +106,7 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
         points = tables["throughput"]
         mine = points[points["model"] == answer.scenarios["open_model"].iloc[0]]
         tables["throughput"] = mine if len(mine) else points
-    kinds = {key: key[0] if isinstance(key, tuple) else key for key in facts.cache}
-    kept = {k: facts.cache[k] for k, kind in kinds.items() if kind in RESTS and not name.startswith(RESTS[kind])}
+    made = dict(facts.cache)
+    kinds = {key: key[0] if isinstance(key, tuple) else key for key in made}
+    kept = {k: made[k] for k, kind in kinds.items() if kind in RESTS and not name.startswith(RESTS[kind])}
     return Facts(facts.as_of, tables, facts.rules, facts.overrides, kept)
