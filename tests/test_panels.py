@@ -206,6 +206,15 @@ def test_a_cost_opens_to_lines_that_add_up_to_it_with_link_and_day(fields):
         assert len(re.findall(r"read \d{4}-\d\d-\d\d", html)) >= len(parts)
 
 
+def test_every_fact_an_answer_rests_on_stands_under_its_sources():
+    answer = answered(FREE)
+    words = provenance.sources(answer).words
+    behind_it = {fact for o in answer.names for rows in behind.rests_on(answer, o).values() for fact in rows}
+    behind_it |= set(behind.sizing(answer))
+    assert {"throughput", "skills", "machines", "assumptions"} <= {fact.table for fact in behind_it}
+    assert not [fact for fact in behind_it if f"<td>{fact.key}</td>" not in words]
+
+
 def test_keys_of_overrides_and_tables_are_escaped():
     """A key of a table is shown with what was read; nothing of it becomes a tag."""
     row = {"source": "https://e.com/<b>", "read_on": "2026-01-01"}

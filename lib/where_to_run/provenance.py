@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from . import audit, stakes, throughput
-from .behind import rests_on, rows_of, sizing
+from .behind import Fact, rests_on, rows_of, sizing
 from .evaluate import Answer
 from .facts import Facts
 from .figures import Pieces
@@ -20,8 +20,7 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
     Stale is what by `today`, the day of the clock unless given, was read longer ago than data/assumptions.csv allows.
     """
     facts, today = answer.facts, today or date.today().isoformat()
-    used = {fact for option in answer.names for rows in rests_on(answer, option).values() for fact in rows}
-    used |= set(sizing(answer))
+    used = _used(answer)
     days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in used)
     old = facts.cached(("stale", today), lambda: audit.stale(facts, today))
     late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in used]
@@ -36,11 +35,15 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
 
 
 def sources(answer: Answer) -> Pieces:
-    """Every fact behind the answer: the offers it used and all single figures, with range, source and date."""
-    facts = answer.facts
+    """Every fact behind the answer: the rows it used of each table, and all single figures, with source and dates."""
+    facts, keys = answer.facts, dict[str, list[str]]()
+    yardsticks = [Fact("api_offers", offer) for offer in answer.yardsticks["offer"] if offer]
+    for name, key in sorted(_used(answer) | set(yardsticks)):
+        keys.setdefault(name, []).append(key)
+    keys.pop("assumptions", None)
     parts = [
-        table(_sourced(facts, name, keys), f"Rows of {name}.csv behind this answer", left=6)
-        for name, keys in _used(answer).items()
+        table(_sourced(facts, name, named), f"Rows of {name}.csv behind this answer", left=6)
+        for name, named in keys.items()
     ]
     figures = facts.table("assumptions")
     estimates = zip(figures["source"], figures["note"], strict=True)
@@ -59,23 +62,10 @@ def sources(answer: Answer) -> Pieces:
     return Pieces([overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=9)])
 
 
-def _used(answer: Answer) -> dict[str, list[str]]:
-    """Keys of the rows an answer rests on, by table."""
-    row, rows = answer.scenarios.iloc[0], answer.sizing
-    at = {place: sorted(set(rows.loc[rows["place"] == place, "offer"])) for place in ("rented_gpus", "own_gpus")}
-    offers = [o for o in dict.fromkeys(answer.yardsticks["offer"]) if o]
-    gpus = sorted(
-        set(answer.facts.table("machines").loc[at["rented_gpus"], "gpu"])
-        | set(answer.facts.table("servers").loc[at["own_gpus"], "gpu"])
-    )
-    keys = {
-        "api_offers": offers,
-        "models": [row["open_model"]],
-        "machines": at["rented_gpus"],
-        "servers": at["own_gpus"],
-        "gpus": gpus,
-    }
-    return {name: named for name, named in keys.items() if named} | {"roles": list(answer.facts.table("roles").index)}
+def _used(answer: Answer) -> set[Fact]:
+    """The facts the options of a one-row answer rest on."""
+    lines = [rows for option in answer.names for rows in rests_on(answer, option).values()]
+    return {fact for rows in [*lines, sizing(answer)] for fact in rows}
 
 
 DULL = {"source", "read_on", "note", "effective_from", "low", "high"}
