@@ -606,3 +606,13 @@ def test_a_request_longer_than_the_context_of_the_open_model_is_blocked(name, in
     assert shipped().table("models").loc["llama-3.3-70b", "context_tokens"] == 131_072
     found = option(answered(**FREE, requests_per_month=1e3, input_tokens=input_tokens, output_tokens=1000), name)
     assert found["verdict"] == verdict
+
+
+@pytest.mark.parametrize("names", [("best_mix",), ("base_and_burst",), ("best_mix", "rented")])
+def test_an_option_that_searches_can_be_asked_alone(names):
+    rows = random_rows().iloc[:20].reset_index(drop=True)
+    every, some = (evaluate(rows, shipped(), names=n).options.astype({"option": str}) for n in (NAMES, names))
+    some = some[some["verdict"] != "blocked"].set_index(["scenario", "option"])["npv_usd"]
+    assert len(some) > 5
+    every = every.set_index(["scenario", "option"])["npv_usd"]
+    assert some.tolist() == pytest.approx(every.loc[some.index].tolist())

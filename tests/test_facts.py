@@ -1,6 +1,7 @@
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -261,6 +262,60 @@ def test_a_bad_override_is_refused_with_its_line_and_its_problem(override, line,
 @pytest.mark.parametrize("pue", [2.5, 17])
 def test_an_override_of_an_assumption_outside_its_range_is_taken_short_of_ten_times(override, pue):
     assert facts.load(overrides=override(f"assumptions,own.pue,value,{pue},estimate,why")).value("own.pue") == pue
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_an_end_of_the_range_is_taken_where_the_range_is_overridden_with_it(override, end):
+    key, value = {"low": ("own.network_share", 0), "high": ("serving.busiest_share", 1)}[end]
+    lines = [f"assumptions,{key},{column},{value},estimate,it is meant" for column in ("value", end)]
+    mine = facts.load(overrides=override(*lines))
+    assert mine.value(key) == value == mine.table("assumptions").at[key, end]
+    with pytest.raises(FactsError, match="keeps off that end"):
+        facts.load(overrides=override(lines[0]))
+
+
+def test_a_value_outside_the_range_overridden_with_it_is_refused(override):
+    lines = [f"assumptions,own.pue,{cell},estimate,why" for cell in ("value,1.2", "low,1.3")]
+    with pytest.raises(FactsError, match=r"mine.csv, line 3: .* 1.2 is outside its own range 1.3"):
+        facts.load(overrides=override(*lines))
+
+
+CARD = [
+    "gpus,mine/x1,name,X1,https://example.org/x1,our own",
+    "gpus,mine/x1,memory_gb,96,https://example.org/x1,our own",
+    "gpus,mine/x1,bandwidth_gb_per_s,5000,https://example.org/x1,our own",
+]
+
+
+def test_an_override_of_a_key_that_is_not_there_adds_a_row(shipped, override):
+    mine = facts.load("2026-11-20", override(*CARD))
+    row = mine.table("gpus").loc["mine/x1"]
+    assert row[["name", "memory_gb", "bandwidth_gb_per_s", "note"]].tolist() == ["X1", 96, 5000, "our own"]
+    assert np.isnan(row["board_w"]) and row["effective_from"] == row["read_on"] == "2026-11-20"
+    pd.testing.assert_frame_equal(mine.table("gpus").drop(index="mine/x1"), shipped.table("gpus"))
+    assert "mine/x1" in mine.keys()["gpus"]
+
+
+def test_a_new_key_that_lacks_a_column_is_refused_with_what_it_lacks(override):
+    with pytest.raises(FactsError, match=r"line 3: no key 'mine/x1' in gpus; near it: .*; a new one lacks: bandwidth"):
+        facts.load(overrides=override(*CARD[:2]))
+
+
+def test_a_new_key_may_name_another_new_one_written_before_it(override):
+    server = ["name,X1 server", "gpu,mine/x1", "gpus,8", "server_usd,200000", "installation_usd,0", "rated_kw,9"]
+    lines = [f"servers,mine/x1-8,{cell},estimate,our quote" for cell in server]
+    assert facts.load(overrides=override(*CARD, *lines)).table("servers").at["mine/x1-8", "gpu"] == "mine/x1"
+    with pytest.raises(FactsError, match=r"line 7: .* gpu 'mine/x1' is no key of gpus.csv"):
+        facts.load(overrides=override(*lines))
+
+
+def test_of_several_override_files_the_last_has_the_last_word(tmp_path):
+    paths = [tmp_path / f"{pue}.csv" for pue in (1.2, 1.4)]
+    for path in paths:
+        path.write_text(f"{HEADER}\nassumptions,own.pue,value,{path.stem},estimate,why\n")
+    mine = facts.load(overrides=paths)
+    assert mine.value("own.pue") == 1.4
+    assert mine.overrides.index.tolist() == ["1.2.csv, line 2", "1.4.csv, line 2"]
 
 
 def test_a_cell_in_quotes_may_hold_a_comma(override):

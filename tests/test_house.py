@@ -18,7 +18,7 @@ from where_to_run.paths import DATA, NOTEBOOKS, PROJECT
 
 LIB = PROJECT / "lib" / "where_to_run"
 FLOORS = [
-    ["units", "paths"],
+    ["units", "paths", "overrides"],
     ["scenario", "facts"],
     ["demand", "serving", "throughput", "finance", "rules", "people", "fit", "routings", "programme"],
     ["curves", "kinds", "sharing", "controls"],
@@ -34,12 +34,13 @@ FLOORS = [
     ["evaluate"],
     ["parts", "stages"],
     ["journey"],
-    ["unlock", "breakeven", "frontier", "hybrid", "roadmap"],
+    ["unlock", "breakeven", "frontier", "hybrid", "roadmap", "published", "simulation"],
     ["figures", "markup", "simple_rules"],
     ["behind", "bundle"],
+    ["stakes"],
     ["charts"],
     ["panels", "maps", "hybrid_charts", "roadmap_charts"],
-    ["provenance", "crossings", "mixing", "moving"],
+    ["provenance", "crossings", "mixing", "moving", "proofs"],
     ["pages", "board", "warm", "kernels"],
     ["report", "example", "visit"],
     ["takeaway", "serve"],

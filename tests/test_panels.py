@@ -36,7 +36,14 @@ PANELS = [
         panels.yardsticks,
         panels.scores,
     ),
-    *(panels.sizing, panels.asked, provenance.freshness, provenance.sources, provenance.small_print),
+    *(
+        panels.sizing,
+        panels.asked,
+        provenance.freshness,
+        provenance.sources,
+        provenance.small_print,
+        provenance.at_stake,
+    ),
     *(mixing.routes, mixing.load_duration, mixing.cost_against_capacity, mixing.price_of_mixing, mixing.best_mix),
     crossings.what_would_it_take,
 ]
@@ -197,6 +204,15 @@ def test_a_cost_opens_to_lines_that_add_up_to_it_with_link_and_day(fields):
         assert total == round(usd) and abs(sum(parts) - total) <= len(parts)
         assert f": ${total:,} a month, line by line</summary>" in html and 'href="https://' in html
         assert len(re.findall(r"read \d{4}-\d\d-\d\d", html)) >= len(parts)
+
+
+def test_every_fact_an_answer_rests_on_stands_under_its_sources():
+    answer = answered(FREE)
+    words = provenance.sources(answer).words
+    behind_it = {fact for o in answer.names for rows in behind.rests_on(answer, o).values() for fact in rows}
+    behind_it |= set(behind.sizing(answer))
+    assert {"throughput", "skills", "machines", "assumptions"} <= {fact.table for fact in behind_it}
+    assert not [fact for fact in behind_it if f"<td>{fact.key}</td>" not in words]
 
 
 def test_keys_of_overrides_and_tables_are_escaped():

@@ -179,6 +179,15 @@ def test_a_notebook_runs_headless_under_plain_papermill(name, tmp_path):
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
 
 
+def test_the_notebook_of_proofs_runs_headless_and_shows_both_studies(tmp_path):
+    run = papermill_cli(str(NOTEBOOKS / "7_how_we_know.ipynb"), "out.ipynb", "-p", "preset", "bank", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
+    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    assert shown.count("<img") == 3 and "18 figures. same: 17" in shown and "29 figures. same: 24" in shown
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+
+
 def test_plain_papermill_stops_in_the_first_cell_with_words(tmp_path):
     run = papermill_cli(str(NOTEBOOKS / "report.ipynb"), "out.ipynb", "-p", "spikiness", "99", cwd=tmp_path)
     assert run.returncode != 0 and "allowed: 1.05 to 20" in run.stderr

@@ -1,8 +1,7 @@
 """The dated tables in force on a day, with a user's own figures laid over them."""
 
-import csv
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
@@ -13,14 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .overrides import FactsError as FactsError
+from .overrides import gathered
 from .paths import DATA, read_yaml
 
 COMMON = ("key", "effective_from", "source", "read_on", "note", "low", "high")
-OVERRIDE_COLUMNS = ("table", "key", "column", "value", "source", "note")
-
-
-class FactsError(ValueError):
-    """Facts that cannot be used; the text says what was asked, what is known, what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,18 +145,19 @@ def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
     return held.drop_duplicates("key", keep="last").set_index("key").sort_index()
 
 
-def load(as_of: str | None = None, overrides: str | Path | None = None) -> Facts:
-    """The facts in force on a day (default: the day they were last read), with an override file laid over them.
+def load(as_of: str | None = None, overrides: str | Path | Sequence[str | Path] | None = None) -> Facts:
+    """The facts in force on a day (default: the day they were last read), with override files laid over them in order.
 
     The last two asked are kept, for as long as no file changes. Refuses a damaged table, a day before the first fact,
     and an override that fits no cell.
     """
-    files = [*sorted(DATA.glob("*.csv")), DATA / "rules.yaml", *([Path(overrides)] if overrides else [])]
-    return _load(as_of, overrides, tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.exists()))
+    own = tuple(Path(path) for path in ([overrides] if isinstance(overrides, str | Path) else overrides or ()) if path)
+    files = [*sorted(DATA.glob("*.csv")), DATA / "rules.yaml", *own]
+    return _load(as_of, own, tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.exists()))
 
 
 @lru_cache(maxsize=2)
-def _load(as_of: str | None, overrides: str | Path | None, stamps: tuple[tuple[str, int, int], ...]) -> Facts:
+def _load(as_of: str | None, overrides: tuple[Path, ...], stamps: tuple[tuple[str, int, int], ...]) -> Facts:
     every = {name: read(name) for name in schema()["tables"]}
     day = as_of or max(rows["read_on"].max() for rows in every.values())
     if not _is_day(day):
@@ -172,71 +169,74 @@ def _load(as_of: str | None, overrides: str | Path | None, stamps: tuple[tuple[s
         raise FactsError(
             f"no {hollow[first]} on {day}: the first row starts {first}. Ask for a later day, or add a row"
         )
-    laid = _overrides(overrides)
-    shipped = tables["assumptions"]
-    for number, row in laid.iterrows():
-        where = f"{Path(str(overrides)).name}, line {number}"
-        _lay(tables, row, where)
-        if row["table"] == "assumptions" and row["column"] == "value":
-            _check_range(shipped.loc[row["key"]], row["value"], f"{where}: {row['key']}")
-    rules = read_yaml(DATA / "rules.yaml")
-    return Facts(day, tables, rules, laid)
+    shipped = Facts(day, tables, read_yaml(DATA / "rules.yaml"), gathered([]))
+    return laid_over(shipped, gathered(overrides))
 
 
-def _overrides(path: str | Path | None) -> pd.DataFrame:
-    if not path:
-        return pd.DataFrame(columns=list(OVERRIDE_COLUMNS))
-    try:
-        lines = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, ValueError, csv.Error) as error:
-        raise FactsError(f"cannot read the override file {Path(path).name}: {error}") from None
-    wanted = ",".join(OVERRIDE_COLUMNS)
-    if not lines or tuple(lines[0]) != OVERRIDE_COLUMNS:
-        first = ",".join(lines[0]) if lines else ""
-        raise FactsError(f"{Path(path).name}: its first line is {first!r}; it must be {wanted!r}")
-    filled = [(number, line) for number, line in enumerate(lines[1:], start=2) if line]
-    for number, line in filled:
-        if len(line) != len(OVERRIDE_COLUMNS):
-            raise FactsError(
-                f"{Path(path).name}, line {number}: {len(line)} cells; it takes {len(OVERRIDE_COLUMNS)}: {wanted}"
-            )
-    index = [number for number, _ in filled]
-    return pd.DataFrame([line for _, line in filled], index, list(OVERRIDE_COLUMNS), dtype=object)
+def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:
+    """The facts with overrides laid over them: the columns of an override file, indexed by where each is written.
+
+    The cells of one key are laid together, in the order of the first; a key that is not there becomes a row of its own.
+    """
+    tables = dict(facts.tables)
+    for (name, key), cells in overrides.groupby(["table", "key"], sort=False):
+        if name not in tables:
+            raise FactsError(f"{cells.index[0]}: no table {name!r}; there are: {', '.join(tables)}")
+        tables[name] = _laid(tables, str(name), str(key), cells, facts.as_of)
+    return Facts(facts.as_of, tables, facts.rules, pd.concat([facts.overrides, overrides]))
 
 
-def _lay(tables: dict[str, pd.DataFrame], row: pd.Series, where: str) -> None:
-    """Put one override in its cell; the table is copied, the shipped one stays as it is."""
-    name, key, column = row["table"], row["key"], row["column"]
-    if name not in tables:
-        raise FactsError(f"{where}: no table {name!r}; there are: {', '.join(tables)}")
-    if key not in tables[name].index:
-        near = get_close_matches(key, list(tables[name].index), n=3) or list(tables[name].index)[:5]
-        raise FactsError(f"{where}: no key {key!r} in {name}; near it: {', '.join(near)}")
+def _laid(tables: dict[str, pd.DataFrame], name: str, key: str, cells: pd.DataFrame, day: str) -> pd.DataFrame:
+    """A table with the cells of one key laid over a copy; the shipped one stays as it is."""
+    shipped, spec, where = tables[name], _spec(name), cells.index[-1]
+    given = dict(zip(cells["column"], cells["value"], strict=True))
+    table = shipped.reindex(shipped.index.union(pd.Index([key], dtype=object, name="key"), sort=False))
+    row = shipped.loc[key].to_dict() if key in shipped.index else _new_row(shipped, name, key, given, where, day)
+    if schema()["tables"][name]["headline"] in given:
+        row |= {"low": np.nan, "high": np.nan}
+    own = [*schema()["tables"][name]["columns"], "low", "high"]
+    for at, cell in cells.iterrows():
+        column = cell["column"]
+        if column not in own:
+            raise FactsError(f"{at}: no column {column!r} in {name}; it has: {', '.join(own)}")
+        if problem := source_problem(cell["source"], cell["note"]):
+            raise FactsError(f"{at}: {problem}")
+        must = spec[column] | {"required": True}
+        row[column] = _typed(f"{at}, {name}", column, must, pd.Series([cell["value"]]), pd.Series([key])).iloc[0]
+    row |= {"source": cells["source"].iloc[-1], "note": cells["note"].iloc[-1]}
+    keys = {other: set(rows.index) for other, rows in (tables | {name: table}).items()}
+    for problem in _row_problems(name, pd.DataFrame([{"key": key} | row]), keys):
+        raise FactsError(f"{where}: {problem}")
+    if name == "assumptions" and key in shipped.index and "value" in given and not {"low", "high"} & set(given):
+        _check_range(shipped.loc[key], row["value"], f"{where}: {key}")
+    table.loc[key] = pd.Series(row)
+    return table
+
+
+def _new_row(
+    shipped: pd.DataFrame, name: str, key: str, given: Mapping[str, str], where: str, day: str
+) -> dict[str, Any]:
+    """A row for a key that is not there yet, with nothing but its day; refuses one that lacks what it must have."""
+    spec = _spec(name)
     own = schema()["tables"][name]["columns"]
-    if column not in own:
-        raise FactsError(f"{where}: no column {column!r} in {name}; it has: {', '.join(own)}")
-    problem = source_problem(row["source"], row["note"])
-    if problem:
-        raise FactsError(f"{where}: {problem}")
-    spec = _spec(name)[column] | {"required": True}
-    value = _typed(f"{where}, {name}", column, spec, pd.Series([row["value"]]), pd.Series([key])).iloc[0]
-    table = tables[name].copy()
-    table.loc[key, [column, "source", "note"]] = [value, row["source"], row["note"]]
-    if column == schema()["tables"][name]["headline"]:
-        table.loc[key, ["low", "high"]] = np.nan
-    changed = table.loc[[key]].reset_index()
-    for problem in _row_problems(name, changed, {other: set(rows.index) for other, rows in tables.items()}):
-        raise FactsError(f"{where}: {problem}")
-    tables[name] = table
+    if lacking := [column for column in own if own[column].get("required") and column not in given]:
+        near = get_close_matches(key, list(shipped.index), n=3) or list(shipped.index)[:5]
+        raise FactsError(
+            f"{where}: no key {key!r} in {name}; near it: {', '.join(near)}; a new one lacks: {', '.join(lacking)}"
+        )
+    row: dict[str, Any] = {c: np.nan if _numeric(column) else "" for c, column in spec.items() if c != "key"}
+    return row | {"effective_from": day, "read_on": day}
 
 
-def _check_range(row: pd.Series, text: str, where: str) -> None:
+def _check_range(row: pd.Series, value: float, where: str) -> None:
     """Refuse an override of a single figure that cannot be meant: an end its range excludes, or ten times off it."""
-    low, high, value = row["low"], row["high"], pd.to_numeric(text, errors="coerce")
+    low, high, problem = row["low"], row["high"], ""
     if (value == 0 < low) or (value == 1 > high and row["unit"].startswith("share")):
-        raise FactsError(f"{where}: got {value:g}; its range, {low:g} to {high:g}, keeps off that end")
-    if value > 10 * high or value < low / 10:
-        raise FactsError(f"{where}: got {value:g}; that is more than ten times off its range, {low:g} to {high:g}")
+        problem = f"its range, {low:g} to {high:g}, keeps off that end"
+    elif value > 10 * high or value < low / 10:
+        problem = f"that is more than ten times off its range, {low:g} to {high:g}"
+    if problem:
+        raise FactsError(f"{where}: got {value:g}; {problem}. If it is meant, give a low or high of your own with it")
 
 
 def source_problem(source: str, note: str) -> str:

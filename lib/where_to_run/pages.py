@@ -86,6 +86,13 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("freshness", "How fresh the facts are", provenance.freshness),
         Section("asked", "The question", panels.asked),
         Section("sources", "Where these numbers come from", provenance.sources),
+        Section(
+            "at_stake",
+            "What an error would change",
+            provenance.at_stake,
+            "One fact at a time at the low and the high of its range; ahead is the recommended option or the next. "
+            "Tried are the facts whose cost lines leave most room.",
+        ),
         Section("small_print", "Small print", provenance.small_print),
     ),
 }

@@ -4,13 +4,14 @@ from datetime import date
 from html import escape
 from typing import Any
 
-from . import audit, throughput
-from .behind import rests_on, rows_of, sizing
+from . import audit, stakes, throughput
+from .behind import Fact, rests_on, rows_of, sizing
 from .evaluate import Answer
 from .facts import Facts
 from .figures import Pieces
 from .kinds import measured_points
-from .markup import numbers, plain, table
+from .markup import Cell, numbers, plain, table, usd
+from .routings import TITLES
 
 
 def freshness(answer: Answer, today: str = "") -> Pieces:
@@ -19,8 +20,7 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
     Stale is what by `today`, the day of the clock unless given, was read longer ago than data/assumptions.csv allows.
     """
     facts, today = answer.facts, today or date.today().isoformat()
-    used = {fact for option in answer.names for rows in rests_on(answer, option).values() for fact in rows}
-    used |= set(sizing(answer))
+    used = _used(answer)
     days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in used)
     old = facts.cached(("stale", today), lambda: audit.stale(facts, today))
     late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in used]
@@ -35,11 +35,15 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
 
 
 def sources(answer: Answer) -> Pieces:
-    """Every fact behind the answer: the offers it used and all single figures, with range, source and date."""
-    facts = answer.facts
+    """Every fact behind the answer: the rows it used of each table, and all single figures, with source and dates."""
+    facts, keys = answer.facts, dict[str, list[str]]()
+    yardsticks = [Fact("api_offers", offer) for offer in answer.yardsticks["offer"] if offer]
+    for name, key in sorted(_used(answer) | set(yardsticks)):
+        keys.setdefault(name, []).append(key)
+    keys.pop("assumptions", None)
     parts = [
-        table(_sourced(facts, name, keys), f"Rows of {name}.csv behind this answer", left=6)
-        for name, keys in _used(answer).items()
+        table(_sourced(facts, name, named), f"Rows of {name}.csv behind this answer", left=6)
+        for name, named in keys.items()
     ]
     figures = facts.table("assumptions")
     estimates = zip(figures["source"], figures["note"], strict=True)
@@ -51,29 +55,17 @@ def sources(answer: Answer) -> Pieces:
         "Unit": figures["unit"],
         "Meaning": figures["meaning"],
         "Source": [f"estimate: {note}" if source == "estimate" else source for source, note in estimates],
+        "Holds from": figures["effective_from"],
         "Read on": figures["read_on"],
     }
     overrides = table(facts.overrides, "Overrides laid over the shipped facts", left=6) if len(facts.overrides) else ""
-    return Pieces([overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=8)])
+    return Pieces([overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=9)])
 
 
-def _used(answer: Answer) -> dict[str, list[str]]:
-    """Keys of the rows an answer rests on, by table."""
-    row, rows = answer.scenarios.iloc[0], answer.sizing
-    at = {place: sorted(set(rows.loc[rows["place"] == place, "offer"])) for place in ("rented_gpus", "own_gpus")}
-    offers = [o for o in dict.fromkeys(answer.yardsticks["offer"]) if o]
-    gpus = sorted(
-        set(answer.facts.table("machines").loc[at["rented_gpus"], "gpu"])
-        | set(answer.facts.table("servers").loc[at["own_gpus"], "gpu"])
-    )
-    keys = {
-        "api_offers": offers,
-        "models": [row["open_model"]],
-        "machines": at["rented_gpus"],
-        "servers": at["own_gpus"],
-        "gpus": gpus,
-    }
-    return {name: named for name, named in keys.items() if named} | {"roles": list(answer.facts.table("roles").index)}
+def _used(answer: Answer) -> set[Fact]:
+    """The facts the options of a one-row answer rest on."""
+    lines = [rows for option in answer.names for rows in rests_on(answer, option).values()]
+    return {fact for rows in [*lines, sizing(answer)] for fact in rows}
 
 
 DULL = {"source", "read_on", "note", "effective_from", "low", "high"}
@@ -91,6 +83,36 @@ def _sourced(facts: Facts, name: str, keys: list[str]) -> dict[str, list[Any]]:
     titles = {"effective_from": "Holds from", "source": "Source", "read_on": "Read on", "note": "Note"}
     told = {"Key": keys, "Figures": [figures(row) for row in rows]}
     return told | {title: [row[column] for row in rows] for column, title in titles.items()}
+
+
+MOST = 12
+"""Facts listed by what an error in them changes; beyond them only those that turn the answer."""
+
+
+def at_stake(answer: Answer) -> Pieces:
+    """What an error in a fact, as large as its range, would change: the dozen that matter most, and what turns."""
+    names = stakes.leading(answer)
+    found = stakes.at_stake(answer)
+    ends = found[["option_at_low", "option_at_high"]]
+    turns = (ends != names[0]).any(axis=1) if names else ends.any(axis=1)
+    matter = turns | (found[["usd_at_low", "usd_at_high"]].round(0) != 0).any(axis=1)
+    rows = found[matter & (turns | (matter.cumsum() <= MOST))]
+    if rows.empty:
+        return Pieces(["<p>No fact changes this answer within its range.</p>"])
+    shown = {
+        "Fact": [f"{name.replace('_', ' ')} {key}" for name, key in zip(rows["table"], rows["key"], strict=True)],
+        "Known by": rows["source"],
+        "Holds from": rows["effective_from"],
+        "Unit": rows["unit"],
+        **{title: numbers(rows[title.lower()], "{:,.10g}") for title in ("Value", "Low", "High")},
+    }
+    for end in ("low", "high"):
+        amounts = rows[f"usd_at_{end}"]
+        shown[f"At its {end}"] = [Cell(("+" if amount >= 0.5 else "") + usd(amount), amount) for amount in amounts]
+        then = (TITLES.get(option, "nothing is allowed") for option in rows[f"option_at_{end}"])
+        shown[f"Ahead at its {end}"] = ["the same" if title == TITLES[names[0]] else title for title in then]
+    about = f"What an error in a fact would change: monthly cost of {TITLES[names[0]]} [USD/month], one fact at a time"
+    return Pieces([table(shown, about, left=4)])
 
 
 def small_print(answer: Answer) -> Pieces:

@@ -103,6 +103,8 @@ def search(question: Question, gates: Gates, names: Sequence[str]) -> Found:
 def _promising(question: Question, routing: Routing, columns: list[int], found: Found) -> Array:
     """Scenarios in which a routing could beat what some option it is tried for has."""
     late = (options.launch_weeks(question, routing) > question.rows["weeks_to_launch"])[:, None]
+    if not found.figures:
+        return np.arange(len(late))
     verdict, cost = (found.figures[name][:, columns] for name in ("verdict", "npv_usd"))
     open_ = (verdict == UNKNOWN) | ~late
     if not open_.any():

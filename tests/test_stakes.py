@@ -1,0 +1,98 @@
+"""What an error in a fact would change: held to arithmetic by hand, and to overrides answered afresh."""
+
+import pandas as pd
+import pytest
+
+from toy import shipped
+from where_to_run import evaluate, facts, provenance, scenario, stakes
+from where_to_run.behind import Fact
+
+FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "growth_per_month": 0.0}
+
+
+def asked(**fields):
+    return evaluate(scenario.grid(**fields), shipped())
+
+
+def moved(answer, tried=stakes.TRIED):
+    found = stakes.at_stake(answer, tried)
+    return found.set_index(found["table"] + " " + found["key"])
+
+
+@pytest.fixture(scope="module")
+def late():
+    """A launch in three weeks: only an API is ready by then."""
+    return asked(weeks_to_launch=3, skill_integration=3, cached_share=0.0, growth_per_month=0.0, requests_per_month=1e6)
+
+
+def test_an_error_in_the_share_of_retries_by_hand(late):
+    # By hand: 1e6 requests of 1,200 + 250 tokens; 2 % are sent twice, none at the low, 8 % at the high
+    row = moved(late).loc["assumptions api.retry_share"]
+    assert (row["value"], row["low"], row["high"], row["unit"]) == (0.02, 0, 0.08, "share")
+    best = stakes.leading(late)[0]
+    offer = late.yardsticks["offer"].iloc[0] if best == "api" else late.yardsticks["offer"].iloc[1]
+    price = shipped().table("api_offers").loc[offer]
+    tokens = 1_200 * price["input_usd_per_mtok"] + 250 * price["output_usd_per_mtok"]
+    assert row["usd_at_low"] == pytest.approx(-0.02 * tokens)
+    assert row["usd_at_high"] == pytest.approx(0.06 * tokens)
+    assert {row["option_at_low"], row["option_at_high"]} == {best}
+
+
+def test_an_error_in_the_price_of_power_by_hand():
+    # The power line is proportional to the price, 0.13 USD: 0.09 saves 4/13 of it, 0.23 adds 10/13
+    answer = asked(preset="public_body")
+    assert stakes.leading(answer)[0] == "owned"
+    power = answer.means.set_index(["option", "line"])["usd_per_month"]["owned", "power"]
+    row = moved(answer, 1_000).loc["assumptions own.electricity_usd"]
+    assert row["usd_at_low"] == pytest.approx(-4 / 13 * power)
+    assert row["usd_at_high"] == pytest.approx(10 / 13 * power)
+
+
+@pytest.mark.parametrize("preset", ["hospital", "bank", "research_lab", "public_body"])
+def test_a_change_is_what_an_override_makes_of_the_whole_answer(preset):
+    # nothing remembered may leak from the value before: every table and every kind of figure is answered afresh
+    answer = asked(preset=preset)
+    names, found = stakes.leading(answer), moved(answer)
+    before = answer.options.set_index("option").at[names[0], "usd_per_month"]
+    for _, row in found.groupby("table").head(3).iterrows():
+        column = stakes._headline(Fact(row["table"], row["key"]))
+        cells = [row["table"], row["key"], column, row["high"], "estimate", "its high"]
+        known = facts.laid_over(shipped(), pd.DataFrame([cells], ["a test"], facts.gathered([]).columns, dtype=object))
+        after = evaluate(answer.scenarios, known).options.set_index("option")
+        assert row["usd_at_high"] == pytest.approx(after.at[names[0], "usd_per_month"] - before, abs=1e-6), row["key"]
+        ahead = after.loc[names, "rank"].dropna()
+        assert row["option_at_high"] == (ahead.idxmin() if len(ahead) else ""), row["key"]
+
+
+def test_the_largest_change_comes_first_and_every_fact_has_a_range(late):
+    found = stakes.at_stake(late)
+    change = found[["usd_at_low", "usd_at_high"]].abs().max(axis=1)
+    assert change.is_monotonic_decreasing and change.iloc[0] > 0
+    assert (found["low"] < found["high"]).all()
+    assert not found.duplicated(["table", "key"]).any()
+
+
+def test_only_what_could_move_most_is_tried(late):
+    assert len(stakes.at_stake(late, 3)) == 3
+    first = list(stakes.reach(late, stakes.leading(late)))[:3]
+    assert {Fact(*pair) for pair in stakes.at_stake(late, 3)[["table", "key"]].itertuples(index=False)} == set(first)
+
+
+def test_where_nothing_is_recommended_nothing_is_at_stake():
+    answer = asked(budget_usd_per_month=0)
+    assert stakes.leading(answer) == [] and stakes.at_stake(answer).empty
+    assert "No fact changes this answer" in provenance.at_stake(answer).words
+
+
+def test_what_turns_the_answer_is_told():
+    answer = asked(preset="bank")
+    found = stakes.at_stake(answer)
+    best = stakes.leading(answer)[0]
+    turning = found[(found[["option_at_low", "option_at_high"]] != best).any(axis=1)]
+    words = provenance.at_stake(answer).words
+    assert len(turning) > 0 and all(key in words for key in turning["key"])
+
+
+def test_a_fact_without_a_range_is_not_tried(late):
+    offers = [fact for fact in stakes.reach(late, stakes.leading(late)) if fact.table == "api_offers"]
+    assert offers == []
