@@ -47,9 +47,12 @@ def _read_roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
     return roles["fte_at_full_gap"].to_numpy(float), wages, pay, hiring
 
 
-def weeks_to_set_up(facts: Facts, used: Array) -> Array:
-    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it."""
-    weeks = np.array([facts.value(f"setup_weeks.{place}") for place in PLACES])
-    weeks[PLACES.index("own_gpus")] += facts.value("own.delivery_weeks")
+def weeks_to_set_up(facts: Facts, used: Array, lead: Array | float = 1.0) -> Array:
+    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it.
+
+    `lead` is a factor on the delivery, by scenario.
+    """
+    weeks = np.tile([facts.value(f"setup_weeks.{place}") for place in PLACES], (len(used), 1))
+    weeks[:, PLACES.index("own_gpus")] += facts.value("own.delivery_weeks") * lead
     slowest: Array = (used * weeks).max(axis=1)
     return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")
