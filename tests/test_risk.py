@@ -64,6 +64,10 @@ def test_an_input_that_changes_no_choice_is_worth_nothing_and_none_is_worth_more
     assert 0 < risk.partial_information(cost, x) < risk.perfect_information(cost)
 
 
+def test_options_that_tie_share_the_draw():
+    assert risk.best(np.array([[1.0, 1, 2], [3, 2, 1]])) == pytest.approx([0.25, 0.25, 0.5])
+
+
 def test_an_option_that_cannot_serve_in_a_draw_is_not_chosen_there():
     cost = np.array([[1.0, 2], [np.inf, 3]])
     assert risk.best(cost) == pytest.approx([0.5, 0.5])

@@ -21,29 +21,32 @@ CUT = 2.0
 
 
 class Input(NamedTuple):
-    """Something not known for sure: its name, its words, and what its values are told in."""
+    """Something not known for sure: its name, its words, what its values are told in, and how to learn more of it."""
 
     name: str
     title: str
     unit: str
+    learn: str
 
+
+QUOTES = "ask for quotes"
 
 INPUTS = (
-    Input("volume", "Volume", "request/month, month 1"),
-    Input("growth", "Growth", "share/month"),
-    Input("spikiness", "Spikiness", "p99 hour / mean hour"),
-    Input("input_tokens", "Prompt length", "token/request"),
-    Input("output_tokens", "Answer length", "token/request"),
-    Input("api_decline", "Fall of API prices", "share/year"),
-    Input("cloud_price", "Prices of cloud GPUs", "times today's"),
-    Input("throughput", "Throughput of a GPU", "standard deviations"),
-    Input("server_price", "Prices of servers", "times today's"),
-    Input("residual", "Resale value of servers", "times the table's"),
-    Input("pue", "Power of the data centre over the computers'", "times the table's"),
-    Input("electricity", "Price of electricity", "times the table's"),
-    Input("wages", "Wages", "times the table's"),
-    Input("ramp", "Time until new people work in full", "times the table's"),
-    Input("lead", "Delivery time of servers", "times the table's"),
+    Input("volume", "Volume", "request/month in month 1", "run a pilot and count"),
+    Input("growth", "Growth", "share/month", "wait some months"),
+    Input("spikiness", "Spikiness", "p99 hour / mean hour", "log a month of requests by the hour"),
+    Input("input_tokens", "Prompt length", "token/request", "log the tokens of a pilot"),
+    Input("output_tokens", "Answer length", "token/request", "log the tokens of a pilot"),
+    Input("api_decline", "Fall of API prices", "share/year", "wait, or fix the price by contract"),
+    Input("cloud_price", "Prices of cloud GPUs", "times today's", QUOTES),
+    Input("throughput", "Throughput", "standard deviations", "measure it on the machine"),
+    Input("server_price", "Prices of servers", "times today's", QUOTES),
+    Input("residual", "Resale value of servers", "times the table's", "ask for a price to buy back"),
+    Input("pue", "Power of the data centre over the computers'", "times the table's", QUOTES),
+    Input("electricity", "Price of electricity", "times the table's", QUOTES),
+    Input("wages", "Wages", "times the table's", "open the positions"),
+    Input("ramp", "Time until new people work in full", "times the table's", "ask those who hired"),
+    Input("lead", "Delivery time of servers", "times the table's", QUOTES),
 )
 """What is drawn: methods 7, and the price of servers. Discrete events are not."""
 
@@ -69,10 +72,13 @@ class Draws(NamedTuple):
 
 
 def points(number: int, dimensions: int, seed: int = SEED) -> Array:
-    """Scrambled Sobol points of the unit cube over (point, dimension), a power of two of them; the same for a seed."""
+    """Scrambled Sobol points of the unit cube over (point, dimension), most even for a power of two of them.
+
+    The same for a seed, and fewer of them are the first of more.
+    """
     from scipy.stats import qmc  # slow to import, and most pages draw nothing
 
-    return np.asarray(qmc.Sobol(dimensions, rng=seed).random_base2(int(np.log2(number))))
+    return np.asarray(qmc.Sobol(dimensions, rng=seed).random_base2(int(np.ceil(np.log2(number))))[:number])
 
 
 def at(row: pd.DataFrame, facts: Facts, cube: Array) -> Draws:

@@ -15,8 +15,9 @@ NEAR = 0.05
 
 
 def best(cost: Array) -> Array:
-    """Share of the draws in which each option costs least, over (option)."""
-    return np.bincount(cost.argmin(axis=1), minlength=cost.shape[1]) / len(cost)
+    """Share of the draws in which each option costs least, over (option); those that tie share the draw."""
+    first = cost == cost.min(axis=1, keepdims=True)
+    return np.asarray((first / first.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def tail_mean(cost: Array, tail: float = TAIL) -> Array:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +30,14 @@ TORNADO = (0.1, 0.9)
 """Shares of an input's distribution between which it is moved by itself."""
 
 
+Listener = Callable[[float], None]
+"""Is told the share of the work that is done."""
+
+
+def quiet(_: float) -> None:
+    """A listener that does nothing."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is held fixed in all draws: the scenario, the routing of every allowed option, and the offers they take.
@@ -43,7 +50,7 @@ class Plan:
     curve: Curve | None
     routings: Mapping[str, Routing]
 
-    def at(self, cube: Array, tell: Callable[[float], None] = lambda _: None) -> "Run":
+    def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
         drawn = draws.at(self.row, self.facts, cube)
         store: dict[str, Array] = {}
@@ -72,9 +79,15 @@ class Run:
     values: Array
 
     @property
-    def leaders(self) -> list[int]:
-        """The options expected to cost least, by position, the first two of them; one where there is but one."""
-        return [int(n) for n in np.argsort(self.cost.mean(axis=0), kind="stable")[:2]]
+    def servable(self) -> "Run":
+        """The draws in which some option can serve; in the others there is nothing to choose."""
+        some = np.isfinite(self.cost).any(axis=1)
+        return Run(self.options, self.inputs[some], self.cost[some], self.broken[some], self.values[some])
+
+    @property
+    def leaders(self) -> list[str]:
+        """The two options expected to cost least, the least first; one where there is but one."""
+        return [self.options[n] for n in np.argsort(self.cost.mean(axis=0), kind="stable")[:2]]
 
 
 def plan(answer: Answer) -> Plan:
@@ -113,56 +126,81 @@ def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
     return replace(facts, tables=tables, cache=cache)
 
 
-def run(answer: Answer, number: int = FIRST, tell: Callable[[float], None] = lambda _: None) -> Run:
-    """A number of draws, a power of two, of the plan of a one-row answer; made once."""
-    return _made(answer, ("run", number), lambda: planned(answer).at(draws.points(number, len(INPUTS)), tell))
-
-
 def planned(answer: Answer) -> Plan:
     """`plan`, made once."""
-    return _made(answer, "plan", lambda: plan(answer))
+    if "plan" not in answer.made:
+        answer.made["plan"] = plan(answer)
+    made: Plan = answer.made["plan"]
+    return made
 
 
-def _made(answer: Answer, key: Any, make: Callable[[], Any]) -> Any:
-    if key not in answer.made:
-        answer.made[key] = make()
-    return answer.made[key]
+def run(answer: Answer, number: int = FIRST) -> Run:
+    """The draws of a one-row answer that are `servable`, of a power of two; the last made where they are enough."""
+    made, latest = answer.made.get("run", (0, None))
+    if made < number:
+        latest = planned(answer).at(draws.points(number, len(INPUTS))).servable
+        answer.made["run"] = number, latest
+    found: Run = latest
+    return found
+
+
+def refine(answer: Answer, tell: Listener = quiet) -> None:
+    """Make the full number of draws, and `effects`, for all that is shown of an answer from then on.
+
+    Tells the share that is done; what that raises ends it.
+    """
+    if planned(answer).routings:
+        full = planned(answer).at(draws.points(FULL, len(INPUTS)), lambda share: tell(share / 2)).servable
+        if len(full.leaders) == 2:
+            usd = difference(answer, full.leaders, lambda share: tell((1 + share) / 2))
+            answer.made["effects"] = indices(usd, len(INPUTS)).assign(input=draws.NAMES)
+        answer.made["run"] = FULL, full
+
+
+BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
+"""What can be broken in a draw: any of some LIMITS."""
 
 
 def odds(run: Run) -> pd.DataFrame:
     """How each option does over all draws, a row an option, in the order of the options.
 
     Columns: option, best (share of the draws in which it costs least), expected, p5, p50, p95, tail (mean of the worst
-    twentieth), regret and regret_p95 (more than the cheapest of the same draw) [USD today], near (expected to cost at
-    most a twentieth more than the cheapest), and the share of the draws in which each of LIMITS is broken.
+    twentieth), regret and regret_p95 (more than the cheapest of the same draw) [USD today], NaN where an option cannot
+    serve in draws that count; near (expected to cost at most a twentieth more than the cheapest); and the shares of the
+    draws of BROKEN.
     """
-    cost, regret = run.cost, risk.regret(run.cost)
-    p5, p50, p95 = np.quantile(cost, (0.05, 0.5, 0.95), axis=0)
-    found = {
-        "option": run.options,
-        "best": risk.best(cost),
-        "expected": cost.mean(axis=0),
-        **{"p5": p5, "p50": p50, "p95": p95, "tail": risk.tail_mean(cost)},
-        **{"regret": regret.mean(axis=0), "regret_p95": np.quantile(regret, 0.95, axis=0)},
-        "near": risk.near(cost),
-    }
-    return pd.DataFrame(found | {limit.name: run.broken[..., n].mean(axis=0) for n, limit in enumerate(LIMITS)})
+    more, limits = risk.regret(run.cost), [limit.name for limit in LIMITS]
+    # figures that were drawn: between a cost and one without end there is nothing
+    p5, p50, p95 = np.quantile(run.cost, (0.05, 0.5, 0.95), axis=0, method="inverted_cdf")
+    usd = {"expected": run.cost.mean(axis=0), "p5": p5, "p50": p50, "p95": p95, "tail": risk.tail_mean(run.cost)}
+    usd |= {"regret": more.mean(axis=0), "regret_p95": np.quantile(more, 0.95, axis=0, method="inverted_cdf")}
+    broken = {name: [limits.index(limit) for limit in some] for name, some in BROKEN.items()}
+    return pd.DataFrame(
+        {"option": run.options, "best": risk.best(run.cost)}
+        | {name: np.where(np.isfinite(values), values, np.nan) for name, values in usd.items()}
+        | {"near": risk.near(run.cost)}
+        | {name: run.broken[..., some].any(axis=2).mean(axis=0) for name, some in broken.items()}
+    )
 
 
 def information(run: Run) -> pd.DataFrame:
-    """What knowing an input before choosing is worth [USD today]: input, usd; the first row is `everything`."""
-    worth = [risk.partial_information(run.cost, run.inputs[one.name].to_numpy()) for one in INPUTS]
-    every = pd.DataFrame({"input": ["everything"], "usd": [risk.perfect_information(run.cost)]})
-    return pd.concat([every, pd.DataFrame({"input": draws.NAMES, "usd": worth})], ignore_index=True)
+    """What knowing an input before choosing is worth [USD today]: input, usd, the first row `everything`.
+
+    The last row, `noise`, is an input that changes nothing: what is worth no more cannot be told from it.
+    """
+    noise = draws.points(len(run.cost), 1, SEED + 2)[:, 0]
+    known = [*(run.inputs[name].to_numpy() for name in draws.NAMES), noise]
+    usd = [risk.perfect_information(run.cost), *(risk.partial_information(run.cost, values) for values in known)]
+    return pd.DataFrame({"input": ["everything", *draws.NAMES, "noise"], "usd": usd})
 
 
-def difference(answer: Answer, options: Sequence[str]) -> Callable[[Array], Array]:
+def difference(answer: Answer, options: Sequence[str], tell: Listener = quiet) -> Callable[[Array], Array]:
     """What the second option costs more than the first [USD today], as a function of points over (point, input)."""
     whole = planned(answer)
     two = replace(whole, routings={name: whole.routings[name] for name in options})
 
     def usd(cube: Array) -> Array:
-        cost = two.at(cube).cost
+        cost = two.at(cube, tell).cost
         return cost[:, 1] - cost[:, 0]
 
     return usd
