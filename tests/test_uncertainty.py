@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.special import ndtri
+from scipy.stats import triang, truncnorm
 
 from where_to_run import draws, evaluate, facts, scenario, uncertainty
 from where_to_run.draws import NAMES
@@ -138,6 +139,33 @@ def test_a_rented_fleet_in_the_draws_is_what_evaluate_says_of_its_scenario():
     assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "npv_usd"].to_numpy(), rel=0.1)
 
 
+def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
+    # independent inputs: in month m tokens cost E[exp((0.25 + 0.08 sqrt m) z)] x E[(1 + g)^(m-1)] x E[(1 - d)^(m/12)]
+    # x exp(0.2^2/2) for prompts or exp(0.3^2/2) for answers times what they cost as asked; wages and the ramp-up have a
+    # mean of 1, so all else stays. g is normal, 0.015, cut at two standard deviations; d triangular 0, 0.25, 0.6.
+    row = scenario.grid(sensitive_share=0, api_model="openai/gpt-6.2-sol", budget_usd_per_month=1e9)
+    answer = evaluate(row, shipped())
+    lines = answer.lines[answer.lines["option"] == "api"]
+    month, growth = lines["month"].to_numpy(), truncnorm(-2, 2, 0, 0.015)
+    fall = triang(0.25 / 0.6, 0, 0.6)
+    ratio = {
+        m: np.exp((0.25 + 0.08 * np.sqrt(m)) ** 2 / 2)
+        * growth.expect(lambda g, m=m: ((1.05 + g) / 1.05) ** (m - 1))
+        * fall.expect(lambda d, m=m: (1 - d) ** (m / 12))
+        for m in range(1, 37)
+    }
+    by_line = {"input tokens": 0.02, "cached input tokens": 0.02, "output tokens": 0.045}
+    spread = lines["line"].map(by_line).to_numpy()
+    tokens = np.isfinite(spread)
+    assert set(lines.loc[~tokens, "line"]) & {"long prompts", "batch discount"} == set()
+    factor = np.where(tokens, [ratio.get(m, 1.0) for m in month] * np.exp(spread), 1.0)
+    usd = lines["usd"].to_numpy() * np.where(lines["line"] == "retries", 0.0, factor)
+    usd = usd + np.where(tokens, usd * 0.02, 0.0)  # api.retry_share of the tokens
+    expected = (usd / 1.08 ** (month / 12)).sum()
+    run = uncertainty.run(answer, uncertainty.FULL)
+    assert run.cost[:, run.options.index("api")].mean() == pytest.approx(expected, rel=2e-3)
+
+
 def test_the_widest_swing_stands_first_and_is_the_difference_of_two_runs():
     two = ["rented", "base_and_burst"]
     found = uncertainty.tornado(answered("bank"), two)
@@ -161,5 +189,5 @@ def test_the_order_by_score_is_firm_where_one_method_and_all_weights_agree():
 
 def test_a_listener_hears_how_far_the_draws_are():
     heard: list[float] = []
-    uncertainty.planned(answered()).at(draws.points(2048, len(NAMES)), heard.append)
+    uncertainty.planned(answered()).at(draws.points(2**13, len(NAMES)), heard.append)
     assert heard == sorted(heard) and heard[-1] == 1 and len(heard) > 2

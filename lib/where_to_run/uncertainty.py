@@ -23,6 +23,9 @@ from .units import Array
 FIRST, FULL = 2**10, 2**14
 """Draws of a first answer and of a full one."""
 
+SLICE = 2**11
+"""Draws worked out between two words to a listener."""
+
 INDEX_DRAWS = 2**10
 """Base draws of Sobol indices; the model runs (inputs + 2) times as often. With 2^8 they are off by 0.05."""
 
@@ -53,17 +56,17 @@ class Plan:
     def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
         drawn = draws.at(self.row, self.facts, cube)
-        store: dict[str, Array] = {}
-        done, names = 0, tuple(self.routings)
-        given = levers(drawn.levers, len(cube))
-        for judged in judge(drawn.rows, self.facts, self.curve, names, given, self.routings):
-            for name in ("npv_usd", "broken", "values"):
-                found = judged.columns[name]
-                store.setdefault(name, np.empty((len(cube), *found.shape[1:]), found.dtype))[judged.index] = found
-            done += len(judged.index)
-            tell(done / len(cube))
-        cost = np.nan_to_num(store["npv_usd"], nan=np.inf)
-        return Run(names, drawn.inputs, cost, store["broken"], store["values"])
+        names, given, every = tuple(self.routings), levers(drawn.levers, len(cube)), np.arange(len(cube))
+        found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
+        for some in np.split(every, every[SLICE::SLICE]):
+            rows, here = drawn.rows.iloc[some], given.take(some)
+            # of one open model, blocks come in the order of the rows
+            for judged in judge(rows, self.facts, self.curve, names, here, self.routings):
+                for name, blocks in found.items():
+                    blocks.append(judged.columns[name])
+            tell((some[-1] + 1) / len(cube))
+        cost, broken, values = (np.concatenate(blocks) for blocks in found.values())
+        return Run(names, drawn.inputs, np.nan_to_num(cost, nan=np.inf), broken, values)
 
 
 @dataclass(frozen=True)
