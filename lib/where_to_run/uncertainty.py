@@ -56,10 +56,11 @@ class Plan:
     def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
         drawn = draws.at(self.row, self.facts, cube)
+        columns = {str(name): drawn.rows[name].to_numpy() for name in drawn.rows.columns}
         names, given, every = tuple(self.routings), levers(drawn.levers, len(cube)), np.arange(len(cube))
         found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
         for some in np.split(every, every[SLICE::SLICE]):
-            rows, here = drawn.rows.iloc[some], given.take(some)
+            rows, here = {name: values[some] for name, values in columns.items()}, given.take(some)
             # of one open model, blocks come in the order of the rows
             for judged in judge(rows, self.facts, self.curve, names, here, self.routings):
                 for name, blocks in found.items():
