@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import papermill
 
-from where_to_run import breakeven, evaluate, facts, report, scenario
+from where_to_run import breakeven, draws, evaluate, facts, report, scenario, uncertainty
 from where_to_run.roadmap import roadmap
 
 SEED = 20261122
@@ -67,6 +67,25 @@ def bench_map() -> None:
     print(f"decision map of 80 x 80: {taken:.2f} s")
 
 
+def bench_uncertainty() -> None:
+    """A first answer and a full one of every preset, beside as many scenarios answered without draws."""
+    known = facts.load()
+    draws.points(2, 2)  # imports what it needs
+    rows = scenarios(uncertainty.FULL)
+    floor = seconds(lambda: evaluate(rows, known))
+    print(
+        f"{'uncertainty':>16} {'2^10 draws':>11} {'2^14 draws':>11}   limits 0.3 s and 3 s; {floor:.2f} s is evaluate"
+    )
+    for preset in ("", *scenario.presets()):
+        answer = evaluate(scenario.grid(preset), known)
+        plan = uncertainty.planned(answer)
+        first, full = (
+            seconds(lambda n=n, plan=plan: uncertainty.odds(plan.at(draws.points(n, len(draws.NAMES)))), 3)
+            for n in (uncertainty.FIRST, uncertainty.FULL)
+        )
+        print(f"{preset or 'default':>16} {first:>9.2f} s {full:>9.2f} s   {len(plan.routings)} options")
+
+
 def bench_roadmap() -> None:
     """A roadmap of 60 months with all its frames, beside answering the same scenario."""
     known, row = facts.load(), scenario.grid(horizon_months=60)
@@ -107,5 +126,6 @@ def bench_report() -> None:
 if __name__ == "__main__":
     bench_evaluate()
     bench_map()
+    bench_uncertainty()
     bench_roadmap()
     bench_report()

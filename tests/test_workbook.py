@@ -9,9 +9,9 @@ import time
 import pytest
 
 from browser import spoken, truth, without_blanks, words
-from where_to_run import facts, panels, scenario, workbook
+from where_to_run import facts, panels, refining, scenario, workbook
 from where_to_run.figures import Pieces
-from where_to_run.pages import PAGES
+from where_to_run.pages import PAGES, REFINED
 from where_to_run.workbook import Workbook
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -291,6 +291,94 @@ def test_a_slow_panel_of_a_page_left_meanwhile_is_not_shown(known, slow):
     asyncio.run(leave())
 
 
+@pytest.fixture
+def refined(monkeypatch):
+    """A first page whose panel shows a figure that is made finer, at the tester's word; nobody need be calm."""
+    go = threading.Event()
+
+    def rough(answer):
+        return Pieces([str(answer.made.get("fine", "rough"))])
+
+    def finer(answer, tell):
+        for share in range(100):
+            tell(share / 100)
+            if go.wait(0.02):
+                answer.made["fine"] = f"fine at {answer.scenarios['spikiness'].iloc[0]}"
+                return
+
+    monkeypatch.setattr(refining, "CALM", 0.0)
+    monkeypatch.setitem(REFINED, rough, finer)
+    monkeypatch.setitem(PAGES, "Decide", (PAGES["Decide"][0]._replace(name="refined", panel=rough),))
+    return go
+
+
+def shown(book) -> str:
+    return book._kept["refined"][0]
+
+
+def test_an_answer_is_shown_at_once_and_made_finer_with_progress(known, refined):
+    async def move():
+        book = Workbook(scenario.grid(), known)
+        book.app()
+        say(book, "move", values={"spikiness": 8.0})
+        await until(lambda: book.board.state["busy"].startswith("Making the figures finer: "))
+        assert shown(book) == "rough"
+        refined.set()
+        await until(lambda: not book.board.state["busy"] and not book.board.state["pending"])
+        assert shown(book) == "fine at 8.0" and book.board.panels["parts"] == {"refined": [{"html": "fine at 8.0"}]}
+
+    asyncio.run(move())
+
+
+def test_what_is_made_finer_ends_when_something_newer_is_asked(known, refined):
+    async def move():
+        book = Workbook(scenario.grid(), known)
+        book.app()
+        say(book, "move", values={"spikiness": 8.0})
+        await until(lambda: book.board.state["busy"])
+        stale = book.answer
+        say(book, "move", values={"spikiness": 9.0})
+        assert not book.board.state["busy"]
+        await until(lambda: book.board.state["busy"])
+        refined.set()
+        await until(lambda: "refined" in book._kept and shown(book) == "fine at 9.0")
+        assert not stale.made
+
+    asyncio.run(move())
+
+
+def test_a_page_left_meanwhile_shows_the_finer_answer_when_opened_again(known, refined):
+    async def move():
+        book = Workbook(scenario.grid(), known)
+        book.app()
+        say(book, "move", values={"spikiness": 8.0})
+        await until(lambda: book.board.state["busy"])
+        say(book, "tab", name="Sources")
+        refined.set()
+        await until(lambda: not book.board.state["busy"])
+        say(book, "tab", name="Decide")
+        await until(lambda: "refined" in book._kept)
+        assert shown(book) == "fine at 8.0"
+
+    asyncio.run(move())
+
+
+def test_what_cannot_be_made_finer_stays_as_it_is_and_is_told_to_the_log(known, refined, monkeypatch, caplog):
+    def broken(answer, tell):
+        raise RuntimeError("inner detail")
+
+    async def move():
+        book = Workbook(scenario.grid(), known)
+        book.app()
+        monkeypatch.setitem(REFINED, PAGES["Decide"][0].panel, broken)
+        say(book, "move", values={"spikiness": 8.0})
+        await until(lambda: "inner detail" in caplog.text)
+        await asyncio.sleep(0.05)
+        assert shown(book) == "rough" and not book.board.state["busy"]
+
+    asyncio.run(move())
+
+
 def test_a_file_is_made_aside_and_handed_over(book):
     handed = []
 
@@ -321,7 +409,8 @@ def test_a_file_that_cannot_be_made_is_told_in_words(book, monkeypatch, caplog):
 
 def test_the_app_shows_every_page_of_the_plan(known):
     question = Workbook(scenario.grid(), known).app().question
-    assert [tab["name"] for tab in question["tabs"]] == ["Decide", "Break-even", "Hybrid", "Roadmap", "Sources"]
+    names = ["Decide", "Break-even", "Hybrid", "Uncertainty", "Roadmap", "Sources"]
+    assert [tab["name"] for tab in question["tabs"]] == names
     names = [section["name"] for tab in question["tabs"] for section in tab["sections"]]
     assert len(names) == len(set(names)) > 10
     assert [preset["name"] for preset in question["presets"]] == ["", *scenario.presets()]

@@ -5,7 +5,7 @@ over (offer, scenario, month) while offers are compared and (scenario, month) on
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +60,12 @@ class Bill:
     def total(self) -> Array:
         """All lines together [USD by month]."""
         return added_up(self.lines.values())
+
+    def times(self, factor: Array | float) -> "Bill":
+        """The bill at prices that are a factor of these, over (scenario, 1) or 1."""
+        if isinstance(factor, float):
+            return self
+        return replace(self, lines={name: line * factor for name, line in self.lines.items()})
 
     def spread(self, rows: Array, number: int) -> "Bill":
         """The bill of some of a number of scenarios as one of all; the others misfit."""

@@ -39,6 +39,13 @@ class Overflow:
         """The same for the scenarios asked."""
         return replace(self, **{name: getattr(self, name)[scenario] for name in self.__dataclass_fields__})
 
+    def times(self, factor: Array | float) -> "Overflow":
+        """The same at prices that are a factor of these, by scenario or 1."""
+        if isinstance(factor, float):
+            return self
+        prices = ("usd", "usd_waiting", "usd_per_hour")
+        return replace(self, **{name: getattr(self, name) * factor for name in prices})
+
 
 @dataclass(frozen=True)
 class Passed:

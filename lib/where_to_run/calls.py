@@ -14,24 +14,33 @@ from .units import Array
 @dataclass(frozen=True)
 class Api:
     """The API each scenario calls: its offer, whether that fits, and the lines of one request a month, over
-    (scenario, 1), that cannot wait (`prompt`) and, where any can, of one that can (`waiting`).
+    (scenario, 1), that cannot wait (`prompt`) and, where any can, of one that can (`waiting`). `course` is what prices
+    are of today's, over (scenario, month), and `mean_course` its mean over all requests, by scenario.
     """
 
     offer: Array
     fits: Array
     prompt: dict[str, Array]
     waiting: dict[str, Array]
+    course: Array | float = 1.0
+    mean_course: Array | float = 1.0
 
     def bill(self, prompt: Array, waiting: Array) -> Bill:
         """Bill of requests a month over (scenario, month)."""
+        prompt, waiting = prompt * self.course, waiting * self.course
         lines = {name: line * prompt for name, line in self.prompt.items()}
         if waiting.any():
             lines = {name: line + self.waiting[name] * waiting for name, line in lines.items()}
         return Bill(lines, self.offer, self.fits)
 
     def usd(self, waiting: bool = False) -> Array:
-        """Price of a request [USD], by scenario."""
-        return added_up((self.waiting if waiting else self.prompt).values())[:, 0]
+        """Price of a request [USD], by scenario; the mean one where prices change."""
+        return added_up((self.waiting if waiting else self.prompt).values())[:, 0] * self.mean_course
+
+    def over(self, course: Array, weights: Array) -> "Api":
+        """The same with prices that change over (scenario, month), and the weights of the months in their mean."""
+        mean = (course * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-12)
+        return replace(self, course=course, mean_course=mean)
 
 
 def api(facts: Facts, load: Load, asked: Array, in_region: Array, model: str = "") -> Api:
@@ -60,5 +69,5 @@ def api(facts: Facts, load: Load, asked: Array, in_region: Array, model: str = "
     # the first of equals, which is the one asked
     cheapest = np.where(holds, price, np.inf).reshape(-1, number).argmin(axis=0)
     taken = cheapest * number + np.arange(number)
-    lines = ({name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting))
-    return Api(names[taken], holds[taken], *lines)
+    lines = [{name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting)]
+    return Api(names[taken], holds[taken], lines[0], lines[1])

@@ -1,17 +1,18 @@
 """The answer: what was found for every scenario, as tidy frames."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from . import rules, scenario, vendor_api
-from .curves import Curve, Measured
+from .curves import Measured
 from .facts import Facts
 from .judgement import THREADS, Judged, judge
-from .routings import NAMES
+from .levers import levers
+from .routings import NAMES, Routing
 from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
 from .scenario import CRITERIA, STREAMS
 from .units import Array
@@ -29,6 +30,8 @@ def evaluate(
     hours: Array | None = None,
     names: Sequence[str] = NAMES,
     threads: int = THREADS,
+    drawn: Mapping[str, Array] | None = None,
+    committed: Mapping[str, Routing] | None = None,
 ) -> "Answer":
     """Answer every scenario of a frame made by `scenario.grid`; one row is enough, a million are the same code.
 
@@ -38,22 +41,25 @@ def evaluate(
     gpus [GPU, in month 1], utilisation [share of the GPU hours at work], overflow_share [share of traffic served at a
     second place, or without one in hours above the capacity of month 1], hires [FTE], score [share], rank, recommended.
     `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
-    `threads` for other than two where many scenarios are asked.
-    Refuses what `scenario.check` refuses, keys that are not in the facts, and hours that are no loads.
+    `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by the
+    levers of `levers.LEVERS`; `committed` gives the options asked the routing each has, of one scenario, in place of a
+    search. Refuses what `scenario.check` refuses, keys that are not in the facts, hours that are no loads, and levers
+    that are none.
     """
     rows = scenario.checked({str(name): scenarios[name].to_numpy() for name in scenarios.columns}, facts.keys())
+    curve, names = None if hours is None else Measured(hours), tuple(committed or names)
     number = len(scenarios)
-    curve = None if hours is None else Measured(hours)
+    asked = partial(judge, rows, facts, curve, names, levers(drawn or {}, number), committed)
     store: dict[str, Array] = {}
     kept: list[Judged] = []
-    for judged in judge(rows, facts, curve, names, threads):
+    for judged in asked(threads=threads):
         for name, values in judged.columns.items():
             if name not in store:
                 store[name] = np.empty((number, *values.shape[1:]), values.dtype)
             store[name][judged.index] = values
         if number <= KEPT:
             kept.append(judged)
-    return Answer(rows, facts, _frame(store, names), curve, names, kept)
+    return Answer(rows, facts, hours, _frame(store, names), names, asked, kept)
 
 
 def _frame(store: dict[str, Array], names: Sequence[str]) -> pd.DataFrame:
@@ -80,13 +86,15 @@ class Answer:
         self,
         rows: Mapping[str, Array],
         facts: Facts,
+        hours: Array | None,
         found: pd.DataFrame,
-        curve: Curve | None,
         names: Sequence[str],
+        asked: Callable[[], Iterator[Judged]],
         kept: list[Judged],
     ) -> None:
-        self.facts, self.options, self._rows = facts, found, rows
-        self.curve, self.names, self._kept = curve, names, kept
+        self.facts, self.hours, self.options, self._rows = facts, hours, found, rows
+        self.names, self._asked, self._kept = names, asked, kept
+        self.made: dict[Any, Any] = {}
 
     @cached_property
     def scenarios(self) -> pd.DataFrame:
@@ -107,7 +115,7 @@ class Answer:
                 "Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
             )
         # a large answer is judged again: to keep what its details are made of would take gigabytes
-        return self._kept or list(judge(self._rows, self.facts, self.curve, self.names))
+        return self._kept or list(self._asked())
 
     @cached_property
     def lines(self) -> pd.DataFrame:

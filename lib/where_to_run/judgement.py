@@ -10,8 +10,9 @@ import numpy as np
 from . import fit, rules
 from .curves import Curve
 from .facts import Facts
+from .levers import Levers
 from .pools import Question
-from .routings import NAMES
+from .routings import NAMES, Routing
 from .rules import BLOCKED, CONDITIONAL, LIMITS
 from .scenario import CRITERIA, PLACES, STREAMS
 from .search import Found, Gates, search
@@ -49,12 +50,15 @@ def judge(
     facts: Facts,
     curve: Curve | None = None,
     names: Sequence[str] = NAMES,
+    drawn: Levers | None = None,
+    committed: Mapping[str, Routing] | None = None,
     threads: int = THREADS,
 ) -> Iterator[Judged]:
     """Answer checked columns block by block for the options asked, blocks of one open model each, in some threads.
 
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """
+    levers = drawn or Levers()
     blocks = []
     for model in dict.fromkeys(rows["open_model"]):
         members = np.flatnonzero(rows["open_model"] == model)
@@ -63,7 +67,7 @@ def judge(
     def answer(block: tuple[str, Array]) -> Judged:
         model, index = block
         fields = {name: array[index] for name, array in rows.items()}
-        return _block(index, Question(facts, fields, model, curve), names)
+        return _block(index, Question(facts, fields, model, curve, levers.take(index)), names, committed)
 
     if threads == 1 or len(blocks) == 1:
         yield from map(answer, blocks)
@@ -85,7 +89,7 @@ def _number(scenarios: int, threads: int) -> int:
     return -(-number // threads) * threads if scenarios > BLOCK / 2 else number
 
 
-def _block(index: Array, question: Question, names: Sequence[str]) -> Judged:
+def _block(index: Array, question: Question, names: Sequence[str], committed: Mapping[str, Routing] | None) -> Judged:
     asked = list(zip(*(question.rows[name] for name in PROFILE), strict=True))
     profiles = list(dict.fromkeys(asked))
     position = {profile: number for number, profile in enumerate(profiles)}
@@ -96,7 +100,7 @@ def _block(index: Array, question: Question, names: Sequence[str]) -> Judged:
         for p, n in zip(profiles, named, strict=True)
     ]
     level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
-    found = search(question, Gates(level, rule, question.shares > 0), names)
+    found = search(question, Gates(level, rule, question.shares > 0), names, committed)
     columns = dict(found.figures)
     columns["because"], columns["unlock"] = _texts(question, columns, columns.pop("by_rule"))
     _scores(question, columns, *found.routing())

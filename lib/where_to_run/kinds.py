@@ -142,6 +142,19 @@ def roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[s
     return shape | {name: np.asarray(v, float) for name, v in by_row.items()}, fitted
 
 
+def spread_of_kinds(facts: Facts, model: str) -> Array:
+    """Standard deviation of the logarithm of the throughput of every kind of replica, by how it is known."""
+
+    def make() -> Array:
+        roofline = "roofline_moe" if facts.table("models").at[model, "experts"] > 0 else "roofline_dense"
+        known = {basis: basis for basis in (throughput.FITTED, throughput.SCALED)} | {ROOFLINE: roofline}
+        bases = kinds(facts, model)["basis"]
+        return np.array([facts.value(f"throughput_sigma.{known[basis]}") for basis in bases])
+
+    sigma: Array = facts.cached(("throughput spread", model), make)
+    return sigma
+
+
 def expert_shares(weights: pd.Series) -> dict[str, float]:
     """Share of the weights that sits in experts, and share of the experts one token uses.
 

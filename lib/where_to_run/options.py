@@ -1,6 +1,6 @@
 """Options: what a routing of the streams costs, the people it takes and the time until it can start."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -186,18 +186,20 @@ def on_day_one(usd: Array, live: Array) -> Array:
 
 def _staff(question: Question, result: Outcome, used: Array) -> None:
     """Least staff, people to add, their joining, and the weeks until the team and its machines are ready."""
-    facts, rows, live = question.facts, question.rows, question.load.live
+    facts, rows, live, levers = question.facts, question.rows, question.load.live, question.levers
     needed, floor = staffing.needed(
         facts, used, (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0)
     )
     have = np.stack([rows[f"skill_{area}"] for area in SKILLS], axis=1)
     gap = people.gaps(needed, have)
     full, wages, pay, hiring = staffing.roles(facts)
+    hiring = replace(hiring, ramp_months=hiring.ramp_months * levers.column("ramp"))
+    paid = live * levers.column("wages")
     result.hires = np.asarray(people.people_to_add(gap, full))
     added = people.monthly_payroll(gap / people.HIGHEST_LEVEL * full, pay)
     joining = people.cost_of_joining(gap, full, wages, pay, hiring)
-    result.add("people", "least staff", live * np.asarray(people.monthly_payroll(floor, pay))[:, None])
-    result.add("people", "people to add", live * np.asarray(added)[:, None])
-    result.add("people", "recruiting and ramp-up", on_day_one(np.asarray(joining), live))
+    result.add("people", "least staff", paid * np.asarray(people.monthly_payroll(floor, pay))[:, None])
+    result.add("people", "people to add", paid * np.asarray(added)[:, None])
+    result.add("people", "recruiting and ramp-up", on_day_one(np.asarray(joining) * levers["wages"], live))
     result.people_weeks = np.asarray(people.weeks_to_fill(gap, hiring))
-    result.setup_weeks = staffing.weeks_to_set_up(facts, used)
+    result.setup_weeks = staffing.weeks_to_set_up(facts, used, levers["lead"])

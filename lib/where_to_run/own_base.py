@@ -15,15 +15,15 @@ from .units import Array
 
 @dataclass(frozen=True)
 class Server:
-    """What one server of each offer costs, over (offer): bought, of that its resale share's base, and run a month."""
+    """What a server costs, over (offer, scenario) or by pair: bought, its list price, and a month's run."""
 
     bought: Array
     price: Array
     monthly: Array
 
-    def take(self, offer: Array) -> "Server":
-        """Some of the offers."""
-        return Server(self.bought[offer], self.price[offer], self.monthly[offer])
+    def take(self, offer: Array, scenario: Array) -> "Server":
+        """The pairs of offer and scenario asked."""
+        return Server(*(own_gpus.of(usd, offer, scenario) for usd in (self.bought, self.price, self.monthly)))
 
 
 def bill(
@@ -38,8 +38,8 @@ def bill(
     choice = offers(facts, "servers", need.model)
     if not len(choice):
         return nothing(load), Passed(*np.zeros((4, len(gpu), 1)))
-    prices = own_gpus.unit_prices(facts, choice, limits.usd_per_further_server)
-    server = _server(prices)
+    prices = own_gpus.unit_prices(facts, choice, limits, load.levers)
+    every = _server(prices)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     fits = np.asarray(holds.any(axis=0))
     holds[0] |= ~fits
@@ -50,9 +50,9 @@ def bill(
     kept = need.part(1 - overflow.may)
     spare = np.zeros(len(offer))
     pool = Pool(load, need, kept, overflow.at(scenario), choice.kind[offer], scenario, choice.each[offer], spare)
-    chosen = _cheapest_offer(facts, pool, server.take(offer), factors * operating, limits, factors)
+    chosen = _cheapest_offer(facts, pool, every.take(offer, scenario), factors * operating, limits, factors)
     pool, offer = pool.take(chosen), offer[chosen]
-    server = server.take(offer)
+    server = every.take(offer, np.arange(len(gpu)))
     user = user_cost(facts, load, limits, factors, choice, offer)
     count = _counts(facts, pool, server, user, factors * operating, limits)
     passed = pool.passed(count)
@@ -68,8 +68,8 @@ def bill(
 
 
 def _server(prices: dict[str, tuple[str, Array]]) -> Server:
-    bought = np.sum([usd for name, (_, usd) in prices.items() if name in HARDWARE], axis=0)
-    monthly = np.sum([usd for driver, usd in prices.values() if driver in ("standing", "further")], axis=0)
+    bought = sum((usd for name, (_, usd) in prices.items() if name in HARDWARE), np.zeros(1))
+    monthly = sum((usd for driver, usd in prices.values() if driver in ("standing", "further")), np.zeros(1))
     return Server(bought, -prices["residual value"][1], monthly)
 
 
@@ -80,11 +80,12 @@ def _from_month(facts: Facts, load: Load, server: Server, factors: Array, operat
     """
     months = np.arange(load.live.shape[-1])
     horizon = load.live.sum(axis=1).astype(int)
-    order = np.maximum(0, months - 1 - int(np.ceil(own_gpus.delivery_months(facts))))
+    order = np.maximum(0, months - 1 - own_gpus.months_ahead(facts, load))
     age = np.maximum(horizon[:, None] - order, 0)
     left = finance.share_left(age, *own_gpus.residual_curve(facts)) * factors[np.arange(len(horizon)), horizon][:, None]
     running = np.cumsum((factors * operating)[:, ::-1], axis=1)[:, ::-1]
-    cost = server.bought[:, None] * factors[:, order] - server.price[:, None] * left + server.monthly[:, None] * running
+    then = factors[:, order] if order.ndim == 1 else np.take_along_axis(factors, order, axis=1)
+    cost = server.bought[:, None] * then - server.price[:, None] * left + server.monthly[:, None] * running
     return np.where(load.live > 0, cost, 0.0)
 
 
@@ -93,7 +94,8 @@ def user_cost(facts: Facts, load: Load, limits: Limits, factors: Array, choice: 
 
     `offer` is the position among `choice` of each scenario's server.
     """
-    server = _server(own_gpus.unit_prices(facts, choice, limits.usd_per_further_server)).take(offer)
+    every = _server(own_gpus.unit_prices(facts, choice, limits, load.levers))
+    server = every.take(offer, np.arange(len(offer)))
     cost = _from_month(facts, load, server, factors, own_gpus.in_operation(facts, load))
     user = cost.copy()
     user[:, :-1] -= cost[:, 1:]
@@ -135,7 +137,7 @@ def _counts(facts: Facts, pool: Pool, server: Server, user: Array, weights: Arra
     path, _ = least(cost_by_month, low, high)
     fewest = np.maximum.accumulate(np.where(serving, pool.held(), 0.0), axis=1)
     affordable = np.maximum(np.floor(limits.capex / server.bought), 1.0)[:, None]
-    day_one = np.arange(path.shape[1]) <= 1 + np.ceil(own_gpus.delivery_months(facts))
+    day_one = np.arange(path.shape[1]) <= 1 + own_gpus.months_ahead(facts, pool.load)
     path = np.where(day_one, np.minimum(path, np.maximum(affordable, fewest)), path)
     path = np.maximum.accumulate(np.maximum(path, fewest), axis=1)
 

@@ -7,6 +7,7 @@ import numpy as np
 from . import finance
 from .bills import CAPITAL, HARDWARE, Bill, Machines, Offers, offers, pick, spilled
 from .facts import Facts
+from .levers import Levers
 from .replicas import Load, Need
 from .units import HOURS_PER_MONTH, MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array, whole
 
@@ -68,13 +69,13 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limit
     before delivery. `factors` are the worth today of a dollar in each month.
     """
     choice = contenders(offers(facts, "servers", need.model), need.take(load.distinct()), gpu)
-    rack, prices = _rack(facts, load, choice, need), unit_prices(facts, choice, limits.usd_per_further_server)
+    rack, prices = _rack(facts, load, choice, need), unit_prices(facts, choice, limits, load.levers)
     horizon = load.live.sum(axis=-1).astype(int)
     worth = np.zeros(rack.left.shape)
     for driver in dict.fromkeys(driver for driver, _ in prices.values()):
-        usd_per_unit = np.sum([usd for other, usd in prices.values() if other == driver], axis=0)
-        worth += rack.worth(driver, factors, horizon) * usd_per_unit[:, None]
-    upfront = rack.ordered[..., 0] * np.sum([prices[name][1] for name in HARDWARE], axis=0)[:, None]
+        usd_per_unit = sum((usd for other, usd in prices.values() if other == driver), np.zeros(1))
+        worth += rack.worth(driver, factors, horizon) * usd_per_unit
+    upfront = rack.ordered[..., 0] * sum((prices[name][1] for name in HARDWARE), np.zeros(1))
     worth += np.where(upfront > limits.capex, OUT_OF_REACH, 0.0)
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     chosen = np.where(holds, worth, np.inf).argmin(axis=0)
@@ -114,7 +115,7 @@ def priced(
     horizon = load.live.sum(axis=-1).astype(int)
     lines: dict[str, Array] = {}
     for name, (driver, usd) in prices.items():
-        line = rack.units(driver, chosen[0], horizon) * usd[chosen[1]][:, None]
+        line = rack.units(driver, chosen[0], horizon) * of(usd, chosen[1], np.arange(len(horizon)))[:, None]
         group = name.removesuffix(AT_WORK)
         lines[group] = lines[group] + line if group in lines else line
     lines[CAPITAL] = _capital(facts, load, lines["servers"], factors)
@@ -123,12 +124,18 @@ def priced(
 
 def in_operation(facts: Facts, load: Load) -> Array:
     """Share of each month in which own servers serve, once delivered and set up [share], over (scenario, month)."""
-    return np.clip(np.arange(load.live.shape[-1]) - delivery_months(facts), 0.0, 1.0) * load.live
+    return np.clip(np.arange(load.live.shape[-1]) - delivery_months(facts, load), 0.0, 1.0) * load.live
 
 
-def delivery_months(facts: Facts) -> float:
-    """Months from an order until the servers serve: delivery and set-up [month]."""
-    return (facts.value("own.delivery_weeks") + facts.value("setup_weeks.own_gpus")) / WEEKS_PER_MONTH
+def delivery_months(facts: Facts, load: Load | None = None) -> Array | float:
+    """Months from an order until the servers serve: delivery and set-up [month], over (scenario, 1) or one for all."""
+    weeks = facts.value("own.delivery_weeks") * (load.levers.column("lead") if load else 1.0)
+    return (weeks + facts.value("setup_weeks.own_gpus")) / WEEKS_PER_MONTH
+
+
+def months_ahead(facts: Facts, load: Load) -> Array:
+    """Whole months from an order until the servers serve, over (scenario, 1) or one for all."""
+    return np.ceil(delivery_months(facts, load)).astype(int)
 
 
 def residual_curve(facts: Facts) -> tuple[Array, Array]:
@@ -154,7 +161,7 @@ def filled(facts: Facts, load: Load, standing: Array, work: Array) -> Rack:
 
     Work comes in busy servers on average.
     """
-    ordered = _orders(standing, int(np.ceil(delivery_months(facts))))
+    ordered = _orders(standing, months_ahead(facts, load))
     standing *= load.live
     working = np.minimum(standing, work, out=work)
     age = load.live.sum(axis=-1)[:, None] - np.arange(load.live.shape[-1])
@@ -163,10 +170,11 @@ def filled(facts: Facts, load: Load, standing: Array, work: Array) -> Rack:
     return Rack(ordered, standing, working, in_operation(facts, load), left)
 
 
-def _orders(standing: Array, lead: int) -> Array:
+def _orders(standing: Array, lead: Array) -> Array:
     """Servers ordered in each month so that they stand when needed, `lead` months after the order."""
     last = standing.shape[-1] - 1
-    ahead = standing[..., np.minimum(np.arange(last + 1) + 1 + lead, last)]
+    then = np.minimum(np.arange(last + 1) + 1 + lead, last)
+    ahead = np.take_along_axis(standing, then[None], axis=-1) if then.ndim > 1 else standing[..., then]
     return np.diff(ahead, axis=-1, prepend=0.0)
 
 
@@ -174,26 +182,35 @@ AT_WORK = ", at work"
 """Ending of the part of a line that only busy servers cause."""
 
 
-def unit_prices(facts: Facts, choice: Offers, further_usd: float) -> dict[str, tuple[str, Array]]:
-    """For each line, what drives it and what one unit of that costs with each offer [USD].
+def unit_prices(facts: Facts, choice: Offers, limits: Limits, levers: Levers) -> dict[str, tuple[str, Array]]:
+    """For each line, what drives it and what one unit of that costs [USD], over (offer, scenario) or (offer, 1).
 
     Power is drawn by every standing server at its idle share of the peak, and by busy ones in full.
     """
-    price, kw = choice.columns["server_usd"].astype(float), choice.columns["rated_kw"].astype(float)
+    price, kw, installation = (
+        choice.columns[name].astype(float)[:, None] for name in ("server_usd", "rated_kw", "installation_usd")
+    )
+    price, further = price * levers["server_price"], limits.usd_per_further_server * levers["wages"]
     peak_kwh = kw * facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH
     power, idle = peak_kwh * facts.value("own.electricity_usd"), facts.value("own.idle_power_share")
+    power = power * (levers["pue"] * levers["electricity"])
     return {
         "servers": ("ordered", price),
         "network": ("ordered", price * facts.value("own.network_share")),
         "spare parts": ("ordered", price * facts.value("own.spares_share")),
-        "installation": ("ordered", choice.columns["installation_usd"].astype(float)),
+        "installation": ("ordered", installation),
         "power": ("standing", power * idle),
         "power" + AT_WORK: ("working", power * (1 - idle)),
         "colocation": ("standing", kw * facts.value("own.colocation_usd")),
         "maintenance": ("standing", price * facts.value("own.maintenance_share") / MONTHS_PER_YEAR),
-        "residual value": ("left", -price),
-        "staff for further servers": ("further", np.full(len(price), further_usd)),
+        "residual value": ("left", -price * levers["residual"]),
+        "staff for further servers": ("further", np.ones(kw.shape) * further),
     }
+
+
+def of(usd: Array, offer: Array, scenario: Array) -> Array:
+    """Prices of `unit_prices` of the pairs of offer and scenario asked."""
+    return usd[offer, scenario * (usd.shape[1] > 1)]
 
 
 def _capital(facts: Facts, load: Load, bought: Array, factors: Array) -> Array:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import crossings, mixing, moving, panels, provenance
+from . import crossings, doubt, mixing, moving, panels, provenance, uncertainty
 from .evaluate import Answer
 from .figures import Pieces
+from .uncertainty import Listener
 
 
 class Section(NamedTuple):
@@ -65,6 +66,30 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("price_of_mixing", "What mixing costs and saves", mixing.price_of_mixing),
         Section("best_mix", "Is there a better mix?", mixing.best_mix),
     ),
+    "Uncertainty": (
+        Section(
+            "odds",
+            "How sure it is that it costs least",
+            doubt.odds,
+            "Every option keeps the routing, the machines and the API it has today. How many machines and under which "
+            "contract follows each draw, as if its volume were known when they are ordered.",
+        ),
+        Section("cost_ranges", "What it may come to", doubt.costs),
+        Section(
+            "tornado",
+            "What moves the difference",
+            doubt.tornado,
+            "Of the two options expected to cost least. The other inputs stay in the middle of their range; where API "
+            "prices fall faster, throughput rises with them.",
+        ),
+        Section("information", "What is worth finding out first", doubt.information),
+        Section(
+            "firmness",
+            "How firm the order by score is",
+            doubt.firmness,
+            "Values are those of the draws; weights are all that keep your order of priorities, or all there are.",
+        ),
+    ),
     "Roadmap": (
         Section(
             "what_to_do",
@@ -96,3 +121,8 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("small_print", "Small print", provenance.small_print),
     ),
 }
+
+REFINED: dict[Callable[[Answer], Pieces], Callable[[Answer, Listener], None]] = dict.fromkeys(
+    doubt.PANELS, uncertainty.refine
+)
+"""What makes finer, in seconds, the answer that a panel shows at first."""

@@ -14,7 +14,7 @@ class Hiring:
     """How gaps are filled: months and shares of data/assumptions.csv, keys `people.*`."""
 
     search_months: float
-    ramp_months: float
+    ramp_months: Number
     train_months_per_level: float
     trainable_levels: float
     recruiting_share: float

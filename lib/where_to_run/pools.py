@@ -1,7 +1,7 @@
 """Pools: a block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,10 +26,11 @@ from .bursts import Overflow, Passed
 from .calls import Api, api
 from .curves import Curve
 from .facts import Facts
+from .levers import Levers
 from .replicas import Load, Need
 from .routings import API, OWN, RENTED
 from .scenario import BY_NAME, SKILLS
-from .units import SECONDS_PER_HOUR, Array
+from .units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
 
 WORTH_SPLITTING = 0.8
 """Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
@@ -39,18 +40,19 @@ WORTH_SPLITTING = 0.8
 class Question:
     """A block of scenarios that share an open model, as arrays: the demand, and each field by name.
 
-    `curve` takes the place of the Gamma laws of their spikiness.
+    `curve` takes the place of the Gamma laws of their spikiness; `levers` are what is drawn for each.
     """
 
     facts: Facts
     rows: Mapping[str, Array]
     model: str
     curve: Curve | None = None
+    levers: Levers = field(default_factory=Levers)
 
     @cached_property
     def load(self) -> Load:
         """Demand of all streams together, month by month over the longest horizon of the block."""
-        return _load(self.facts, self.rows, self.curve)
+        return _load(self.facts, self.rows, self.curve, self.levers)
 
     @cached_property
     def shares(self) -> Array:
@@ -64,13 +66,22 @@ class Question:
 
     def take(self, rows: Array) -> "Question":
         """A block of some of the scenarios."""
-        return Question(self.facts, {name: column[rows] for name, column in self.rows.items()}, self.model, self.curve)
+        fields = {name: column[rows] for name, column in self.rows.items()}
+        return Question(self.facts, fields, self.model, self.curve, self.levers.take(rows))
 
     def api(self, least: bool = False) -> Api:
         """The API model asked for, or the cheapest among it and the vendors that host the open model."""
         asked, in_region = self.rows["api_model"], self.rows["control"] == "region"
         hosted = self.model if least else ""
-        found: Api = self.kept(("api", least), lambda: api(self.facts, self.load, asked, in_region, hosted))
+
+        def make() -> Api:
+            found = api(self.facts, self.load, asked, in_region, hosted)
+            if "api_price" not in self.levers:
+                return found
+            years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
+            return found.over(self.levers.column("api_price") ** years, self.load.requests * self.factors)
+
+        found: Api = self.kept(("api", least), make)
         return found
 
     def kept(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -95,11 +106,13 @@ class Question:
         return {}
 
 
-def _load(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Load:
+def _load(facts: Facts, rows: Mapping[str, Array], curve: Curve | None, levers: Levers) -> Load:
     months = np.arange(int(rows["horizon_months"].max()) + 1)
     column = {name: np.asarray(rows[name], float)[:, None] for name in (*AS_ASKED, *MADE_INTO_MONTHS)}
     live = ((months >= 1) & (months <= column["horizon_months"])).astype(float)
     requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
+    if "volume_drift" in levers:
+        requests = requests * levers.column("volume_drift") ** np.sqrt(months)
     if curve is None:
         curve = curves.Gamma(np.asarray(demand.cv_from_spikiness(column["spikiness"])))
     else:
@@ -112,6 +125,7 @@ def _load(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Load:
         headroom_beta=_by_level(facts, rows["latency"], "wait_probability", serving.headroom_beta),
         derate=_by_level(facts, rows["latency"], "derate"),
         spare_replicas=_by_level(facts, rows["latency"], "spare_replicas"),
+        levers=levers,
         **{name: column[name] for name in AS_ASKED},
     )
 
@@ -133,7 +147,13 @@ def _by_level(facts: Facts, latency: Array, name: str, make: Callable[[float], A
 
 def carried(question: Question, place: int, share: Array, least_api: bool = False) -> Bill:
     """Bill of a place that carries a share of the requests by itself."""
-    return question.kept((place, share.tobytes(), least_api), lambda: _carried(question, place, share, least_api))
+
+    def make() -> Bill:
+        bill = _carried(question, place, share, least_api)
+        return bill.times(question.levers.column("cloud_price")) if place == RENTED else bill
+
+    made: Bill = question.kept((place, share.tobytes(), least_api), make)
+    return made
 
 
 def _carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
@@ -183,7 +203,7 @@ def full_machine_usd(question: Question) -> Array:
         prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
         seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
         least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
-        return least
+        return least * question.levers["cloud_price"]
 
     least: Array = question.kept("full machine", make)
     return least
@@ -228,7 +248,7 @@ def overflow(
         return Overflow(may, calls.usd(), calls.usd(waiting=True), none, none + 1), None
     load, need = question.needs(share)
     machines = hourly.cheapest_burst(question.facts, load, need, question.rows["gpu"], question.factors)
-    return machines.overflow(may), machines
+    return machines.overflow(may).times(question.levers["cloud_price"]), machines
 
 
 def _based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
@@ -237,11 +257,16 @@ def _based(question: Question, places: tuple[int, int], share: Array, may: Array
         return Based(bills.nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
     load, need = question.needs(share)
     outlet, machines = overflow(question, places[1], share, may, least_api)
+    cloud = question.levers.column("cloud_price")
     if places[0] == OWN:
         bill, passed = own_base.bill(facts, load, need, gpu, factors, limits(question), outlet)
     else:
+        # rented machines are weighed against an API in prices of a cloud as it is today
+        outlet = outlet.times(1 / question.levers["cloud_price"])
         bill, passed = tiers.bill(facts, load, need, gpu, factors, contenders(question), outlet)
-    return Based(bill, passed, hourly.burst_bill(facts, load, need, machines, passed) if machines else None)
+        bill = bill.times(cloud)
+    burst = hourly.burst_bill(facts, load, need, machines, passed).times(cloud) if machines else None
+    return Based(bill, passed, burst)
 
 
 def until_delivery(question: Question, share: Array) -> Bill:
@@ -252,13 +277,14 @@ def until_delivery(question: Question, share: Array) -> Bill:
             return bills.nothing(question.load)
         # the cheapest machine for the months of waiting, not for the horizon
         load, need = question.needs(share)
-        waiting = np.arange(min(2 + int(own_gpus.delivery_months(question.facts)), load.live.shape[1]))
+        longest = int(np.max(own_gpus.delivery_months(question.facts, load)))
+        waiting = np.arange(min(2 + longest, load.live.shape[1]))
         weights = (question.factors * (load.live - own_gpus.in_operation(question.facts, load)))[:, waiting]
         load, need, after = load.at(waiting), need.at(waiting), load.live.shape[1] - len(waiting)
         fleet = rented_gpus.fleet(question.facts, load, need, question.rows["gpu"], weights)
-        found = rented_gpus.bill(question.facts, load, fleet, weights, terms=1)
-        lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in found.lines.items()}
-        return Bill(lines, found.offer, found.fits)
+        bill = rented_gpus.bill(question.facts, load, fleet, weights, terms=1)
+        lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
+        return Bill(lines, bill.offer, bill.fits).times(question.levers.column("cloud_price"))
 
     bill: Bill = question.kept(("until delivery", share.tobytes()), make)
     return bill

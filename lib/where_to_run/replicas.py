@@ -1,6 +1,6 @@
 """Replicas: the demand on a place, and how many replicas of every kind it needs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from . import serving, throughput
 from .curves import Curve
 from .facts import Facts
-from .kinds import kinds, roofline_of_kinds
+from .kinds import kinds, roofline_of_kinds, spread_of_kinds
+from .levers import Levers
 from .units import SECONDS_PER_MONTH, Array
 
 
@@ -18,7 +19,7 @@ class Load:
 
     `requests` counts all requests of a month [request/month]; `live` is 1 in the months of the horizon and 0 in
     month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests. `curve` tells how
-    the hours of a month spread about their mean.
+    the hours of a month spread about their mean, `levers` what is drawn for each scenario.
     """
 
     requests: Array
@@ -32,11 +33,13 @@ class Load:
     headroom_beta: Array
     derate: Array
     spare_replicas: Array
+    levers: Levers = field(default_factory=Levers)
 
     def take(self, rows: Array) -> "Load":
         """The same demand in some of the scenarios."""
-        columns = [name for name in self.__dataclass_fields__ if name != "curve"]
-        return replace(self, curve=self.curve.take(rows), **{name: getattr(self, name)[rows] for name in columns})
+        own = {name: getattr(self, name).take(rows) for name in ("curve", "levers")}
+        columns = [name for name in self.__dataclass_fields__ if name not in own]
+        return replace(self, **own, **{name: getattr(self, name)[rows] for name in columns})
 
     def at(self, months: Array) -> "Load":
         """The same demand in some of the months."""
@@ -44,7 +47,8 @@ class Load:
 
     def distinct(self) -> Array:
         """Positions of scenarios that between them have every size of request and service level there is."""
-        asked = (self.input_tokens, self.output_tokens, self.cached_share, self.headroom_beta, self.derate)
+        asked = [self.input_tokens, self.output_tokens, self.cached_share, self.headroom_beta, self.derate]
+        asked += [self.levers["throughput"][:, None]] if "throughput" in self.levers else []
         columns = np.concatenate([*asked, self.spare_replicas], axis=1)
         first: Array = np.unique(columns, axis=0, return_index=True)[1]
         return first
@@ -69,6 +73,8 @@ def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     if estimated.any():
         roofline = roofline_of_kinds(facts, model, np.maximum(slots, 1), isl, osl, cached)
         seconds = np.where(estimated, roofline / column["scale"], seconds)
+    if "throughput" in load.levers:
+        seconds = seconds / load.levers.column("throughput") ** spread_of_kinds(facts, model)[:, None, None]
     holds = (slots >= 1) & (isl + osl <= facts.table("models").at[model, "context_tokens"])
     return np.where(holds, seconds / facts.value("serving.engine_share"), np.inf), np.asarray(slots)
 

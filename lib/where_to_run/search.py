@@ -70,24 +70,28 @@ class Found:
                     yield option, rows[here], here, outcome
 
 
-def search(question: Question, gates: Gates, names: Sequence[str]) -> Found:
+def search(
+    question: Question, gates: Gates, names: Sequence[str], committed: Mapping[str, Routing] | None = None
+) -> Found:
     """Cost every routing worth a try, and let each option take the cheapest allowed of those tried for it.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
-    so where none is allowed, an option takes the cheapest of those that were costed.
+    so where none is allowed, an option takes the cheapest of those that were costed. With `committed` nothing is
+    searched: each option takes the routing of one scenario given.
     """
     found, tried, taken = Found(names), dict[Key, int](), set[tuple[Key, str]]()
     everywhere = np.arange(len(gates.present))
     least = bool((question.api(least=True).offer != question.api().offer).any())
     # routings hang on where streams may go, and only few ways of that occur in a block
     ways, way = np.unique(gates.allowed.reshape(len(everywhere), -1), axis=0, return_inverse=True)
-    for tried_for, by_way in candidates(ways.reshape(-1, *gates.level.shape[1:]), least):
+    given = [((name,), fixed.take(np.zeros(len(ways), np.intp))) for name, fixed in (committed or {}).items()]
+    for tried_for, by_way in given or candidates(ways.reshape(-1, *gates.level.shape[1:]), least):
         wanted = [option for option in tried_for if option in names and (by_way.key, option) not in taken]
         if not wanted:
             continue
         if by_way.key not in tried:
             rows, routing = everywhere, by_way.take(way)
-            if set(wanted) <= set(SEARCHED):
+            if not given and set(wanted) <= set(SEARCHED):
                 rows = _promising(question, routing, [names.index(option) for option in wanted], found)
             if not len(rows):
                 taken |= {(by_way.key, option) for option in wanted}

@@ -47,14 +47,17 @@ def _read_roles(facts: Facts) -> tuple[Array, Array, Array, people.Hiring]:
     return roles["fte_at_full_gap"].to_numpy(float), wages, pay, hiring
 
 
-def weeks_to_set_up(facts: Facts, used: Array) -> Array:
-    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it."""
-    slowest: Array = (used * place_weeks(facts)).max(axis=1)
+def weeks_to_set_up(facts: Facts, used: Array, lead: Array | float = 1.0) -> Array:
+    """Weeks of set-up of the slowest place in use, delivery of own servers before it, routing after it.
+
+    `lead` is a factor on the delivery, by scenario.
+    """
+    slowest: Array = (used * place_weeks(facts, lead)).max(axis=1)
     return slowest + (used.sum(axis=1) > 1) * facts.value("setup_weeks.routing")
 
 
-def place_weeks(facts: Facts) -> Array:
-    """Weeks until each of PLACES can serve once it is ordered [week]."""
-    weeks = np.array([facts.value(f"setup_weeks.{place}") for place in PLACES])
-    weeks[PLACES.index("own_gpus")] += facts.value("own.delivery_weeks")
+def place_weeks(facts: Facts, lead: Array | float = 1.0) -> Array:
+    """Weeks until each of PLACES can serve once it is ordered [week], over (place) or (scenario, place)."""
+    weeks = np.tile([facts.value(f"setup_weeks.{place}") for place in PLACES], (*np.shape(lead), 1))
+    weeks[..., PLACES.index("own_gpus")] += facts.value("own.delivery_weeks") * lead
     return weeks

@@ -136,11 +136,11 @@ def _server(question: Question, scenario: pd.DataFrame) -> Offers:
 
 def _units(question: Question, choice: Offers) -> dict[str, Array]:
     """What a unit of each driver of the bill costs, and a server with all bought with it, over (offer) [USD]."""
-    prices = own_gpus.unit_prices(question.facts, choice, limits(question).usd_per_further_server)
+    prices = own_gpus.unit_prices(question.facts, choice, limits(question), question.levers)
     units: dict[str, Array] = {}
     for name, (driver, usd) in prices.items():
         for unit in (driver, *["bought"] * (name in HARDWARE)):
-            units[unit] = units.get(unit, 0.0) + usd
+            units[unit] = units.get(unit, 0.0) + usd[:, 0]
     return units
 
 

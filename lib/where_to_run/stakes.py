@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from .behind import Fact, rests_on, rows_of, sizing
-from .curves import Measured
 from .evaluate import Answer, evaluate
 from .facts import Facts, schema
 from .scenario import PLACES
@@ -90,9 +89,10 @@ def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str
     row = {"unit": unit} | row | {"value": row[headline]}
     yield from (row[name] for name in TOLD)
     usd = answer.options.set_index("option").at[names[0], "usd_per_month"]
-    hours = answer.curve.hours if isinstance(answer.curve, Measured) else None
     for end in ("low", "high"):
-        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), hours, names).options.set_index("option")
+        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), answer.hours, names).options.set_index(
+            "option"
+        )
         yield float(moved.at[names[0], "usd_per_month"] - usd)
         yield next((str(option) for option in moved.index[moved["recommended"]]), "")
 

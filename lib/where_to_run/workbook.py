@@ -19,6 +19,7 @@ from .evaluate import Answer, evaluate
 from .facts import Facts, FactsError
 from .figures import Figure, Fold, Pieces
 from .pages import PAGES
+from .refining import Refining
 from .scenario import ScenarioError
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Workbook:
         self._pending: list[str] = []
         self._unfolded: set[str] = set()
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
+        self._refining = Refining(self._aside, self._say, self._finer)
         self.board: Board | None = None
         self._ask(rows, preset)
 
@@ -112,6 +114,7 @@ class Workbook:
         self.rows, self.preset, self.answer = rows, preset, answer
         self._rev += 1
         self._kept: dict[str, Pieces] = {}
+        self._refining.ask(answer)
         self._changes = scenario.changed(rows, preset)
         self._bottom_line = panels.bottom_line(answer)._repr_html_()
 
@@ -160,6 +163,18 @@ class Workbook:
             self._aside.submit(
                 self._draw_aside, asyncio.get_running_loop(), self._rev, name, self._shown[name], self.answer
             )
+        self._refining.begin(self._shown.values())
+
+    def _finer(self, drawn: Collection[Panel]) -> None:
+        """Draw panels anew of which the answer was made finer, those of a page left meanwhile when it is opened."""
+        known = {section.name: section.panel for page in PAGES.values() for section in page} | self._shown
+        self._kept = {name: pieces for name, pieces in self._kept.items() if known[name] not in drawn}
+        self._tell()
+
+    def _say(self) -> None:
+        """Send the state alone."""
+        if self.board is not None:
+            self.board.state = self._state()
 
     def _draw_aside(self, loop: asyncio.AbstractEventLoop, rev: int, name: str, panel: Panel, answer: Answer) -> None:
         """Draw a panel in the thread, unless something newer is asked by now."""
@@ -212,7 +227,7 @@ class Workbook:
             "changed": told(self._changes),
             "bottom_line": self._bottom_line,
             "message": self._message,
-            "busy": self._busy,
+            "busy": self._busy or self._refining.words,
             "pending": list(self._pending),
             "query": sharing.query(self._changes, self.preset),
         }

@@ -1,0 +1,155 @@
+"""Doubt: the panels of uncertainty, an answer of one scenario in, pieces of a page out."""
+
+from collections.abc import Callable
+from html import escape
+
+import pandas as pd
+
+from . import doubt_charts, uncertainty
+from .draws import INPUTS
+from .evaluate import Answer
+from .figures import Pieces
+from .markup import Cell, money, numbers, table, usd
+from .panels import titles
+from .routings import TITLES
+from .uncertainty import Run
+
+INPUT = {one.name: one for one in INPUTS}
+
+SHOWN = 0.01
+"""Share of the widest swing below which an input is left out of the tornado."""
+
+
+def _of(make: Callable[[Answer, Run], Pieces], fewest: int = 1) -> Callable[[Answer], Pieces]:
+    """A panel made of the draws of an answer; words in its place where fewer options than that are allowed."""
+
+    def panel(answer: Answer) -> Pieces:
+        number = len(uncertainty.planned(answer).routings)
+        if number >= fewest:
+            return make(answer, uncertainty.run(answer))
+        allowed = "Nothing is allowed as asked" if number == 0 else "One way to run this is allowed"
+        return Pieces([f"<p>{allowed}, so there is no choice to be in doubt about.</p>"])
+
+    panel.__name__ = make.__name__.strip("_")
+    return panel
+
+
+def _odds(answer: Answer, run: Run) -> Pieces:
+    found = uncertainty.odds(run).sort_values("best", ascending=False, kind="stable")
+    first, number = found.iloc[0], f"{len(run.cost):,}"
+    near = [TITLES[name] for name in found.loc[found["near"], "option"]]
+    says = f"{TITLES[first['option']]} costs least in {first['best']:.0%} of {number} draws."
+    says += f" Expected to cost at most a twentieth more than the cheapest: {', '.join(near)}."
+    shown = {
+        "Option": found["option"].map(TITLES),
+        "Costs least": _percent(found["best"]),
+        "Regret, mean": money(found["regret"]),
+        "Regret, p95": money(found["regret_p95"]),
+        "Over budget": _percent(found["over_budget"]),
+        "Hardware over its limit": _percent(found["over_capex"]),
+        "Late": _percent(found["late"]),
+        "Cannot serve": _percent(found["misfits"]),
+    }
+    shown = {name: cells for name, cells in shown.items() if name != "Cannot serve" or found["misfits"].any()}
+    bars = doubt_charts.shares(found, "best", f"Share of {number} draws in which an option costs least")
+    return Pieces(
+        [f"<p>{says}</p>", bars, table(shown, "How each option does over the draws [USD today]") + _out(answer)]
+    )
+
+
+def _out(answer: Answer) -> str:
+    """What is not drawn: options that are struck out."""
+    named, blocked = titles(answer), answer.options[answer.options["verdict"] == "blocked"]
+    words = "; ".join(named[name] for name in blocked["option"])
+    return f"<p>Not drawn, because struck out as asked: {escape(words)}.</p>" if words else ""
+
+
+def _costs(answer: Answer, run: Run) -> Pieces:
+    found = uncertainty.odds(run)
+    base = answer.options.set_index("option")["npv_usd"]
+    shown = {
+        "Option": found["option"].map(TITLES),
+        "As asked": money(base[found["option"]]),
+        "Expected": money(found["expected"]),
+        "p5": money(found["p5"]),
+        "p50": money(found["p50"]),
+        "p95": money(found["p95"]),
+        "Worst twentieth": money(found["tail"]),
+    }
+    caption = "Cost over the horizon [USD today]; as asked, prices and volume go as they are"
+    return Pieces([doubt_charts.ranges(found), table(shown, caption)])
+
+
+def _tornado(answer: Answer, run: Run) -> Pieces:
+    first, second = run.leaders
+    found = uncertainty.tornado(answer, (first, second))
+    wide = (found["high_usd"] - found["low_usd"]).abs()
+    found = found[wide > SHOWN * wide.max()].assign(title=lambda rows: [INPUT[name].title for name in rows["input"]])
+    turns = found[(found["low_usd"] * found["high_usd"]) < 0]["title"]
+    says = f"By itself {', '.join(turns)} can turn round which of the two costs less." if len(turns) else NO_TURN
+    shown = {
+        "Input": [f"{INPUT[name].title} [{INPUT[name].unit}]" for name in found["input"]],
+        "p10": _figures(found["low"]),
+        "p90": _figures(found["high"]),
+        "Difference at p10": money(found["low_usd"]),
+        "Difference at p90": money(found["high_usd"]),
+    }
+    effects: pd.DataFrame | None = answer.made.get("effects")
+    if effects is not None:
+        share = effects.set_index("input").loc[found["input"]]
+        shown |= {"Share of the variance": _percent(share["first"]), "with others": _percent(share["total"])}
+    caption = f"What {TITLES[second]} costs more than {TITLES[first]} [USD today], one input moved at a time"
+    return Pieces([f"<p>{says}</p>", doubt_charts.tornado(found, first, second), table(shown, caption)])
+
+
+NO_TURN = "No input by itself turns round which of the two costs less."
+
+
+def _information(answer: Answer, run: Run) -> Pieces:
+    found = uncertainty.information(run).set_index("input")["usd"]
+    every, noise = found["everything"], found["noise"]
+    worth = found.drop(["everything", "noise"]).sort_values(ascending=False, kind="stable")
+    worth = worth[worth > max(noise, 1.0)]
+    says = f"To know everything before choosing would save {usd(every)} on average. "
+    if worth.empty:
+        return Pieces([f"<p>{says}To learn one thing more would change no choice.</p>"])
+    first = INPUT[worth.index[0]]
+    says += f"Worth up to {usd(worth.iloc[0])} before deciding: {first.title.lower()} ({first.learn})."
+    shown = {
+        "What is known first": [INPUT[name].title for name in worth.index],
+        "How": [INPUT[name].learn for name in worth.index],
+        "Worth up to": money(worth),
+    }
+    return Pieces([f"<p>{says}</p>" + table(shown, "What it is worth to learn first [USD today]", left=2)])
+
+
+def _firmness(answer: Answer, run: Run) -> Pieces:
+    found = uncertainty.firmness(answer, run).sort_values("additive", kind="stable")
+    methods = {"additive": "by score", "topsis": "by TOPSIS", "promethee": "by PROMETHEE II"}
+    first = {words: TITLES[found.loc[found[name] == 1, "option"].iloc[0]] for name, words in methods.items()}
+    agreed = len(set(first.values())) == 1
+    told = "; ".join(f"{words} {title}" for words, title in first.items())
+    says = f"First as asked: {told}." + (" The methods agree." if agreed else " The methods disagree: look closer.")
+    shown = {
+        "Option": found["option"].map(TITLES),
+        "Score": numbers(found["score"], "{:.2f}"),
+        **{f"Rank {words}": numbers(found[name], "{:.0f}") for name, words in methods.items()},
+        "First, your order of priorities": _percent(found["ordered"]),
+        "First, any weights": _percent(found["free"]),
+        "First, weights that favour it": _percent(found["confidence"]),
+    }
+    bars = doubt_charts.shares(found, "ordered", "Share of draws in which an option has the best score")
+    return Pieces([f"<p>{says}</p>", bars, table(shown, "How firm the order by score is")])
+
+
+def _percent(values: pd.Series) -> list[Cell]:
+    return numbers(values, "{:.0%}")
+
+
+def _figures(values: pd.Series) -> list[Cell]:
+    return [Cell(f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}", value) for value in values]
+
+
+odds, costs = _of(_odds), _of(_costs)
+tornado, information, firmness = _of(_tornado, 2), _of(_information, 2), _of(_firmness, 2)
+PANELS = (odds, costs, tornado, information, firmness)
