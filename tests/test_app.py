@@ -8,6 +8,7 @@ import signal
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from axe_playwright_python.base import AXE_SCRIPT
@@ -15,9 +16,13 @@ from playwright.sync_api import expect
 
 import served
 from browser import HEADLINE, check_answer, check_figures, check_page, spoken, truth, visitor, without_blanks
-from where_to_run import controls, crossings, panels, report, scenario
-from where_to_run.pages import PAGES
+from logbook import lines
+from where_to_run import controls, crossings, evaluate, facts, logs, panels, report, scenario
+from where_to_run.pages import PAGES, USAGE
 from where_to_run.paths import NOTEBOOKS
+from where_to_run.usage import usage
+
+PANELS = {section.name: section.panel for section in PAGES[USAGE]}
 
 SCRIPT = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
 FILES = ["Report (HTML)", "Answer (JSON)", "Lines (CSV)", "Scenario (YAML)"]
@@ -487,3 +492,33 @@ def test_a_chart_keeps_its_drawing_while_a_slider_moves(guest):
     assert page.evaluate("window.before.length === 2 && window.before.every((canvas) => canvas.isConnected)"), (
         "the charts of costs were made anew"
     )
+
+
+def test_a_log_is_read_in_memory_and_used_in_the_workbook(guest, tmp_path):
+    page = guest.open().page
+    guest.tab("Your usage")
+    assert "No log was read yet" in guest.panel("usage_fields").inner_text()
+    times = pd.date_range("2026-03-02", periods=336, freq="h")
+    rows = [[t, 180_000 if 8 <= t.hour < 20 else 60_000, 6e7, 6e6, SCRIPT] for t in times]
+    log = lines(["t", "n", "in", "out", SCRIPT], *rows, *([["soon", 1, 1, 1, ""]] * 40_000))
+    assert len(log) > 1 << 19
+    page.set_input_files("#wtr-log", a_file(f"{SCRIPT.replace('/', '')}.csv", log))
+    expect(page.locator("#wtr-alert")).to_contain_text("none of the layouts known by name")
+    page.get_by_text("Its columns have other names").click()
+    for name, column in {"time": "t", "requests": "n", "input": "in", "output": "out"}.items():
+        page.locator(f".wtr-upload input[name={name}]").fill(column)
+    page.set_input_files("#wtr-log", a_file("log.csv", log))
+    expect(guest.panel("usage_read")).to_contain_text("time not understood")
+    guest.settled()
+    found = usage(logs.read(log, {"time": "t", "requests": "n", "input": "in", "output": "out"}))
+    assert {cells[0]["text"]: cells[1]["sort"] for cells in guest.table("usage_read")}["Rows"] == 40_336
+    for panel in ("usage_hours", "usage_week", "usage_curve"):
+        check_figures(guest, panel, PANELS[panel](found))
+    with guest.moving():
+        page.locator("#wtr-use").click()
+    guest.tab("Decide")
+    rows = scenario.grid(**found.changes(scenario.grid().iloc[0]))
+    guest.linked(rows)
+    check_answer(guest, evaluate(rows, facts.load(), hours=found.hours))
+    assert "do not have them" in page.inner_text("#wtr-changed")
+    assert page.evaluate("window.ran") is None

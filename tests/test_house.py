@@ -20,7 +20,7 @@ LIB = PROJECT / "lib" / "where_to_run"
 FLOORS = [
     ["units", "paths", "overrides"],
     ["scenario", "facts"],
-    ["levers"],
+    ["levers", "layouts"],
     ["demand", "serving", "throughput", "finance", "rules", "people", "fit", "routings", "programme", "risk"],
     ["ranking"],
     ["curves", "kinds", "sharing", "controls"],
@@ -38,15 +38,16 @@ FLOORS = [
     ["journey"],
     ["unlock", "breakeven", "frontier", "hybrid", "roadmap"],
     ["published", "simulation"],
-    ["draws"],
-    ["uncertainty"],
+    ["draws", "logfile"],
+    ["uncertainty", "logs"],
+    ["usage"],
     ["figures", "markup", "simple_rules"],
     ["behind", "bundle"],
     ["stakes"],
     ["charts"],
-    ["panels", "maps", "hybrid_charts", "roadmap_charts", "doubt_charts"],
-    ["provenance", "crossings", "mixing", "moving", "proofs", "doubt"],
-    ["pages", "board", "warm", "kernels"],
+    ["panels", "maps", "hybrid_charts", "roadmap_charts", "doubt_charts", "usage_charts"],
+    ["provenance", "crossings", "mixing", "moving", "proofs", "doubt", "your_usage"],
+    ["pages", "board", "upload", "warm", "kernels", "visitor"],
     ["report", "example", "visit", "refining"],
     ["takeaway", "serve"],
     ["lined", "sampling", "stores"],
@@ -63,6 +64,9 @@ FLOORS = [
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # the one step within a floor of the plan
 STEP = {("throughput", "serving")}
+OWN_PARAMETERS = {"sweep", "6_your_usage"}
+"""Notebooks about a file or a folder, and not about a scenario somebody sets field by field."""
+
 NOTEBOOK_FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
@@ -107,7 +111,7 @@ def test_a_notebook_is_an_essay_without_outputs_functions_or_long_cells(path):
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
 
 
-@pytest.mark.parametrize("path", [p for p in NOTEBOOK_FILES if p.stem != "sweep"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in NOTEBOOK_FILES if p.stem not in OWN_PARAMETERS], ids=lambda p: p.stem)
 def test_the_parameters_cell_is_the_one_the_question_defines(path):
     cells = nbformat.read(path, as_version=4).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
@@ -148,7 +152,7 @@ def test_environment_yml_installs_the_lock_and_the_python_pyproject_asks_for():
 
 def test_every_package_that_is_imported_is_declared():
     names = {"yaml": "pyyaml", "vl_convert": "vl-convert-python", "IPython": "ipython"}
-    known = {r.name.lower() for r in declared()} | {"packaging", "where-to-run", "toy", "served", "browser"}
+    known = {r.name.lower() for r in declared()} | {"packaging", "where-to-run", "toy", "served", "browser", "logbook"}
     for path in [*LIB.glob("*.py"), *(PROJECT / "tests").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             tops = [a.name for a in node.names] if isinstance(node, ast.Import) else []

@@ -6,12 +6,16 @@ import logging
 import threading
 import time
 
+import pandas as pd
 import pytest
 
 from browser import spoken, truth, without_blanks, words
-from where_to_run import facts, panels, refining, scenario, workbook
+from logbook import lines
+from where_to_run import evaluate, facts, logs, panels, refining, scenario, visitor, workbook, your_usage
 from where_to_run.figures import Pieces
-from where_to_run.pages import PAGES, REFINED
+from where_to_run.pages import PAGES, REFINED, USAGE
+from where_to_run.upload import LARGEST
+from where_to_run.usage import usage
 from where_to_run.workbook import Workbook
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -409,7 +413,7 @@ def test_a_file_that_cannot_be_made_is_told_in_words(book, monkeypatch, caplog):
 
 def test_the_app_shows_every_page_of_the_plan(known):
     question = Workbook(scenario.grid(), known).app().question
-    names = ["Decide", "Break-even", "Hybrid", "Uncertainty", "Roadmap", "Sources"]
+    names = ["Decide", "Break-even", "Hybrid", "Uncertainty", "Roadmap", "Your usage", "Sources"]
     assert [tab["name"] for tab in question["tabs"]] == names
     names = [section["name"] for tab in question["tabs"] for section in tab["sections"]]
     assert len(names) == len(set(names)) > 10
@@ -419,4 +423,114 @@ def test_the_app_shows_every_page_of_the_plan(known):
 
 def test_outside_voila_there_is_no_link(monkeypatch):
     monkeypatch.delenv("VOILA_BASE_URL", raising=False)
-    assert workbook.link_query() == ""
+    assert visitor.link_query() == ""
+
+
+def give(book, content: bytes, name: str = "log.csv", part: int = 1 << 20, **asked) -> None:
+    """Send a log in parts, as the page does."""
+    asked = {"columns": {}, "zone": ""} | asked
+    for at in range(0, max(1, len(content)), part):
+        message = {"type": "usage", "id": 7, "name": name, "size": len(content), "at": at, **asked}
+        book._heard(None, message, [content[at : at + part]])
+
+
+async def read_log(book, content: bytes, **how) -> None:
+    """Send a log and wait until it was read."""
+    give(book, content, **how)
+    await until(lambda: book.board.state["busy"] == "" and not book.board.state["pending"])
+
+
+def two_weeks() -> bytes:
+    """An export of two weeks: 60,000 requests an hour by night, 180,000 by day, with prompts of 500 tokens."""
+    times = pd.date_range("2026-03-02", periods=336, freq="h")
+    counts = [180_000 if 8 <= t.hour < 20 else 60_000 for t in times]
+    return lines(["t", "n", "in", "out"], *([t, n, 500 * n, 50 * n] for t, n in zip(times, counts, strict=True)))
+
+
+NAMED = {"columns": {"time": "t", "requests": "n", "input": "in", "output": "out"}}
+
+
+def test_a_log_that_was_read_is_used_with_its_hours_until_the_spikiness_is_moved(known):
+    async def use():
+        book = Workbook(scenario.grid("bank"), known, "bank")
+        book.app()
+        say(book, "tab", name=USAGE)
+        await until(lambda: not book.board.state["pending"])
+        assert all(book._kept[section.name] == your_usage.NOTHING for section in PAGES[USAGE])
+        await read_log(book, two_weeks(), part=1000, **NAMED)
+        assert book.board.state["message"] == "" and "p99" in book._kept["usage_fields"].words
+        assert asked(book) == scenario.grid("bank").iloc[0].to_dict(), "reading alone changes nothing"
+        state = say(book, "use")
+        # by hand: a mean of 120,000 an hour is 87.6 million in 730 hours; p99 over mean is 180 over 120
+        found = {"requests_per_month": 87.6e6, "spikiness": 1.5, "input_tokens": 500.0, "output_tokens": 50.0}
+        rows = scenario.grid("bank", **found)
+        assert asked(book) == rows.iloc[0].to_dict() and "not have them" in state["changed"]
+        truth_measured = evaluate(rows, known, hours=usage(logs.read(two_weeks(), NAMED["columns"])).hours)
+        assert book.answer.options.equals(truth_measured.options)
+        assert not book.answer.options.equals(truth(rows).options)
+        say(book, "move", values={"latency": "batch"})
+        assert book.hours is not None, "another field keeps the hours"
+        state = say(book, "move", values={"spikiness": 8.0})
+        assert book.hours is None and "not have them" not in state["changed"]
+        say(book, "use")
+        say(book, "reset")
+        assert book.hours is None and asked(book) == scenario.grid("bank").iloc[0].to_dict()
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    ("content", "how", "said"),
+    [
+        (b"", {}, "log.csv is empty"),
+        (bytes(range(256)) * 20, {}, "not text"),
+        (f"b,{SCRIPT}\n1,2\n".encode(), {}, "none of the layouts known by name"),
+        (two_weeks(), {"columns": {"time": "nowhere"}}, "no column 'nowhere'"),
+        (two_weeks(), {"columns": {"time": 3}}, "no column '3'"),
+        (two_weeks(), {"zone": "Mars"}, "no time zone 'Mars'"),
+        (two_weeks(), {"columns": 3}, workbook.SORRY),
+        (b"/etc/passwd", {"name": "/etc/passwd"}, "these columns: /etc/passwd"),
+    ],
+    ids=str,
+)
+def test_what_is_no_log_is_told_in_words_and_the_last_one_stands(known, content, how, said):
+    async def refuse():
+        book = Workbook(scenario.grid(), known)
+        book.app()
+        await read_log(book, two_weeks(), **NAMED)
+        last = book.usage
+        give(book, content, **how)
+        await until(lambda: book.board.state["message"])
+        assert said in book.board.state["message"] and book.usage is last and book.board.state["busy"] == ""
+
+    asyncio.run(refuse())
+
+
+def test_a_log_that_is_too_large_or_torn_is_refused_before_it_is_kept(book):
+    message = {"id": 7, "type": "usage", "name": SCRIPT, "columns": {}, "zone": ""}
+    book._heard(None, message | {"size": LARGEST + 1, "at": 0}, [b"x"])
+    assert "at most 100,000,000 can be uploaded" in book.board.state["message"]
+    book._heard(None, message | {"size": 30, "at": 10}, [b"x"])
+    assert "did not come whole" in book.board.state["message"] and not book._upload._parts
+
+
+def test_sliders_move_while_a_log_is_read(known, monkeypatch):
+    go = threading.Event()
+    read = logs.read
+    monkeypatch.setattr(logs, "read", lambda *given: go.wait(10) and read(*given))
+
+    async def move():
+        book = Workbook(scenario.grid(), known)
+        book.app()
+        give(book, two_weeks(), **NAMED)
+        state = say(book, "move", values={"latency": "batch"})
+        assert state["busy"] == "Reading log.csv" and state["values"]["latency"]["value"] == "batch"
+        go.set()
+        await until(lambda: book.usage is not None)
+
+    asyncio.run(move())
+
+
+def test_nothing_is_used_before_a_log_was_read(book):
+    before = book.board.state
+    assert say(book, "use") == before | {"ack": 7}

@@ -5,7 +5,9 @@ import nbformat
 from where_to_run import scenario
 from where_to_run.paths import NOTEBOOKS
 
-for path in sorted(set(NOTEBOOKS.glob("*.ipynb")) - {NOTEBOOKS / "sweep.ipynb"}):  # which is about a folder of results
+OTHERS = {NOTEBOOKS / "sweep.ipynb", NOTEBOOKS / "6_your_usage.ipynb"}  # about a folder of results, and about a log
+
+for path in sorted(set(NOTEBOOKS.glob("*.ipynb")) - OTHERS):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):

@@ -1,11 +1,13 @@
 """Board: the widgets in the page that show a question, an answer and its panels; all thinking is done elsewhere."""
 
+from collections.abc import Collection
 from typing import Any
 
 import anywidget
 import traitlets
 
 from . import bundle
+from .figures import Figure, Fold, Pieces
 
 
 class Board(anywidget.AnyWidget):
@@ -49,3 +51,17 @@ class Slot(anywidget.AnyWidget):
         shown = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = shown if isinstance(shown, tuple) else (shown, {})
         return {**(bundle or {}), "text/html": self.still}, metadata
+
+
+def sent(pieces: Pieces, unfolded: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Pieces as the page takes them; of folds only those `unfolded` have what they open to."""
+    shown: list[dict[str, Any]] = []
+    for piece in pieces:
+        if isinstance(piece, Figure):
+            shown.append({"spec": piece.spec, "data": piece.data})
+        elif isinstance(piece, Fold):
+            body = piece.make() if piece.key in unfolded else ""
+            shown.append({"fold": piece.key, "summary": piece.summary, "html": body})
+        else:
+            shown.append({"html": piece})
+    return shown

@@ -1,6 +1,7 @@
 """Controls: every input of the question as the Board needs it, with its stops, its words and its unit in the label."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,13 @@ def values(row: Mapping[str, Any]) -> dict[str, Any]:
             value = float(value)
         shown[f.name] = {"value": value, "text": readout(f, row[f.name])}
     return shown
+
+
+def told(changes: Mapping[str, Any]) -> str:
+    """What differs from the preset, in words."""
+    fields = [(scenario.BY_NAME[name], value) for name, value in changes.items()]
+    words = "; ".join(escape(f"{field.label} {readout(field, value)}") for field, value in fields)
+    return f"<p>Changed: {words}.</p>" if words else "<p>Nothing is changed.</p>"
 
 
 def _choices(field: Field, facts: Facts) -> dict[str, Any]:

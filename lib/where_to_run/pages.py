@@ -1,12 +1,15 @@
 """Pages: which panels stand on which page of the app, under which heading."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from . import crossings, doubt, mixing, moving, panels, provenance, uncertainty
+from . import crossings, doubt, mixing, moving, panels, provenance, uncertainty, your_usage
 from .evaluate import Answer
 from .figures import Pieces
 from .uncertainty import Listener
+
+USAGE = "Your usage"
+"""The page whose panels are drawn from a log that was read, and not from an answer."""
 
 
 class Section(NamedTuple):
@@ -14,7 +17,7 @@ class Section(NamedTuple):
 
     name: str
     title: str
-    panel: Callable[[Answer], Pieces]
+    panel: Callable[[Any], Pieces]
     note: str = ""
 
 
@@ -106,6 +109,18 @@ PAGES: dict[str, tuple[Section, ...]] = {
         ),
         Section("waiting", "What waiting costs", moving.waiting),
         Section("preparations", "What to prepare", moving.preparations),
+    ),
+    USAGE: (
+        Section("usage_fields", "What your log says", your_usage.fields),
+        Section("usage_read", "What was read", your_usage.read),
+        Section("usage_hours", "Hour by hour", your_usage.hours),
+        Section("usage_week", "The hours of a week", your_usage.week),
+        Section(
+            "usage_curve",
+            "The load-duration curve",
+            your_usage.load_duration,
+            "The hours stand in order, the busiest first. In use, the measured curve takes the place of the law.",
+        ),
     ),
     "Sources": (
         Section("freshness", "How fresh the facts are", provenance.freshness),

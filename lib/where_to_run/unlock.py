@@ -32,7 +32,7 @@ def single_changes(answer: Answer) -> pd.DataFrame:
     rows = answer.scenarios.loc[[number for number, *_ in tries]].reset_index(drop=True).astype(object)
     for at, (_, name, value, _) in enumerate(tries):
         rows.at[at, name] = value
-    opened = evaluate(rows, answer.facts).options
+    opened = evaluate(rows, answer.facts, answer.hours).options
     opened = opened[opened["verdict"] != "blocked"]
     found = [(tries[row.scenario][0], row.option, *tries[row.scenario][1:]) for row in opened.itertuples()]
     return pd.DataFrame(found, columns=COLUMNS).drop_duplicates(["scenario", "option", "field"]).reset_index(drop=True)

@@ -1,26 +1,28 @@
 """The workbook: one scenario, the answer to it, and the board and panels that follow when a visitor changes it."""
 
 import asyncio
-import gc
 import logging
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from html import escape
 from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
-from . import controls, panels, scenario, sharing, takeaway
-from .board import Board, Slot
+from . import controls, panels, scenario, sharing, takeaway, your_usage
+from .board import Board, Slot, sent
+from .controls import told
 from .evaluate import Answer, evaluate
 from .facts import Facts, FactsError
-from .figures import Figure, Fold, Pieces
-from .pages import PAGES
+from .figures import Pieces
+from .layouts import ROLES
+from .pages import PAGES, USAGE
 from .refining import Refining
 from .scenario import ScenarioError
+from .units import Array
+from .upload import LARGEST, Upload
+from .usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +38,20 @@ class Workbook:
     """One scenario and what is shown of it. Panels that are not quick are drawn in a thread of their own, newest first.
 
     `rows` is a frame of one scenario, `preset` the story it starts from, `files` the parameters that name files of
-    facts.
+    facts, `hours` a measured series of hourly loads in place of the spikiness.
     """
 
     def __init__(
-        self, rows: pd.DataFrame, facts: Facts, preset: str = "", files: Mapping[str, str] | None = None
+        self,
+        rows: pd.DataFrame,
+        facts: Facts,
+        preset: str = "",
+        files: Mapping[str, str] | None = None,
+        hours: Array | None = None,
     ) -> None:
         self.facts, self.preset, self.files = facts, preset, dict(files or {})
+        self.usage: Usage | None = None
+        self._upload = Upload(self._got)
         self._message, self._busy, self._rev, self._ack = "", "", 0, 0
         self._shown: dict[str, Panel] = {}
         self._slots: dict[str, Slot] = {}
@@ -52,7 +61,7 @@ class Workbook:
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
         self._refining = Refining(self._aside, self._say, self._finer)
         self.board: Board | None = None
-        self._ask(rows, preset)
+        self._ask(rows, preset, hours)
 
     def controls(self) -> Board:
         """The controls with the bottom line; the panels shown in later cells follow them."""
@@ -85,7 +94,11 @@ class Workbook:
 
     def _board(self, pages: Mapping[str, Any]) -> Board:
         tabs = [
-            {"name": name, "sections": [{"name": s.name, "title": s.title, "note": s.note} for s in sections]}
+            {
+                "name": name,
+                "sections": [{"name": s.name, "title": s.title, "note": s.note} for s in sections],
+                "upload": name == USAGE,
+            }
             for name, sections in pages.items()
         ]
         drawn = {name: self._sent(self._drawn(name, panel)) for name, panel in self._shown.items()}
@@ -97,6 +110,8 @@ class Workbook:
                 "tabs": tabs,
                 "files": [{"name": name, "title": title} for name, title in takeaway.TITLES.items()],
                 "longest": sharing.LONGEST,
+                "largest": LARGEST,
+                "columns": [{"name": name, "title": title} for name, title in ROLES.items()],
             },
             state=self._state(),
             panels={"complete": True, "parts": drawn},
@@ -106,38 +121,53 @@ class Workbook:
 
     def _open(self, page: str) -> None:
         """Turn to a page: its panels are the ones shown."""
-        self._shown = {section.name: section.panel for section in PAGES[page]}
+        self._shown = {s.name: self._of_usage(s.panel) if page == USAGE else s.panel for s in PAGES[page]}
 
-    def _ask(self, rows: pd.DataFrame, preset: str) -> None:
-        """Answer a scenario, or leave the last answer standing and raise."""
-        answer = evaluate(rows, self.facts)
-        self.rows, self.preset, self.answer = rows, preset, answer
+    def _of_usage(self, panel: Callable[[Usage], Pieces]) -> Panel:
+        """A panel of the log that was read, whatever the answer."""
+        return lambda _: panel(self.usage) if self.usage else your_usage.NOTHING
+
+    def _ask(self, rows: pd.DataFrame, preset: str, hours: Array | None = None) -> None:
+        """Answer a scenario, with measured hours if any, or leave the last answer standing and raise."""
+        answer = evaluate(rows, self.facts, hours)
+        self.rows, self.preset, self.answer, self.hours = rows, preset, answer, hours
         self._rev += 1
         self._kept: dict[str, Pieces] = {}
         self._refining.ask(answer)
         self._changes = scenario.changed(rows, preset)
         self._bottom_line = panels.bottom_line(answer)._repr_html_()
 
-    def _heard(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
+    def _heard(self, _: Any, message: Mapping[str, Any], buffers: Any) -> None:
         """What the visitor does in the page; an error is told in words and leaves the last answer standing."""
         self._ack, self._message = int(message.get("id", 0)), ""
+        part_of_log = message.get("type") == "usage"
         try:
-            self._do(message)
+            if part_of_log:
+                self._busy = ""
+                self._busy = self._upload.take(message, buffers)
+            else:
+                self._do(message)
         except (ScenarioError, FactsError) as error:
             self._message = str(error)
         except Exception:
             log.exception("the workbook could not answer %s", message)
             self._message = SORRY
-        self._tell()
+        if part_of_log:
+            self._put({})
+        else:
+            self._tell()
 
     def _do(self, message: Mapping[str, Any]) -> None:
         match message["type"]:
             case "move":
-                self._ask(*sharing.one(self.preset, self._changes | dict(message["values"])))
-            case "preset":
-                self._ask(*sharing.one(message["name"], {}))
-            case "reset":
-                self._ask(*sharing.one(self.preset, {}))
+                values = dict(message["values"])
+                hours = None if "spikiness" in values else self.hours
+                self._ask(*sharing.one(self.preset, self._changes | values), hours)
+            case "use" if self.usage is not None:
+                found = self.usage.changes(self.rows.iloc[0])
+                self._ask(*sharing.one(self.preset, self._changes | found), self.usage.hours)
+            case "preset" | "reset":
+                self._ask(*sharing.one(message.get("name", self.preset), {}))
             case "tab" if message["name"] in PAGES:
                 self._open(message["name"])
             case "load":
@@ -146,9 +176,15 @@ class Workbook:
                 self._hand(message["name"])
             case "unfold":
                 self._unfolded.add(str(message["key"]))
-            case "hello":
-                if message.get("tab") in PAGES:
-                    self._open(message["tab"])
+            case "hello" if message.get("tab") in PAGES:
+                self._open(message["tab"])
+
+    def _got(self, found: Usage | None, words: str) -> None:
+        """Show what a log says; where it could not be read the last one stands."""
+        self.usage, self._busy, self._message = found or self.usage, "", words
+        for section in PAGES[USAGE]:
+            self._kept.pop(section.name, None)
+        self._tell()
 
     def _tell(self) -> None:
         """Send the state with every panel that is quick to draw, and have the others drawn aside."""
@@ -224,7 +260,7 @@ class Workbook:
             "ack": self._ack,
             "values": controls.values(row),
             "preset": self.preset,
-            "changed": told(self._changes),
+            "changed": told(self._changes) + (your_usage.IN_USE if self.hours is not None else ""),
             "bottom_line": self._bottom_line,
             "message": self._message,
             "busy": self._busy or self._refining.words,
@@ -264,35 +300,3 @@ def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:
         log.exception("a panel could not be drawn for %s", answer.scenarios.to_dict("records"))
         pieces = Pieces([f"<p role='alert'>{SORRY}</p>"])
     return pieces, time.perf_counter() - start
-
-
-def told(changes: Mapping[str, Any]) -> str:
-    """What differs from the preset, in words."""
-    fields = [(scenario.BY_NAME[name], value) for name, value in changes.items()]
-    words = "; ".join(escape(f"{field.label} {controls.readout(field, value)}") for field, value in fields)
-    return f"<p>Changed: {words}.</p>" if words else "<p>Nothing is changed.</p>"
-
-
-def sent(pieces: Pieces, unfolded: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Pieces as the page takes them; of folds only those `unfolded` have what they open to."""
-    shown: list[dict[str, Any]] = []
-    for piece in pieces:
-        if isinstance(piece, Figure):
-            shown.append({"spec": piece.spec, "data": piece.data})
-        elif isinstance(piece, Fold):
-            body = piece.make() if piece.key in unfolded else ""
-            shown.append({"fold": piece.key, "summary": piece.summary, "html": body})
-        else:
-            shown.append({"html": piece})
-    return shown
-
-
-def link_query() -> str:
-    """The query of the page's address in Voila, "" elsewhere. A warm kernel waits here for its visitor."""
-    if "VOILA_BASE_URL" not in os.environ:
-        return ""
-    from voila.utils import get_query_string
-
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays; searching it for garbage again would make some moves of a slider late
-    return get_query_string() or ""

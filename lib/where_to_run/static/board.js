@@ -3,6 +3,7 @@
 const SILENCE = 4000; // ms without an answer after which a hosted page looks for its kernel, again and again
 const PATIENCE = 400; // ms before progress is shown
 const PADDING = 48; // px: what the sheets leave free beside them
+const PART = 1 << 20; // bytes of a log that are sent at once
 const ADDRESS = 1000; // ms between two changes of the address of the page, which costs as much as a chart
 
 /** Messages to the kernel: one on its way at a time, moves gathered meanwhile. */
@@ -21,22 +22,26 @@ class Line {
     this.next();
   }
 
-  say(message) {
-    this.waiting.push(message);
-    this.next();
+  /** Resolves when the kernel has answered. */
+  say(message, buffers) {
+    return new Promise((done) => {
+      this.waiting.push({ message, buffers, done });
+      this.next();
+    });
   }
 
   next() {
     if (this.underway !== null) return;
     const moves = Object.keys(this.moves).length ? { type: "move", values: this.moves } : null;
-    const message = moves || this.waiting.shift();
-    if (!message) return;
+    const asked = moves ? { message: moves } : this.waiting.shift();
+    if (!asked) return;
     if (moves) this.moves = {};
     this.sent = moves ? Object.keys(moves.values) : [];
+    this.done = asked.done;
     this.underway = ++this.number;
     this.clock = setInterval(() => window.wtr_watch?.(), SILENCE);
     this.sentOne();
-    this.model.send({ ...message, id: this.underway });
+    this.model.send({ ...asked.message, id: this.underway }, undefined, asked.buffers);
   }
 
   /** The kernel has answered a message. */
@@ -44,6 +49,7 @@ class Line {
     if (id !== this.underway) return;
     clearInterval(this.clock);
     this.underway = null;
+    this.done?.();
     this.next();
   }
 
@@ -51,6 +57,11 @@ class Line {
   get open() {
     return new Set([...Object.keys(this.moves), ...(this.underway !== null ? this.sent : [])]);
   }
+}
+
+/** A name as part of an id, which has no blanks. */
+function idOf(name) {
+  return name.replace(/\s+/g, "-");
 }
 
 /** Whether this page is a hosted one, by Voila, and not JupyterLab. */
@@ -154,7 +165,7 @@ class Board {
   }
 
   tablist(tabs) {
-    this.tabs = tabs.map(({ name }) => make("button", { type: "button", role: "tab", id: `wtr-tab-${name}`, "aria-controls": `wtr-sheet-${name}`, onclick: () => this.open(name) }, name));
+    this.tabs = tabs.map(({ name }) => make("button", { type: "button", role: "tab", id: `wtr-tab-${idOf(name)}`, "aria-controls": `wtr-sheet-${idOf(name)}`, onclick: () => this.open(name) }, name));
     const list = make("div", { role: "tablist", "aria-label": "Pages" }, ...this.tabs);
     list.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -168,13 +179,13 @@ class Board {
   }
 
   sheets(tabs) {
-    this.pages = tabs.map(({ name, sections }) => {
+    this.pages = tabs.map(({ name, sections, upload }) => {
       const parts = sections.map(({ name: panel, title, note }) => {
         const body = make("div", { class: "wtr-panel" });
         this.panels[panel] = new LivePanel(body, (key) => this.line.say({ type: "unfold", key }));
         return make("section", { "data-panel": panel }, make("h2", {}, title), body, ...(note ? [make("p", { class: "wtr-note" }, note)] : []));
       });
-      return make("div", { role: "tabpanel", id: `wtr-sheet-${name}`, "aria-labelledby": `wtr-tab-${name}`, tabindex: 0 }, ...parts);
+      return make("div", { role: "tabpanel", id: `wtr-sheet-${idOf(name)}`, "aria-labelledby": `wtr-tab-${idOf(name)}`, tabindex: 0 }, ...(upload ? [this.uploader()] : []), ...parts);
     });
     this.mark();
     return this.pages;
@@ -202,6 +213,34 @@ class Board {
     const theme = make("button", { type: "button", id: "wtr-theme", onclick: () => { stored("wtr-theme", isDark() ? "light" : "dark"); document.dispatchEvent(new Event("wtr-theme")); } }, "Light or dark");
     const title = make("summary", {}, "Take it away");
     return make("details", { class: "wtr-files", open: this.question.tabs.length > 0 }, title, make("div", {}, ...buttons, ...(isHosted() ? [link, theme] : [])), make("label", { for: "wtr-load" }, "Load a scenario file ", load));
+  }
+
+  /** A form to give a log, in parts so that moves can go between them, and to use what was found in it. */
+  uploader() {
+    const line = ({ name, title }) => make("label", {}, `${title} `, make("input", { type: "text", name, maxlength: 200 }));
+    const columns = make("details", {}, make("summary", {}, "Its columns have other names"), ...this.question.columns.map(line));
+    const zone = line({ name: "zone", title: "Time zone of times that do not say theirs" });
+    const file = make("input", { type: "file", id: "wtr-log", accept: ".csv,.json,.jsonl,.ndjson,.parquet,.gz,.txt" });
+    const texts = (element) => Object.fromEntries([...element.querySelectorAll("input")].map((input) => [input.name, input.value]));
+    file.addEventListener("change", () => this.upload(file, { columns: texts(columns), ...texts(zone) }));
+    const use = make("button", { type: "button", id: "wtr-use", onclick: () => this.line.say({ type: "use" }) }, "Use these in the workbook");
+    const kept = "Usage exports of OpenAI, Anthropic, LiteLLM, Langfuse and Helicone, OpenTelemetry spans, or any CSV, JSON lines or Parquet. It is kept in memory while it is read, on the machine that serves this page, and nowhere else.";
+    return make("section", { class: "wtr-upload", "aria-label": "Your log" }, make("p", { class: "wtr-note" }, kept), zone, columns, make("label", { for: "wtr-log" }, "Read a log ", file), use);
+  }
+
+  async upload(input, asked) {
+    const [file] = input.files;
+    input.value = "";
+    if (!file) return;
+    const packing = /\.(gz|parquet)$/i.test(file.name) ? null : new CompressionStream("gzip");
+    this.working(`Packing ${file.name}`);
+    const log = packing ? await new Response(file.stream().pipeThrough(packing)).blob() : file;
+    const end = log.size > this.question.largest ? 1 : Math.max(1, log.size);
+    for (let at = 0; at < end; at += PART) {
+      const part = await log.slice(at, Math.min(at + PART, end)).arrayBuffer();
+      await this.line.say({ type: "usage", name: file.name, size: log.size, at, ...asked }, [part]);
+      if (this.model.get("state").message) return;
+    }
   }
 
   async load(input) {
@@ -281,18 +320,19 @@ class Board {
     }
   }
 
-  /** Progress for what takes longer than a moment, with the seconds so far. */
+  /** Progress for what takes longer than a moment, with the seconds since there is any. */
   working(words) {
     if (words === this.words) return;
+    if (!this.words) this.since = Date.now();
     this.words = words;
     clearInterval(this.ticking);
-    this.progress.hidden = true;
-    if (!words) return;
-    const since = Date.now();
-    this.ticking = setInterval(() => {
-      this.progress.hidden = Date.now() - since < PATIENCE;
-      this.progress.lastChild.textContent = `${words} (${Math.round((Date.now() - since) / 1000)} s)`;
-    }, 200);
+    const tick = () => {
+      const taken = Date.now() - this.since;
+      this.progress.hidden = !words || taken < PATIENCE;
+      this.progress.lastChild.textContent = `${words} (${Math.round(taken / 1000)} s)`;
+    };
+    tick();
+    if (words) this.ticking = setInterval(tick, 200);
   }
 
   /** Hear of a kernel that dies. */
