@@ -51,7 +51,6 @@ class Workbook:
     ) -> None:
         self.facts, self.preset, self.files = facts, preset, dict(files or {})
         self.usage: Usage | None = None
-        self._upload = Upload(self._got)
         self._message, self._busy, self._rev, self._ack = "", "", 0, 0
         self._shown: dict[str, Panel] = {}
         self._slots: dict[str, Slot] = {}
@@ -59,7 +58,7 @@ class Workbook:
         self._pending: list[str] = []
         self._unfolded: set[str] = set()
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
-        self._refining = Refining(self._aside, self._say, self._finer)
+        self._upload, self._refining = Upload(self._got), Refining(self._aside, self._say, self._finer)
         self.board: Board | None = None
         self._ask(rows, preset, hours)
 
@@ -193,12 +192,11 @@ class Workbook:
             for name, panel in self._shown.items()
             if name not in self._kept and (getattr(panel, "aside", False) or self._seconds.get(name, QUICK) >= QUICK)
         ]
-        self._pending = slow
+        self._pending = [*slow]
         self._put({name: self._drawn(name, panel) for name, panel in self._shown.items() if name not in slow})
         for name in slow:
-            self._aside.submit(
-                self._draw_aside, asyncio.get_running_loop(), self._rev, name, self._shown[name], self.answer
-            )
+            asked = (self._rev, name, self._shown[name], self.answer)
+            self._aside.submit(self._draw_aside, asyncio.get_running_loop(), *asked)
         self._refining.begin(self._shown.values())
 
     def _finer(self, drawn: Collection[Panel]) -> None:
