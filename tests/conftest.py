@@ -8,6 +8,7 @@ SERVED = {"test_app", "test_lab", "test_serve", "test_takeaway"}
 """Tests with servers and a browser: `pytest -n 2 --dist loadgroup` runs them beside the others."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     # tests that fork a warm process come before those that draw, after which it could not fork
     items.sort(key=lambda item: item.path.stem != "test_report")

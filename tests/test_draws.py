@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr
 
-from where_to_run import demand, draws, facts, scenario
+from where_to_run import demand, draws, facts, overrides, scenario
 from where_to_run.scenario import BY_NAME
 
 
@@ -61,7 +61,7 @@ def test_growth_is_normal_and_cut_at_two_standard_deviations():
 
 def test_a_figure_the_user_gave_is_taken_as_known(tmp_path):
     own = pd.DataFrame([["assumptions", "own.electricity_usd", "value", "0.2", "estimate", "our bill"]])
-    own.to_csv(tmp_path / "own.csv", header=list(facts.OVERRIDE_COLUMNS), index=False)
+    own.to_csv(tmp_path / "own.csv", header=list(overrides.COLUMNS), index=False)
     known = facts.load(overrides=tmp_path / "own.csv")
     assert at(0.05, known).levers["electricity"] == at(0.95, known).levers["electricity"] == 1
     assert at(0.05).levers["electricity"] < 1 < at(0.95).levers["electricity"]

@@ -288,10 +288,10 @@ def test_reports_are_made_once_linked_and_one_that_fails_is_told_and_tried_again
 def test_a_scenario_that_fails_is_told_and_the_rest_of_its_part_is_answered(tmp_path, monkeypatch):
     plan, facts, _ = planfile.read(written(tmp_path, GRID + "chunk: 40\n"))
 
-    def fragile(rows, known):
+    def fragile(rows, known, **options):
         if ((rows["requests_per_month"] == 1e5) & (rows["spikiness"] == 9)).any():
             raise ZeroDivisionError("by nothing")
-        return evaluate(rows, known)
+        return evaluate(rows, known, **options)
 
     monkeypatch.setattr(batch, "evaluate", fragile)
     part = batch.Part(0, plan.columns(range(40)), None, str(tmp_path), "p.parquet")
