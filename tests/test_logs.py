@@ -75,7 +75,7 @@ def test_keys_inside_an_object_can_be_named():
 
 
 @pytest.mark.parametrize(
-    "evil", ['in"; DROP TABLE x; --', "in'); COPY (SELECT 1) TO '/tmp/x'; --", "$v0001", "c0", "a > b"]
+    "evil", ['in"; DROP TABLE x; --', "in'); COPY (SELECT 1) TO 'x.csv'; --", "$v0001", "c0", "a > b"]
 )
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_a_name_is_never_read_as_sql(evil, form):
