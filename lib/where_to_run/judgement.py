@@ -23,6 +23,9 @@ BLOCK = 3_200
 interpreter to another thread, which small blocks would mostly wait for.
 """
 
+ALONE = 1_600
+"""Most scenarios computed at a time by one thread, which waits for nobody."""
+
 THREADS = 2
 """Blocks computed side by side."""
 
@@ -85,6 +88,8 @@ def judge(
 
 def _number(scenarios: int, threads: int) -> int:
     """Into how many even blocks scenarios are cut: as many for every thread, where they are worth a second one."""
+    if threads == 1:
+        return -(-scenarios // ALONE)
     number = -(-scenarios // BLOCK)
     return -(-number // threads) * threads if scenarios > BLOCK / 2 else number
 
