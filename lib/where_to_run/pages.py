@@ -99,8 +99,8 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "What to do now, and when to move",
             moving.what_to_do,
             "The plan of least expected cost over all paths of the volume; no priority but cost counts here. It "
-            "knows the API model asked for alone: the best mix, which may call a cheaper vendor of the open weights, is "
-            "no step of it.",
+            "knows the API model asked for alone: the best mix, which may call a cheaper vendor of the open weights, "
+            "is no step of it.",
         ),
         Section("path", "Where the paths lead", moving.path),
         Section(
