@@ -1,18 +1,15 @@
 """Doubt: the panels say what the draws say, of what is allowed alone."""
 
-import subprocess
-import sys
 from functools import cache
 
-import nbformat
 import numpy as np
 import pytest
 
+import headless
 from where_to_run import doubt, evaluate, facts, scenario, uncertainty
 from where_to_run.draws import INPUTS
 from where_to_run.figures import Figure
 from where_to_run.markup import usd
-from where_to_run.paths import NOTEBOOKS
 from where_to_run.routings import TITLES
 from where_to_run.uncertainty import Run
 
@@ -120,11 +117,6 @@ def test_every_input_is_told_in_words():
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    asked = [str(NOTEBOOKS / "4_uncertainty.ipynb"), "out.ipynb", "-p", "preset", "bank"]
-    run = subprocess.run([sys.executable, "-m", "papermill", *asked], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
-    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
-    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    shown = headless.shown(tmp_path, "4_uncertainty", "-p", "preset", "bank")
     # the kernel draws what we draw: the same seed makes the same figures in another process
     assert shown.count("<img") == 4 and all(piece in shown for piece in doubt.information(answered()))

@@ -152,7 +152,15 @@ def test_environment_yml_installs_the_lock_and_the_python_pyproject_asks_for():
 
 def test_every_package_that_is_imported_is_declared():
     names = {"yaml": "pyyaml", "vl_convert": "vl-convert-python", "IPython": "ipython"}
-    known = {r.name.lower() for r in declared()} | {"packaging", "where-to-run", "toy", "served", "browser", "logbook"}
+    known = {r.name.lower() for r in declared()} | {
+        "packaging",
+        "where-to-run",
+        "toy",
+        "served",
+        "browser",
+        "logbook",
+        "headless",
+    }
     for path in [*LIB.glob("*.py"), *(PROJECT / "tests").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             tops = [a.name for a in node.names] if isinstance(node, ast.Import) else []

@@ -1,22 +1,19 @@
 """The hybrid: routes, the load-duration curve, cost against capacity by hand, the price of mixing, and its panels."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
 from math import exp, log, sqrt
 
-import nbformat
 import numpy as np
 import pytest
 from scipy import stats
 
+import headless
 from toy import PER_SECOND, shipped, toy_facts
 from where_to_run import demand, evaluate, hybrid, hybrid_charts, mixing, scenario
 from where_to_run.charts import OPTION_COLOURS
 from where_to_run.figures import Figure
-from where_to_run.paths import NOTEBOOKS
 from where_to_run.scenario import PLACES
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
@@ -356,13 +353,7 @@ def test_a_chart_tells_in_words_what_it_shows():
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    """In a process of its own: a fork of one that has drawn a chart would hang."""
-    asked = [str(NOTEBOOKS / "3_hybrid.ipynb"), "out.ipynb", "-p", "preset", "hospital", "-p", "spikiness", "8"]
-    run = subprocess.run([sys.executable, "-m", "papermill", *asked], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
-    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
-    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    shown = headless.shown(tmp_path, "3_hybrid", "-p", "preset", "hospital", "-p", "spikiness", "8")
     assert shown.count("<img") >= 3 and "Mixing costs" in shown
 
 

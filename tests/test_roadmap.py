@@ -1,20 +1,17 @@
 """Roadmap: stages cost what `evaluate` says, moves what the facts say; gates hold; no simple rule beats the plan."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
 
-import nbformat
 import numpy as np
 import pytest
 
+import headless
 from where_to_run import evaluate, facts, moves, moving, scenario, simple_rules
 from where_to_run.figures import Figure
 from where_to_run.journey import journey
 from where_to_run.pages import PAGES
-from where_to_run.paths import NOTEBOOKS
 from where_to_run.programme import solve, wait
 from where_to_run.roadmap import roadmap
 from where_to_run.routings import API
@@ -270,20 +267,5 @@ def test_volumes_are_told_in_words(volume, words):
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    """In a process of its own: a fork of one that has drawn a chart would hang."""
-    asked = [
-        str(NOTEBOOKS / "5_roadmap.ipynb"),
-        "out.ipynb",
-        "-p",
-        "preset",
-        "startup",
-        "-p",
-        "growth_per_month",
-        "0.1",
-    ]
-    run = subprocess.run([sys.executable, "-m", "papermill", *asked], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
-    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
-    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    shown = headless.shown(tmp_path, "5_roadmap", "-p", "preset", "startup", "-p", "growth_per_month", "0.1")
     assert shown.count("<img") == 3 and "The way back" in shown and "never move" in shown

@@ -1,18 +1,15 @@
 """Usage: fields with ranges, gaps and growth of logs whose truth is known, and the cost of a measured curve."""
 
-import subprocess
-import sys
-
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 
+import headless
 from logbook import lines
 from where_to_run import evaluate, facts, scenario, your_usage
 from where_to_run.curves import Measured
 from where_to_run.logs import read
-from where_to_run.paths import DATA, NOTEBOOKS
+from where_to_run.paths import DATA
 from where_to_run.usage import usage
 
 HOURLY = {"time": "t", "requests": "n", "input": "in", "output": "out", "cached": "hit"}
@@ -208,11 +205,6 @@ def test_the_notebook_reads_a_file_with_named_columns_from_top_to_bottom(tmp_pat
     times = pd.date_range("2026-03-02", periods=336, freq="h")
     (tmp_path / "mine.csv").write_bytes(lines(["t", "n", "in"], *([t, 1000 + t.hour, 5000] for t in times)))
     named = "{columns: {time: t, requests: n, input: in}, usage_file: mine.csv, preset: hospital}"
-    asked = [str(NOTEBOOKS / "6_your_usage.ipynb"), "out.ipynb", "-y", named]
-    run = subprocess.run([sys.executable, "-m", "papermill", *asked], cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
-    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
-    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    shown = headless.shown(tmp_path, "6_your_usage", "-y", named)
     # by hand: a mean of 1,000 + 11.5 requests in an hour, 738,395 in 730
     assert shown.count("<img") >= 3 and "738,395" in shown

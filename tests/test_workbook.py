@@ -469,12 +469,12 @@ def test_a_log_that_was_read_is_used_with_its_hours_until_the_spikiness_is_moved
         assert book.answer.options.equals(truth_measured.options)
         assert not book.answer.options.equals(truth(rows).options)
         say(book, "move", values={"latency": "batch"})
-        assert book.hours is not None, "another field keeps the hours"
+        assert book.answer.hours is not None, "another field keeps the hours"
         state = say(book, "move", values={"spikiness": 8.0})
-        assert book.hours is None and "not have them" not in state["changed"]
+        assert book.answer.hours is None and "not have them" not in state["changed"]
         say(book, "use")
         say(book, "reset")
-        assert book.hours is None and asked(book) == scenario.grid("bank").iloc[0].to_dict()
+        assert book.answer.hours is None and asked(book) == scenario.grid("bank").iloc[0].to_dict()
 
     asyncio.run(use())
 

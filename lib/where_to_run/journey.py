@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from . import finance, moves, staffing
+from . import demand, finance, moves, staffing
 from .facts import Facts
 from .moves import Server
 from .programme import Programme
@@ -102,7 +102,8 @@ def _lattice(row: pd.DataFrame, facts: Facts) -> tuple[Array, Array, Array]:
     horizon, field = int(row["horizon_months"].iloc[0]), BY_NAME["requests_per_month"]
     month = np.arange(horizon + int(facts.value("roadmap.months_beyond_horizon")) + 1)[:, None]
     sigma, level = spread(row, facts), np.arange(EARLY + len(month))
-    mean = row[field.name].iloc[0] * (1 + row["growth_per_month"].iloc[0]) ** month
+    # month 0 of the lattice is the first that is served
+    mean = np.asarray(demand.monthly_requests(row[field.name].iloc[0], row["growth_per_month"].iloc[0], month + 1))
     tails, likely = (mean * np.exp(sigma * np.sqrt(month) * [-reach, reach]) for reach in (TAILS, LIKELY))
     first, last = np.clip([tails.min(), tails.max()], field.low, field.high)
     grid = np.geomspace(min(first, 0.5 * field.high), last, POINTS)

@@ -1,7 +1,7 @@
 """Stages: the ways of running a scenario one after another, and what each costs a month at any volume."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -152,8 +152,8 @@ class _Own:
         self.units = {name: float(usd[0]) for name, usd in _units(question, offer).items()}
         self.every = np.arange(len(question.shares))
         load, need = question.needs(np.ones(len(self.every)))
-        self.need = replace(need, **{name: getattr(need, name)[:, 1:2] for name in ("peak", "prompt", "waiting")})
-        self.load = replace(load, requests=load.requests[:, 1:2], live=load.live[:, 1:2])
+        first = np.array([1])
+        self.load, self.need = load.at(first), need.at(first)
 
     def stages(self, likely: tuple[float, float], limit: float) -> Iterator[Costed]:
         """Every number of servers, alone and with bursts to the place, of those open to some traffic, where they cost

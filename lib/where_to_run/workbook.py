@@ -129,7 +129,7 @@ class Workbook:
     def _ask(self, rows: pd.DataFrame, preset: str, hours: Array | None = None) -> None:
         """Answer a scenario, with measured hours if any, or leave the last answer standing and raise."""
         answer = evaluate(rows, self.facts, hours)
-        self.rows, self.preset, self.answer, self.hours = rows, preset, answer, hours
+        self.rows, self.preset, self.answer = rows, preset, answer
         self._rev += 1
         self._kept: dict[str, Pieces] = {}
         self._refining.ask(answer)
@@ -160,7 +160,7 @@ class Workbook:
         match message["type"]:
             case "move":
                 values = dict(message["values"])
-                hours = None if "spikiness" in values else self.hours
+                hours = None if "spikiness" in values else self.answer.hours
                 self._ask(*sharing.one(self.preset, self._changes | values), hours)
             case "use" if self.usage is not None:
                 found = self.usage.changes(self.rows.iloc[0])
@@ -258,7 +258,7 @@ class Workbook:
             "ack": self._ack,
             "values": controls.values(row),
             "preset": self.preset,
-            "changed": told(self._changes) + (your_usage.IN_USE if self.hours is not None else ""),
+            "changed": told(self._changes) + (your_usage.IN_USE if self.answer.hours is not None else ""),
             "bottom_line": self._bottom_line,
             "message": self._message,
             "busy": self._busy or self._refining.words,
