@@ -12,6 +12,7 @@ from toy import shipped
 from where_to_run import behind, charts, crossings, evaluate, facts, mixing, panels, provenance, scenario
 from where_to_run.figures import Figure, Fold, Pieces, columns
 from where_to_run.markup import Cell, Html, money, numbers, table
+from where_to_run.paths import PROJECT
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
 MANY = [
@@ -238,3 +239,8 @@ def test_freshness_tells_of_overrides(tmp_path):
     )
     told = provenance.freshness(evaluate(scenario.grid(), facts.load(None, mine)))
     assert "1 figure of your own laid over them." in told.words
+
+
+def test_every_number_of_columns_to_the_left_has_a_style():
+    used = {n for path in (PROJECT / "lib").rglob("*.py") for n in re.findall(r"left=(\d+)", path.read_text())}
+    assert used > {"2", "9"} and all(f"left{n} :is(th, td):nth-child(-n+{n})" in panels.STYLE for n in used)

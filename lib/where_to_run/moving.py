@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from html import escape
+from math import ceil
 
 import pandas as pd
 
@@ -49,7 +50,7 @@ def what_to_do(road: Roadmap) -> Pieces:
     """A panel: what to begin with, when to order the next step, and when to go back; the first stages compared."""
     now, way = road.now.sort_values("usd", kind="stable"), road.journey
     best = now[now["best"]].iloc[0]
-    says = [f"Begin with <strong>{escape(best['stage'])}</strong>, ready in {best['launch_weeks']:.0f} weeks."]
+    says = [f"Begin with <strong>{escape(best['stage'])}</strong>, ready in {ceil(best['launch_weeks'])} weeks."]
     if best["then"]:
         says.append(f"At once, order the next step: {escape(best['then'])}.")
     edges = road.triggers.drop_duplicates(["stage", "when"])
@@ -59,7 +60,7 @@ def what_to_do(road: Roadmap) -> Pieces:
     says.append(_date(road))
     shown = {
         "Begin with": now["stage"],
-        "Ready in weeks": numbers(now["launch_weeks"], "{:.0f}"),
+        "Ready in weeks": numbers(map(ceil, now["launch_weeks"]), "{}"),
         "In time": now["in_time"].map({True: "yes", False: "as a second step"}),
         "Expected cost": money(now["usd"]),
         "More than the best": money(now["more_usd"]),
