@@ -8,7 +8,6 @@ import pytest
 
 from where_to_run import breakeven, evaluate, facts, scenario
 from where_to_run.routings import NAMES
-from where_to_run.rules import LIMITS
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
 
@@ -141,7 +140,7 @@ def test_a_barred_area_names_what_bars_the_options_allowed_elsewhere():
 
 @pytest.mark.parametrize("preset", ["", *scenario.presets()])
 def test_what_is_struck_out_is_named_as_evaluate_names_it(preset):
-    """Ids are read off the reasons; `verdicts` carries them from the rules themselves."""
+    """`verdicts` takes the rules one by one, apart from the search."""
     answer = breakeven.grid(scenario.grid(preset), shipped(), "requests_per_month", "spikiness", points=4)
     found = breakeven.struck_out(answer)
     spoken = answer.verdicts[answer.verdicts["verdict"] == "blocked"]
@@ -152,11 +151,6 @@ def test_what_is_struck_out_is_named_as_evaluate_names_it(preset):
     pd.testing.assert_series_equal(
         found.set_index(["rule", "option"])["share"].sort_index(), share.sort_index(), check_names=False
     )
-
-
-def test_no_two_rules_or_limits_give_the_same_reason():
-    reasons = [rule["because"] for rule in shipped().rules["rules"]] + [limit.reason(0, 0) for limit in LIMITS]
-    assert len({breakeven._bare(reason) for reason in reasons}) == len(reasons)
 
 
 def test_payback_is_the_month_after_which_the_sum_stays_ahead():

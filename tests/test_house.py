@@ -23,7 +23,7 @@ FLOORS = [
     ["levers", "layouts"],
     ["demand", "serving", "throughput", "finance", "rules", "people", "fit", "routings", "programme", "risk"],
     ["ranking"],
-    ["curves", "kinds", "sharing", "controls"],
+    ["curves", "kinds", "sharing", "controls", "reasons"],
     ["audit", "replicas", "staffing"],
     ["bills", "bursts"],
     ["vendor_api", "rented_gpus", "own_gpus"],

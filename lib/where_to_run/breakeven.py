@@ -10,7 +10,6 @@ from .evaluate import Answer, evaluate
 from .facts import Facts
 from .finance import discount_factors, monthly_rate
 from .routings import NAMES, ROUTINGS
-from .rules import LIMITS
 from .scenario import BY_NAME, ScenarioError
 from .units import Array
 
@@ -62,15 +61,15 @@ def winners(answer: Answer, by: By = "cheapest") -> Array:
     if by == "cheapest":
         order = _costs(answer, by)
     else:
-        order = np.nan_to_num(answer.options["rank"].to_numpy(float), nan=np.inf).reshape(-1, len(NAMES))
+        order = np.nan_to_num(answer.figures["rank"].to_numpy(float), nan=np.inf).reshape(-1, len(NAMES))
     best = np.array(NAMES, dtype=object)[order.argmin(axis=1)]
     return np.where(np.isfinite(order.min(axis=1)), best, NONE)
 
 
 def _costs(answer: Answer, by: By) -> Array:
     """Present value over (scenario, option) [USD], infinite for what does not compete."""
-    blocked = (answer.options["verdict"] == "blocked").to_numpy()
-    cost = np.where(blocked, np.inf, answer.options["npv_usd"].to_numpy()).reshape(-1, len(NAMES))
+    blocked = (answer.figures["verdict"] == "blocked").to_numpy()
+    cost = np.where(blocked, np.inf, answer.figures["npv_usd"].to_numpy()).reshape(-1, len(NAMES))
     mix = NAMES.index(MIX)
     if by == "cheapest":
         cost[np.isfinite(np.delete(cost, mix, axis=1)).any(axis=1), mix] = np.inf
@@ -168,32 +167,15 @@ def cells(answer: Answer, x: str, y: str, by: By = "cheapest") -> pd.DataFrame:
 
 def _nothing(answer: Answer, nothing: Array) -> dict[str, Array]:
     """The rules and the reason where nothing is allowed, empty elsewhere."""
-    rule = _barred_by(answer).reshape(-1, len(NAMES))
-    because = answer.options["because"].to_numpy(dtype=object).reshape(rule.shape)
-    elsewhere, by_hand = (rule == "").any(axis=0), np.isin(NAMES, list(ROUTINGS))
+    barred = answer.figures["barred_by"].cat
+    code = barred.codes.to_numpy().reshape(-1, len(NAMES))
+    elsewhere, by_hand = (code < 0).any(axis=0), np.isin(NAMES, list(ROUTINGS))
     counts = next(np.flatnonzero(some) for some in (elsewhere & by_hand, elsewhere, by_hand) if some.any())
-    joined = [", ".join(dict.fromkeys(row)) if none else "" for row, none in zip(rule[:, counts], nothing, strict=True)]
-    return {"rule": np.array(joined, dtype=object), "because": np.where(nothing, because[:, counts[0]], "")}
-
-
-def _barred_by(answer: Answer) -> Array:
-    """Id of the rule, or name of the limit, that strikes out each row of the options; empty where none does."""
-    ids = {_bare(rule["because"]): rule["id"] for rule in answer.facts.rules["rules"]}
-    for limit in LIMITS:
-        ids |= {_bare(limit.reason(0, held_to)): limit.name for held_to in answer.scenarios[limit.field].unique()}
-    found = np.full(len(answer.options), "", dtype=object)
-    blocked = (answer.options["verdict"] == "blocked").to_numpy()
-    code, reasons = pd.factorize(answer.options["because"].to_numpy(dtype=object)[blocked])
-    found[blocked] = np.array([ids[_bare(reason)] for reason in reasons], dtype=object)[code]
-    return found
-
-
-def _bare(reason: str) -> str:
-    """A reason without its amounts: the same for all scenarios."""
-    return reason.translate(_AMOUNTS)
-
-
-_AMOUNTS = str.maketrans("", "", "0123456789,")
+    rule, because = np.full((2, len(nothing)), "", dtype=object)
+    at = np.flatnonzero(nothing)
+    rule[at] = [", ".join(dict.fromkeys(barred.categories[row])) for row in code[at][:, counts]]
+    because[at] = answer.words(at * len(NAMES) + counts[0])[0]
+    return {"rule": rule, "because": because}
 
 
 def struck_out(answer: Answer) -> pd.DataFrame:
@@ -202,10 +184,12 @@ def struck_out(answer: Answer) -> pd.DataFrame:
     Columns: rule (its id, or the name of the limit), option, share (of the scenarios), because (in the first of them).
     Of several reasons the one named in `options` counts.
     """
-    rows = answer.options.assign(rule=_barred_by(answer), option=answer.options["option"].astype(str))
-    found = rows[rows["rule"] != ""].groupby(["rule", "option"], sort=False)
-    counted = found.agg(share=("scenario", "size"), because=("because", "first")).reset_index()
-    return counted.assign(share=counted["share"] / len(answer.scenarios))
+    rows = answer.figures.dropna(subset="barred_by").reset_index(names="at")
+    found = rows.groupby(["barred_by", "option"], sort=False, observed=True)
+    counted = found.agg(share=("scenario", "size"), at=("at", "first")).reset_index()
+    counted = counted.astype({"barred_by": str, "option": str}).rename(columns={"barred_by": "rule"})
+    because = answer.words(counted.pop("at").to_numpy())[0]
+    return counted.assign(share=counted["share"] / len(answer.scenarios), because=because)
 
 
 def payback(answer: Answer, option: str, against: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import rules, scenario, vendor_api
+from . import reasons, rules, scenario, vendor_api
 from .curves import Measured
 from .facts import Facts
 from .judgement import THREADS, Judged, judge
@@ -22,6 +22,12 @@ KEPT = 640
 
 MOST_TO_OPEN = 2_000
 """Scenarios whose lines may be opened at once: a line a month makes some thousand rows a scenario."""
+
+OPENED = ("values", "weights")
+"""What a judged block has for those who open it alone."""
+
+INTERNAL = ("verdict", "rule", "place", "by_rule", "bar")
+"""What was found, in codes."""
 
 
 def evaluate(
@@ -54,29 +60,23 @@ def evaluate(
     kept: list[Judged] = []
     for judged in asked(threads=threads):
         for name, values in judged.columns.items():
+            if name in OPENED:
+                continue
             if name not in store:
                 store[name] = np.empty((number, *values.shape[1:]), values.dtype)
             store[name][judged.index] = values
         if number <= KEPT:
             kept.append(judged)
-    return Answer(rows, facts, hours, _frame(store, names), names, asked, kept)
-
-
-def _frame(store: dict[str, Array], names: Sequence[str]) -> pd.DataFrame:
-    number = len(store["score"])
-    for internal in ("rule", "place"):
-        del store[internal]
-    columns: dict[str, Any] = {
-        "scenario": np.repeat(np.arange(number), len(names)),
-        "option": pd.Categorical.from_codes(np.tile(np.arange(len(names)), number), dtype=_among(tuple(names))),
-        "verdict": pd.Categorical.from_codes(store.pop("verdict").ravel(), dtype=_among(VERDICTS)),
-    }
-    return pd.DataFrame(columns | {name: values.reshape(-1) for name, values in store.items() if values.ndim == 2})
+    return Answer(rows, facts, hours, store, names, asked, kept)
 
 
 @cache
 def _among(names: tuple[str, ...]) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(list(names))
+
+
+def _coded(codes: Array, names: Sequence[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes.ravel(), dtype=_among(tuple(names)))
 
 
 class Answer:
@@ -87,12 +87,12 @@ class Answer:
         rows: Mapping[str, Array],
         facts: Facts,
         hours: Array | None,
-        found: pd.DataFrame,
+        found: Mapping[str, Array],
         names: Sequence[str],
         asked: Callable[[], Iterator[Judged]],
         kept: list[Judged],
     ) -> None:
-        self.facts, self.hours, self.options, self._rows = facts, hours, found, rows
+        self.facts, self.hours, self._found, self._rows = facts, hours, found, rows
         self.names, self._asked, self._kept = names, asked, kept
         self.made: dict[Any, Any] = {}
 
@@ -100,6 +100,35 @@ class Answer:
     def scenarios(self) -> pd.DataFrame:
         """What was asked, a scenario a row, with every field in its place and type."""
         return scenario.frame(self._rows)
+
+    @cached_property
+    def options(self) -> pd.DataFrame:
+        """What `evaluate` says it returns, a row per scenario and option."""
+        because, unlock = self.words(np.arange(self._found["score"].size))
+        return self._frame({"because": because, "unlock": unlock})
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """The columns of `options` without words, and barred_by: the rule's id or the limit's name that strikes out.
+
+        Not a word is made for it, so it is what those who compare many scenarios take.
+        """
+        return self._frame({"barred_by": _coded(self._found["bar"], reasons.bars(self.facts))})
+
+    def words(self, at: Array) -> tuple[Array, Array]:
+        """The columns because and unlock of some rows of `options`."""
+        return reasons.words(self.facts, self._rows, self._found, at)
+
+    def _frame(self, more: Mapping[str, Any]) -> pd.DataFrame:
+        number, options = self._found["score"].shape
+        columns = {
+            "scenario": np.repeat(np.arange(number), options),
+            "option": _coded(np.tile(np.arange(options), number), self.names),
+            "verdict": _coded(self._found["verdict"], VERDICTS),
+            **more,
+        }
+        figures = {name: v.ravel() for name, v in self._found.items() if v.ndim == 2 and name not in INTERNAL}
+        return pd.DataFrame(columns | figures)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import fit, rules
+from . import fit, reasons, rules
 from .curves import Curve
 from .facts import Facts
 from .levers import Levers
 from .pools import Question
 from .routings import NAMES, Routing
-from .rules import BLOCKED, CONDITIONAL, LIMITS
+from .rules import BLOCKED
 from .scenario import CRITERIA, PLACES, STREAMS
 from .search import Found, Gates, search
 from .units import Array
@@ -107,40 +107,9 @@ def _block(index: Array, question: Question, names: Sequence[str], committed: Ma
     level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
     found = search(question, Gates(level, rule, question.shares > 0), names, committed)
     columns = dict(found.figures)
-    columns["because"], columns["unlock"] = _texts(question, columns, columns.pop("by_rule"))
+    columns["bar"] = reasons.bar(question.facts, columns)
     _scores(question, columns, *found.routing())
     return Judged(index, question, [named[c] for c in code], found, columns)
-
-
-def _texts(question: Question, columns: Mapping[str, Array], by_rule: Array) -> tuple[Array, Array]:
-    """The first reason and all remedies of every option that is not simply ok."""
-    options = by_rule.shape[1]
-    because, unlock = np.full((2, by_rule.size), "", dtype=object)
-    level, rule, place = (array.ravel() for array in (by_rule, columns["rule"], columns["place"]))
-    spoken = (by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & ~columns["broken"].any(axis=2))
-    for at in np.flatnonzero(spoken).tolist():
-        evidence = question.rows["evidence"][at // options]
-        because[at], unlock[at] = _rule_texts(question.facts, int(rule[at]), int(level[at]), int(place[at]), evidence)
-    for column, limit in enumerate(LIMITS):
-        broken = np.flatnonzero(columns["broken"][:, :, column])
-        amounts, first = columns[limit.amount].ravel()[broken], because[broken] == ""
-        held_to = question.rows[limit.field][broken // options][first].tolist()
-        because[broken[first]] = [limit.reason(*pair) for pair in zip(amounts[first].tolist(), held_to, strict=True)]
-        distinct, number = np.unique(np.ceil(amounts), return_inverse=True)
-        remedy = np.array([limit.remedy(amount) for amount in distinct.tolist()], dtype=object)[number]
-        unlock[broken] = np.where(unlock[broken] == "", remedy, unlock[broken] + "; and " + remedy)
-    return because.reshape(by_rule.shape), unlock.reshape(by_rule.shape)
-
-
-def _rule_texts(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:
-    """What a rule says at a level, and what would lift it with the evidence in hand."""
-    key = ("rule texts", rule, level, place, evidence)
-    if key not in facts.cache:
-        written = facts.rules["rules"][rule]
-        said = written["because"] if level == BLOCKED else written["condition"]
-        facts.cache[key] = (said, rules.unlock(written, place, evidence))
-    texts: tuple[str, str] = facts.cache[key]
-    return texts
 
 
 def _scores(question: Question, columns: dict[str, Array], place: Array, overflow: Array) -> None:

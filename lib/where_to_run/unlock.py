@@ -25,14 +25,14 @@ def single_changes(answer: Answer) -> pd.DataFrame:
     raised, evidence for one rule, more weeks, more budget, more hardware, one step less control or customisation.
     Of several values of a field the smallest that opens the option is kept. Empty where no single change is enough.
     """
-    stuck = answer.options.groupby("scenario")["recommended"].any()
+    stuck = answer.figures.groupby("scenario")["recommended"].any()
     tries = [(number, *change) for number in stuck.index[~stuck] for change in _changes(answer, int(number))]
     if not tries:
         return pd.DataFrame(columns=COLUMNS)
     rows = answer.scenarios.loc[[number for number, *_ in tries]].reset_index(drop=True).astype(object)
     for at, (_, name, value, _) in enumerate(tries):
         rows.at[at, name] = value
-    opened = evaluate(rows, answer.facts, answer.hours).options
+    opened = evaluate(rows, answer.facts, answer.hours).figures
     opened = opened[opened["verdict"] != "blocked"]
     found = [(tries[row.scenario][0], row.option, *tries[row.scenario][1:]) for row in opened.itertuples()]
     return pd.DataFrame(found, columns=COLUMNS).drop_duplicates(["scenario", "option", "field"]).reset_index(drop=True)
@@ -47,7 +47,7 @@ def _changes(answer: Answer, number: int) -> Iterator[tuple[str, Any, str]]:
     for names in _missing_evidence(answer, number):
         have = [name for name in row["evidence"].split(",") if name]
         yield "evidence", ",".join(sorted({*have, *names})), f"evidence: {' and '.join(names)}"
-    needed = answer.options[answer.options["scenario"] == number]
+    needed = answer.figures[answer.options["scenario"] == number]
     for name, column, words in _AMOUNTS:
         limit = BY_NAME[name].high
         for amount in sorted({float(np.ceil(a)) for a in needed[column] if row[name] < a <= limit}):
