@@ -135,7 +135,7 @@ def test_a_slider_that_moves_changes_the_data_of_the_first_page_and_not_its_spec
 def test_a_chart_of_costs_adds_up_to_the_options():
     answer = answered(FREE)
     drawn = pd.DataFrame(charts.cost_by_option(answer.means).data["d0"]).groupby("option")["usd"].sum()
-    paid = charts.cost_over_time(answer.lines).data["d0"]
+    paid = charts.cost_over_time(answer.totals).data["d0"]
     last = pd.DataFrame(paid).groupby("option")["usd"].last() / answer.scenarios["horizon_months"].iloc[0]
     titles = {title: name for name, title in charts.TITLES.items()}
     usd = answer.options.set_index("option")["usd_per_month"]

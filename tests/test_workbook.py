@@ -192,6 +192,18 @@ def test_panels_in_cells_follow_the_controls(known):
     assert slot.content["pieces"] == workbook.sent(panels.yardsticks(truth(scenario.grid(requests_per_month=1e9))))
 
 
+def test_charts_go_ahead_of_words(known):
+    book = Workbook(scenario.grid(), known)
+    board, told = book.app(), []
+    board.observe(lambda change: told.append((set(board.panels["parts"]), change["new"]["more"])), "state")
+    book._seconds = dict.fromkeys(book._seconds, 0.0)
+    state = say(book, "move", values={"requests_per_month": 1e9})
+    (charts, more), (words, still_more) = told
+    assert charts == {"costs", "scores", "sizing"} and more
+    assert words == {s.name for s in PAGES["Decide"]} - charts and not still_more
+    assert state["rev"] == book._rev and state["pending"] == []
+
+
 class Slow:
     """A panel that takes as long as a test wants, and says which scenarios it drew."""
 

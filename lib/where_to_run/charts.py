@@ -157,9 +157,9 @@ def _bars(words: str) -> alt.Chart:
     return bars.encode(y=alt.Y("option:N", title=None, sort=list(TITLES.values())), order=alt.Order("rank:Q"))
 
 
-def cost_over_time(lines: pd.DataFrame) -> Figure:
-    """Lines of what each option has cost so far [USD] by month; `lines` of one scenario."""
-    names, months, paid = _by_month(lines, "usd")
+def cost_over_time(totals: pd.DataFrame) -> Figure:
+    """Lines of what each option has cost so far [USD] by month; `totals` of one scenario."""
+    names, months, paid = _by_month(totals, "usd")
     return Figure(_cost_over_time(names), _series(names, months, "usd", paid.cumsum(axis=1)))
 
 

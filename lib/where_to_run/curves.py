@@ -154,7 +154,7 @@ class Gamma:
 
     def level(self, share: Array, scenario: Array) -> Array:
         """Load exceeded in a share of the hours, in multiples of the mean; shares over (scenarios asked, month)."""
-        share = np.clip(np.nan_to_num(share, nan=1.0), DUST, 1 - DUST)
+        share = np.maximum(np.fmin(share, 1 - DUST), DUST)  # fmin passes over what is not a number
         odds = np.log(share / (1 - share))
         at = np.clip((odds - LOGITS[0]) / (LOGITS[1] - LOGITS[0]), 0, len(LOGITS) - 1.000001)
         node = at.astype(np.intp)

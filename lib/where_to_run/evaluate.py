@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import reasons, rules, scenario, vendor_api
+from . import reasons, scenario, vendor_api
+from .bills import added_up
 from .curves import Measured
 from .facts import Facts
 from .judgement import THREADS, Judged, judge
 from .levers import levers
 from .routings import NAMES, Routing
-from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
-from .scenario import CRITERIA, STREAMS
+from .rules import BLOCKED, VERDICTS
+from .scenario import CRITERIA
 from .units import Array
 
 KEPT = 640
@@ -101,6 +102,11 @@ class Answer:
         """What was asked, a scenario a row, with every field in its place and type."""
         return scenario.frame(self._rows)
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The one scenario of a one-row answer, a value a field."""
+        return {name: column[0] for name, column in self._rows.items()}
+
     @cached_property
     def options(self) -> pd.DataFrame:
         """What `evaluate` says it returns, a row per scenario and option."""
@@ -125,23 +131,28 @@ class Answer:
             "scenario": np.repeat(np.arange(number), options),
             "option": _coded(np.tile(np.arange(options), number), self.names),
             "verdict": _coded(self._found["verdict"], VERDICTS),
-            **more,
         }
-        figures = {name: v.ravel() for name, v in self._found.items() if v.ndim == 2 and name not in INTERNAL}
-        return pd.DataFrame(columns | figures)
+        return pd.DataFrame(columns | dict(more) | self._numbers)
+
+    @property
+    def _numbers(self) -> dict[str, Array]:
+        return {name: v.ravel() for name, v in self._found.items() if v.ndim == 2 and name not in INTERNAL}
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The options as plain records, for those who go through them one by one."""
-        columns = {str(name): self.options[name].tolist() for name in self.options.columns}
+        """The options of a one-row answer as plain records, for those who go through them one by one."""
+        because, unlock = self.words(np.arange(len(self.names)))
+        verdict = [VERDICTS[level] for level in self._found["verdict"].ravel()]
+        columns = {"option": self.names, "verdict": verdict, "because": because, "unlock": unlock}
+        columns |= {name: values.tolist() for name, values in self._numbers.items()}
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     @cached_property
     def _opened(self) -> list[Judged]:
-        if len(self.scenarios) > MOST_TO_OPEN:
+        if len(self._found["score"]) > MOST_TO_OPEN:
             raise ValueError(
-                f"details of {len(self.scenarios):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at once. "
-                "Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
+                f"details of {len(self._found['score']):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at "
+                "once. Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
             )
         # a large answer is judged again: to keep what its details are made of would take gigabytes
         return self._kept or list(self._asked())
@@ -153,10 +164,23 @@ class Answer:
         The sum of an option's lines, divided by the months of the horizon, is its usd_per_month.
         """
         parts = []
-        for index, option, place, line, usd in self._amounts():
-            where, month = np.nonzero(usd)
-            parts.append((index[where], option, place, line, month, usd[where, month]))
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                for (place, line), usd in out.lines.items():
+                    where, month = np.nonzero(usd[here])
+                    parts.append((block.index[rows[where]], option, place, line, month, usd[here[where], month]))
         return _stacked(["scenario", "option", "place", "line", "month", "usd"], parts)
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """The sum of the lines of every option: scenario, option, month, usd [USD]."""
+        parts = []
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                usd = added_up(out.lines.values())[here]
+                where, month = (axis.ravel() for axis in np.indices(usd.shape))
+                parts.append((block.index[rows[where]], option, month, usd.ravel()))
+        return _stacked(["scenario", "option", "month", "usd"], parts)
 
     @cached_property
     def means(self) -> pd.DataFrame:
@@ -164,18 +188,14 @@ class Answer:
 
         An option's lines add up to its usd_per_month. A line that is zero throughout is left out.
         """
-        months, parts = self.scenarios["horizon_months"].to_numpy(float), []
-        for index, option, place, line, usd in self._amounts():
-            some = np.flatnonzero(usd.any(axis=1))
-            parts.append((index[some], option, place, line, usd[some].sum(axis=1) / months[index[some]]))
-        return _stacked(["scenario", "option", "place", "line", "usd_per_month"], parts)
-
-    def _amounts(self) -> Iterator[tuple[Array, str, str, str, Array]]:
-        """Every line of every option: the scenarios, option, place, line, and USD over (scenario, month)."""
+        months, parts = self._rows["horizon_months"], []
         for block in self._opened:
             for option, rows, here, out in block.found.parts():
-                for (place, line), usd in out.lines.items():
-                    yield block.index[rows], option, place, line, usd[here]
+                usd, names = np.stack([line[here] for line in out.lines.values()]), np.array([*out.lines], object)
+                line, where = np.nonzero(usd.any(axis=2))
+                index = block.index[rows[where]]
+                parts.append((index, option, *names[line].T, usd.sum(axis=2)[line, where] / months[index]))
+        return _stacked(["scenario", "option", "place", "line", "usd_per_month"], parts)
 
     @cached_property
     def sizing(self) -> pd.DataFrame:
@@ -202,7 +222,7 @@ class Answer:
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """Every rule and limit that speaks: scenario, option, stream, rule, verdict, because, source, unlock."""
-        rows = [row for block in self._opened for s in range(len(block.index)) for row in _spoken(block, s)]
+        rows = [row for block in self._opened for s in range(len(block.index)) for row in block.spoken(s)]
         return pd.DataFrame(
             rows, columns=["scenario", "option", "stream", "rule", "verdict", "because", "source", "unlock"]
         )
@@ -237,35 +257,6 @@ def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame
         said = bool(values) and isinstance(values[0], str)
         columns[name] = np.repeat(np.array(values, object), sizes) if said else np.concatenate(values or [np.zeros(0)])
     return pd.DataFrame(columns)
-
-
-def _spoken(block: Judged, s: int) -> Iterator[tuple[Any, ...]]:
-    """Every verdict of one scenario of a block, by rule and by limit."""
-    written, number = block.question.facts.rules["rules"], int(block.index[s])
-    present = block.question.shares[s] > 0
-    profile = block.profiles[s]
-    told = block.question.facts.cached(("fired", *profile.values()), lambda: list(rules.fired(written, profile)))
-    for o, option in enumerate(block.found.names):
-        goes = block.goes(s, o)
-        for stream, place, rule, level in told:
-            if present[stream] and place in goes[stream]:
-                found = written[rule]
-                because = found["condition"] if level == CONDITIONAL else found["because"]
-                yield (
-                    number,
-                    option,
-                    " ".join(STREAMS[stream]),
-                    found["id"],
-                    VERDICTS[level],
-                    because,
-                    found["source"],
-                    rules.unlock(found, place, profile["evidence"]) if level else "",
-                )
-        for limit, broken in zip(LIMITS, block.columns["broken"][s, o], strict=True):
-            if broken:
-                amount, held_to = block.columns[limit.amount][s, o], block.question.rows[limit.field][s]
-                because, unlock = limit.reason(amount, held_to), limit.remedy(amount)
-                yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 
 def _yardsticks(block: Judged) -> pd.DataFrame:

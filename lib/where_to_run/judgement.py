@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from .facts import Facts
 from .levers import Levers
 from .pools import Question
 from .routings import NAMES, Routing
-from .rules import BLOCKED
+from .rules import BLOCKED, CONDITIONAL, LIMITS, VERDICTS
 from .scenario import CRITERIA, PLACES, STREAMS
 from .search import Found, Gates, search
 from .units import Array
@@ -46,6 +47,34 @@ class Judged:
         """Place and overflow of every stream."""
         routing = self.found.routings[self.found.taken[scenario, option]]
         return list(zip(routing.place[scenario].tolist(), routing.overflow[scenario].tolist(), strict=True))
+
+    def spoken(self, s: int) -> Iterator[tuple[Any, ...]]:
+        """Every verdict of one scenario of the block, by rule and by limit."""
+        written, number = self.question.facts.rules["rules"], int(self.index[s])
+        present = self.question.shares[s] > 0
+        profile = self.profiles[s]
+        told = self.question.facts.cached(("fired", *profile.values()), lambda: list(rules.fired(written, profile)))
+        for o, option in enumerate(self.found.names):
+            goes = self.goes(s, o)
+            for stream, place, rule, level in told:
+                if present[stream] and place in goes[stream]:
+                    found = written[rule]
+                    because = found["condition"] if level == CONDITIONAL else found["because"]
+                    yield (
+                        number,
+                        option,
+                        " ".join(STREAMS[stream]),
+                        found["id"],
+                        VERDICTS[level],
+                        because,
+                        found["source"],
+                        rules.unlock(found, place, profile["evidence"]) if level else "",
+                    )
+            for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
+                if broken:
+                    amount, held_to = self.columns[limit.amount][s, o], self.question.rows[limit.field][s]
+                    because, unlock = limit.reason(amount, held_to), limit.remedy(amount)
+                    yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 
 def judge(

@@ -1,5 +1,7 @@
 """Pages: which panels stand on which page of the app, under which heading."""
 
+import logging
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,6 +9,12 @@ from . import crossings, doubt, mixing, moving, panels, provenance, uncertainty,
 from .evaluate import Answer
 from .figures import Pieces
 from .uncertainty import Listener
+
+log = logging.getLogger(__name__)
+
+SORRY = "This could not be worked out; the last answer stands. What went wrong is written to the log."
+
+Panel = Callable[[Answer], Pieces]
 
 USAGE = "Your usage"
 """The page whose panels are drawn from a log that was read, and not from an answer."""
@@ -139,7 +147,16 @@ PAGES: dict[str, tuple[Section, ...]] = {
     ),
 }
 
-REFINED: dict[Callable[[Answer], Pieces], Callable[[Answer, Listener], None]] = dict.fromkeys(
-    doubt.PANELS, uncertainty.refine
-)
+REFINED: dict[Panel, Callable[[Answer, Listener], None]] = dict.fromkeys(doubt.PANELS, uncertainty.refine)
 """What makes finer, in seconds, the answer that a panel shows at first."""
+
+
+def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:
+    """A panel of an answer and the time it took [second]; an error becomes words in its place, and goes to the log."""
+    start = time.perf_counter()
+    try:
+        pieces = panel(answer)
+    except Exception:
+        log.exception("a panel could not be drawn for %s", answer.scenarios.to_dict("records"))
+        pieces = Pieces([f"<p role='alert'>{SORRY}</p>"])
+    return pieces, time.perf_counter() - start

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import behind, charts, hybrid, scenario
 from .evaluate import Answer
-from .figures import Fold, Pieces
+from .figures import Fold, Pieces, records
 from .markup import money, numbers, plain, table, usd
 from .routings import SEARCHED, TITLES
 from .scenario import CRITERIA
@@ -46,7 +46,7 @@ def best_first(answer: Answer) -> list[Row]:
 
 def bottom_line(answer: Answer) -> Pieces:
     """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
-    told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in scenario.notices(answer.scenarios.iloc[0]))
+    told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in scenario.notices(answer.asked))
     ranked = [row for row in best_first(answer) if not isnan(row["rank"])]
     if not ranked:
         return Pieces([_nothing_allowed(answer) + told])
@@ -74,8 +74,7 @@ def _made_of(answer: Answer, option: str) -> str:
     if option not in SEARCHED:
         return ""
     ways = dict.fromkeys(
-        (way["place"], way["offer"], way["overflow_place"])
-        for way in hybrid.routes(answer, [option]).to_dict("records")
+        (way["place"], way["offer"], way["overflow_place"]) for way in records(hybrid.routes(answer, [option]))
     )
     told = [
         f"{PLACE_WORDS[place]} with {escape(offer)}" + (f", bursts to {PLACE_WORDS[then]}" if then else "")
@@ -95,7 +94,7 @@ def _distinct(first: Row, others: list[Row]) -> list[Row]:
 
 
 def _price(answer: Answer, row: Row) -> str:
-    months = int(answer.scenarios["horizon_months"].iloc[0])
+    months = answer.asked["horizon_months"]
     return (
         f"{usd(row['usd_per_month'])} a month over {months} months ({row['usd_per_mtok']:.2f} USD per million tokens), "
         f"ready in {ceil(row['launch_weeks'])} weeks, score {row['score']:.2f}."
@@ -145,7 +144,7 @@ def options_table(answer: Answer) -> Pieces:
 
 def ruled_out(answer: Answer) -> Pieces:
     """What is struck out or conditional: the rule, the reason, the source and what would lift it."""
-    spoken = [row for row in answer.verdicts.to_dict("records") if row["verdict"] != "ok"]
+    spoken = [row for row in records(answer.verdicts) if row["verdict"] != "ok"]
     if not spoken:
         return Pieces(["<p>Nothing is struck out, and nothing carries a condition.</p>"])
     first: dict[tuple[str, str], Row] = {}
@@ -162,7 +161,7 @@ def costs(answer: Answer) -> Pieces:
     """Charts of the cost by option: a month [USD, mean over the horizon] by kind of line, and paid so far."""
     struck_out = [row["option"] for row in answer.rows if row["verdict"] == "blocked"]
     pale = "<p>Pale: struck out by a rule or a limit.</p>" if struck_out else "<p>Nothing is struck out.</p>"
-    return Pieces([charts.cost_by_option(answer.means, struck_out), pale, charts.cost_over_time(answer.lines)])
+    return Pieces([charts.cost_by_option(answer.means, struck_out), pale, charts.cost_over_time(answer.totals)])
 
 
 def cost_lines(answer: Answer) -> Pieces:
@@ -197,7 +196,7 @@ def yardsticks(answer: Answer) -> Pieces:
 
 def scores(answer: Answer) -> Pieces:
     """How the score is made up: chart and table of value x weight by criterion."""
-    rows = [row for row in answer.fit.to_dict("records") if not isnan(row["value"])]
+    rows = [row for row in records(answer.fit) if not isnan(row["value"])]
     if not rows:
         return Pieces(["<p>No option is allowed, so none has a score.</p>"])
     value = {(row["option"], row["criterion"]): row["value"] for row in rows}
@@ -220,9 +219,10 @@ def sizing(answer: Answer) -> Pieces:
     if rows.empty:
         return Pieces(["<p>No option needs a machine.</p>"])
     ends: dict[tuple[str, str], tuple[int, int]] = {}
-    for at, key in enumerate(zip(rows["option"], rows["place"], strict=True)):
+    for at, key in enumerate(zip(rows["option"].tolist(), rows["place"].tolist(), strict=True)):
         ends[key] = (ends.get(key, (at, at))[0], at)
-    edge = rows.iloc[[at for pair in ends.values() for at in dict.fromkeys(pair)]]
+    first_and_last = [at for pair in ends.values() for at in dict.fromkeys(pair)]
+    edge = {name: rows[name].to_numpy()[first_and_last] for name in rows}
     shown = {
         "Option": [TITLES[name] for name in edge["option"]],
         "Offer": edge["offer"],

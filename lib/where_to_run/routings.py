@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import permutations
 
 import numpy as np
@@ -101,7 +101,10 @@ def by_way(ways: Sequence[Way], allowed: Array, least_api: bool) -> Routing:
     return Routing(place, overflow, least_api)
 
 
-def candidates(allowed: Array, least_api: bool) -> Iterator[tuple[tuple[str, ...], Routing]]:
+Candidate = tuple[tuple[str, ...], Routing]
+
+
+def candidates(allowed: Array, least_api: bool) -> list[Candidate]:
     """Every routing worth a try in a block of scenarios, and the options it is tried for.
 
     `allowed` says over (scenario, stream, place) where streams may go. Streams that may go to the same places are
@@ -109,6 +112,15 @@ def candidates(allowed: Array, least_api: bool) -> Iterator[tuple[tuple[str, ...
     it, so it is enough to send each stream the first way it may take, in all `orders`. A test holds this to the
     enumeration of all routings.
     """
+    return _candidates(allowed.tobytes(), allowed.shape, least_api)
+
+
+@lru_cache(maxsize=64)
+def _candidates(where: bytes, shape: tuple[int, ...], least_api: bool) -> list[Candidate]:
+    return list(_made(np.frombuffer(where, bool).reshape(shape), least_api))
+
+
+def _made(allowed: Array, least_api: bool) -> Iterator[Candidate]:
     for name, places in ROUTINGS.items():
         yield (name, "best_mix"), by_hand(places, len(allowed))
     for base, burst in BASE_AND_BURST:

@@ -272,7 +272,7 @@ def from_parameters(namespace: Mapping[str, Any]) -> pd.DataFrame:
     return rows
 
 
-def notices(row: pd.Series) -> list[str]:
+def notices(row: Mapping[str, Any] | pd.Series) -> list[str]:
     """What a row asks that can have no effect, a sentence each."""
     told = []
     if row["customisation"] != "prompting" and row["specialised_share"] == 0:

@@ -141,8 +141,11 @@ def _take(found: Found, option: int, number: int) -> None:
     rows, _, figures = found.costed[number]
     has, cost = found.figures["verdict"][rows, option], found.figures["npv_usd"][rows, option]
     blocked, had = figures["verdict"] == BLOCKED, has == BLOCKED
-    cheaper = np.nan_to_num(figures["npv_usd"], nan=np.inf) < np.nan_to_num(cost, nan=np.inf)
+    usd = figures["npv_usd"]
+    cheaper = (usd < cost) | (np.isnan(cost) & ~np.isnan(usd))
     better = (has == UNKNOWN) | (had & ~blocked) | ((had == blocked) & cheaper)
+    if not better.any():
+        return
     found.taken[rows[better], option] = number
     for name, values in figures.items():
         found.figures[name][rows[better], option] = values[better]

@@ -15,9 +15,9 @@ from .board import Board, Slot, sent
 from .controls import told
 from .evaluate import Answer, evaluate
 from .facts import Facts, FactsError
-from .figures import Pieces
+from .figures import Figure, Pieces
 from .layouts import ROLES
-from .pages import PAGES, USAGE
+from .pages import PAGES, SORRY, USAGE, Panel, timed
 from .refining import Refining
 from .scenario import ScenarioError
 from .units import Array
@@ -29,9 +29,8 @@ log = logging.getLogger(__name__)
 QUICK = 0.05
 """A panel that took longer the last time is drawn beside the conversation, so that sliders stay at hand [second]."""
 
-SORRY = "This could not be worked out; the last answer stands. What went wrong is written to the log."
-
-Panel = Callable[[Answer], Pieces]
+BREATH = 0.001
+"""Time left to the thread that sends, so that the page paints charts while the words are written [second]."""
 
 
 class Workbook:
@@ -56,7 +55,7 @@ class Workbook:
         self._slots: dict[str, Slot] = {}
         self._seconds: dict[str, float] = {}
         self._pending: list[str] = []
-        self._unfolded: set[str] = set()
+        self._unfolded, self._charted = set[str](), set[str]()
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
         self._upload, self._refining = Upload(self._got), Refining(self._aside, self._say, self._finer)
         self.board: Board | None = None
@@ -186,14 +185,20 @@ class Workbook:
         self._tell()
 
     def _tell(self) -> None:
-        """Send the state with every panel that is quick to draw, and have the others drawn aside."""
+        """Send the state with every panel that is quick to draw, charts first, and have the others drawn aside."""
         slow = [
             name
             for name, panel in self._shown.items()
             if name not in self._kept and (getattr(panel, "aside", False) or self._seconds.get(name, QUICK) >= QUICK)
         ]
         self._pending = [*slow]
-        self._put({name: self._drawn(name, panel) for name, panel in self._shown.items() if name not in slow})
+        quick = [name for name in self._shown if name not in slow]
+        charts = [name for name in quick if name in self._charted] or quick
+        words = [name for name in quick if name not in charts]
+        self._put({name: self._drawn(name, self._shown[name]) for name in charts}, more=bool(words))
+        if words:
+            time.sleep(BREATH)
+            self._put({name: self._drawn(name, self._shown[name]) for name in words})
         for name in slow:
             asked = (self._rev, name, self._shown[name], self.answer)
             self._aside.submit(self._draw_aside, asyncio.get_running_loop(), *asked)
@@ -228,11 +233,13 @@ class Workbook:
     def _drawn(self, name: str, panel: Panel) -> Pieces:
         """A panel of the answer, drawn once."""
         if name not in self._kept:
-            self._kept[name], self._seconds[name] = timed(panel, self.answer)
+            self._kept[name], self._seconds[name] = pieces, _ = timed(panel, self.answer)
+            if any(isinstance(piece, Figure) for piece in pieces):
+                self._charted.add(name)
         return self._kept[name]
 
-    def _put(self, drawn: Mapping[str, Pieces]) -> None:
-        """Send panels and the state to the page, in a message for each widget."""
+    def _put(self, drawn: Mapping[str, Pieces], more: bool = False) -> None:
+        """Send panels and the state to the page, in a message for each widget; `more` follows at once."""
         for name, slot in self._slots.items():
             if name in drawn:
                 slot.content = self._content(self._shown[name], drawn[name])
@@ -242,7 +249,7 @@ class Workbook:
             parts = {name: self._sent(pieces) for name, pieces in drawn.items() if name not in self._slots}
             with self.board.hold_sync():
                 self.board.panels = {"complete": len(parts) == len(self._shown), "parts": parts}
-                self.board.state = self._state()
+                self.board.state = {**self._state(), "more": more}
 
     def _sent(self, pieces: Pieces) -> list[dict[str, Any]]:
         return sent(pieces, self._unfolded)
@@ -263,6 +270,7 @@ class Workbook:
             "message": self._message,
             "busy": self._busy or self._refining.words,
             "pending": list(self._pending),
+            "more": False,
             "query": sharing.query(self._changes, self.preset),
         }
 
@@ -287,14 +295,3 @@ class Workbook:
             if made:
                 self.board.hand(*made)
             self.board.state = self._state()
-
-
-def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:
-    """A panel of an answer and the time it took [second]; an error becomes words in its place, and goes to the log."""
-    start = time.perf_counter()
-    try:
-        pieces = panel(answer)
-    except Exception:
-        log.exception("a panel could not be drawn for %s", answer.scenarios.to_dict("records"))
-        pieces = Pieces([f"<p role='alert'>{SORRY}</p>"])
-    return pieces, time.perf_counter() - start

@@ -4,7 +4,7 @@ const SILENCE = 4000; // ms without an answer after which a hosted page looks fo
 const PATIENCE = 400; // ms before progress is shown
 const PADDING = 48; // px: what the sheets leave free beside them
 const PART = 1 << 20; // bytes of a log that are sent at once
-const ADDRESS = 1000; // ms between two changes of the address of the page, which costs as much as a chart
+const ADDRESS = 1000; // ms without a change after which the address of the page follows, which costs as much as a chart
 
 /** Messages to the kernel: one on its way at a time, moves gathered meanwhile. */
 class Line {
@@ -279,21 +279,18 @@ class Board {
     await this.paint(state);
   }
 
-  /** Keep the scenario in the address of a hosted page; browsers take only so many changes of it a second. */
+  /** Keep the scenario in the address of a hosted page, once it rests. */
   address(query) {
     if (!isHosted() || !this.question.tabs.length || query === this.query) return;
     this.query = query;
     clearTimeout(this.writing);
-    const due = (this.written || 0) + ADDRESS - Date.now();
-    if (due <= 0) this.write();
-    else this.writing = setTimeout(() => this.write(), due);
+    this.writing = setTimeout(() => this.write(), ADDRESS);
   }
 
   /** Write the address now. */
   write() {
     clearTimeout(this.writing);
     if (this.query === undefined) return;
-    this.written = Date.now();
     history.replaceState(null, "", location.pathname + (this.query ? `?${this.query}` : ""));
   }
 
@@ -313,7 +310,7 @@ class Board {
         await Promise.all(shown.map(([name, pieces]) => this.panels[name].draw(pieces, this.setting)));
         for (const [name, pieces] of shown) this.panels[name].write(pieces);
         this.element.dataset.rev = now.rev;
-        this.element.dataset.settled = now.pending.length === 0 && !this.latest && this.line.underway === null;
+        this.element.dataset.settled = now.pending.length === 0 && !now.more && !this.latest && this.line.underway === null;
       }
     } finally {
       this.painting = false;
@@ -350,6 +347,7 @@ class Board {
   async lost(words) {
     if (this.gone) return;
     this.gone = true;
+    this.write();
     this.working("");
     this.element.dataset.settled = false;
     if (!isHosted()) {
