@@ -94,7 +94,7 @@ def bench_size(long: bool) -> None:
 
 def bench_workers() -> None:
     """One worker beside two, from the first task sent to the last part written."""
-    number = 5_120 * 8
+    number = 100_000
     one, two = (sweep(drawn(number), workers)[2]["seconds for scenarios"] for workers in (1, 2))
     print(
         f"{number:,} scenarios: one worker {one:.1f} s, two {two:.1f} s: {one / two:.2f} times; limit 1.7", flush=True

@@ -59,7 +59,7 @@ def test_spikiness_three_is_a_cv_of_0_6281():
 def test_cv_from_spikiness_agrees_with_root_finding_on_the_gamma_quantile(spikiness):
     # scipy.stats.gamma and brentq, independent of our curve: find cv with p99(cv) / mean = spikiness
     root = brentq(lambda cv: gamma.ppf(0.99, 1 / cv**2, scale=cv**2) - spikiness, 0.01, 6, xtol=1e-12)
-    assert demand.cv_from_spikiness(spikiness) == pytest.approx(root, rel=1e-4)
+    assert demand.cv_from_spikiness(spikiness) == pytest.approx(root, rel=1e-6)
 
 
 def test_ten_per_cent_growth_makes_1210_of_1000_requests_in_the_third_month():

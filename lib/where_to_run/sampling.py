@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc, triang, truncnorm
 
 from .scenario import Field, ScenarioError
 from .units import Array
@@ -57,6 +56,8 @@ def _inverse(distribution: str, f: Mapping[str, float], share: Array) -> Array:
         return np.asarray(low + share * span)
     if distribution == "loguniform":
         return np.asarray(low * (f["high"] / low) ** share)
+    from scipy.stats import triang, truncnorm  # slow to import, and no worker draws
+
     if distribution == "triangular":
         return np.asarray(triang.ppf(share, (f["mode"] - low) / span, low, span))
     ends = ((end - f["mean"]) / f["sd"] for end in (low, f["high"]))
@@ -138,6 +139,8 @@ class Sample:
         return pd.DataFrame({law.field.name: law.draw(points[:, i]) for i, law in enumerate(self.laws)})
 
     def _points(self) -> Array:
+        from scipy.stats import qmc
+
         if self.method == "sobol":
             power = int(np.ceil(np.log2(max(self.number, 1))))
             return np.asarray(qmc.Sobol(len(self.laws), rng=self.seed).random_base2(power)[: self.number])
