@@ -113,6 +113,11 @@ function follow(element, changed) {
   return () => { watcher.disconnect(); sizes.disconnect(); media.removeEventListener("change", dress); document.removeEventListener("wtr-theme", dress); };
 }
 
+/** Resolves after the next frame is painted; at once on a page that nobody sees, which paints none. */
+function nextFrame() {
+  return new Promise((done) => (document.hidden ? done() : requestAnimationFrame(() => setTimeout(done))));
+}
+
 /** Give a reader a file. */
 function hand({ name, mime }, bytes) {
   const link = make("a", { href: URL.createObjectURL(new Blob([bytes], { type: mime })), download: name });
@@ -308,8 +313,9 @@ class Board {
         this.cache = {};
         const shown = Object.entries(fresh).filter(([name]) => name in this.panels);
         await Promise.all(shown.map(([name, pieces]) => this.panels[name].draw(pieces, this.setting)));
-        for (const [name, pieces] of shown) this.panels[name].write(pieces);
         this.element.dataset.rev = now.rev;
+        await nextFrame();
+        for (const [name, pieces] of shown) this.panels[name].write(pieces);
         this.element.dataset.settled = now.pending.length === 0 && !now.more && !this.latest && this.line.underway === null;
       }
     } finally {
