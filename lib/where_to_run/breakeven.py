@@ -23,8 +23,8 @@ MIX = "best_mix"
 SCAN_POINTS = 400
 """Points of the first scan; a winner that holds on less than the gap between two of them can be missed."""
 
-HALVINGS = 30
-"""Bisections of each change found: they place it to a billionth of the gap."""
+PARTS, ROUNDS = 32, 6
+"""Parts that the gap around each change is cut into, again and again: they place it to a billionth of the gap."""
 
 MAPS, SCANS = 2, 64
 """Maps and scans that are remembered: a map takes some ten megabytes."""
@@ -115,10 +115,13 @@ def _scan(
     change = np.flatnonzero(found[1:] != found[:-1])
     left, right = values[change], values[change + 1]
     before = found[change]
-    for _ in range(HALVINGS if len(change) and BY_NAME[field].kind == "number" else 0):
-        middle = (left + right) / 2
-        same = winners(evaluate(_vary(scenario, {field: middle}), facts), by) == before
-        left, right = np.where(same, middle, left), np.where(same, right, middle)
+    every = np.arange(len(change))
+    for _ in range(ROUNDS if len(change) and BY_NAME[field].kind == "number" else 0):
+        edges = np.linspace(left, right, PARTS + 1)
+        inside = winners(evaluate(_vary(scenario, {field: edges[1:-1].ravel()}), facts), by)
+        beyond = np.append(inside.reshape(-1, len(change)) != before, [every >= 0], axis=0)
+        first = beyond.argmax(axis=0)
+        left, right = edges[first, every], edges[first + 1, every]
     starts, ends = np.append(values[0], right), np.append(right, values[-1])
     return pd.DataFrame({"option": found[np.append(0, change + 1)], "start": starts, "end": ends})
 
@@ -173,7 +176,8 @@ def _nothing(answer: Answer, nothing: Array) -> dict[str, Array]:
     counts = next(np.flatnonzero(some) for some in (elsewhere & by_hand, elsewhere, by_hand) if some.any())
     rule, because = np.full((2, len(nothing)), "", dtype=object)
     at = np.flatnonzero(nothing)
-    rule[at] = [", ".join(dict.fromkeys(barred.categories[row])) for row in code[at][:, counts]]
+    distinct, which = np.unique(code[at][:, counts], axis=0, return_inverse=True)
+    rule[at] = np.array([", ".join(dict.fromkeys(barred.categories[row])) for row in distinct], object)[which]
     because[at] = answer.words(at * len(NAMES) + counts[0])[0]
     return {"rule": rule, "because": because}
 
