@@ -56,6 +56,15 @@ def test_where_all_may_go_the_spill_above_what_the_machines_carry_goes(machines)
     assert found.ready[0] == found.prompt[0]
 
 
+def test_a_machine_that_cannot_hold_a_request_passes_on_no_work_that_can_wait():
+    # such a replica takes no time for a request, and none of it is at work: nothing over nothing
+    here = pool(plain(toy_load(batch_share=0.4)))
+    here = replace(here, need=replace(here.need, seconds=here.need.seconds * 0, planned=here.need.planned * 0))
+    with np.errstate(all="raise"):
+        found = here.passed(np.zeros((1, 2)))
+    assert (found.waiting == 0).all()
+
+
 def test_streams_that_may_not_go_are_served_first():
     # 4 machines carry 3.6; 40 % may not go: 5 exp(-3.6 / 5) - 2 exp(-3.6 / 2) = 2.43376 - 0.33060
     assert passed(plain(toy_load()), 4, may=0.6).prompt[0] == pytest.approx(2.10316, rel=LAW)

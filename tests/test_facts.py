@@ -245,8 +245,10 @@ def test_an_override_of_an_assumption_is_the_value_asked_for(override):
         ("gpus,h100,memory_gb,94,estimate,why,oh", "cells"),
         ("gpus,h100,memory_gb,94,estimate,why,", "cells"),
         # an end of the range of its unit that the figure's own range excludes
-        ("assumptions,serving.engine_share,value,0,estimate,why", "keeps off that end"),
-        ("assumptions,people.benefits_share,value,1,estimate,why", "keeps off that end"),
+        ("assumptions,own.network_share,value,0,estimate,why", "keeps off that end"),
+        # an end that a formula divides by
+        ("assumptions,serving.engine_share,value,0,estimate,why", "value 0 leaves nothing to divide by"),
+        ("assumptions,people.benefits_share,value,1,estimate,why", "value 1 leaves nothing to divide by"),
         # By hand: the range of own.pue is 1.15 to 1.8; ten times off is below 0.115 or above 18
         ("assumptions,own.pue,value,0.1,estimate,why", "ten times off its range"),
         ("assumptions,own.pue,value,19,estimate,why", "ten times off its range"),
@@ -272,6 +274,15 @@ def test_an_end_of_the_range_is_taken_where_the_range_is_overridden_with_it(over
     assert mine.value(key) == value == mine.table("assumptions").at[key, end]
     with pytest.raises(FactsError, match="keeps off that end"):
         facts.load(overrides=override(lines[0]))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "end"), [("people.benefits_share", 1, "high"), ("serving.engine_share", 0, "low")]
+)
+def test_an_end_that_a_formula_divides_by_is_refused_whatever_range_comes_with_it(override, key, value, end):
+    lines = [f"assumptions,{key},{column},{value},estimate,it is meant" for column in ("value", end)]
+    with pytest.raises(FactsError, match=rf"mine.csv, line 3: .*{key}.* value {value} leaves nothing to divide by"):
+        facts.load(overrides=override(*lines))
 
 
 def test_a_value_outside_the_range_overridden_with_it_is_refused(override):

@@ -160,8 +160,7 @@ class Pool:
         waiting = self.need.waiting[self.scenario]
         seconds = self.need.seconds[self.kind, self.scenario][:, None]
         idle = np.maximum(0.0, replicas * self.need.busiest_share - seconds * carried)
-        with np.errstate(divide="ignore"):
-            room = np.where(seconds > 0, idle / seconds, np.inf)
+        room = np.divide(idle, seconds, out=np.full(idle.shape, np.inf), where=seconds > 0)
         return np.minimum(self.overflow.may[:, None] * waiting, np.maximum(0.0, waiting - room))
 
     def held(self) -> Array:

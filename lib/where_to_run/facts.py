@@ -276,12 +276,18 @@ def _row_problems(name: str, rows: pd.DataFrame, keys: Mapping[str, set[str]]) -
         low, high, value = row["low"], row["high"], row[headline]
         if low > value or high < value:
             found.append(f"{where}: {headline} {value:g} is outside its own range {low:g} to {high:g}")
-        if name == "assumptions" and (problem := _unit_problem(row["unit"], value)):
+        if name == "assumptions" and (problem := _unit_problem(row["unit"], value) or _end_problem(row["key"], value)):
             found.append(f"{where}: {problem}")
         for column, spec in columns.items():
             if "table" in spec and row[column] and row[column] not in keys.get(spec["table"], set()):
                 found.append(f"{where}: {column} {row[column]!r} is no key of {spec['table']}.csv")
     return found
+
+
+def _end_problem(key: str, value: float) -> str:
+    """What is wrong with a single figure at an end that leaves a formula nothing to divide by."""
+    barred = key.startswith(tuple(schema()["never"].get(value, ())))
+    return f"value {value:g} leaves nothing to divide by; stay off it" if barred else ""
 
 
 def _unit_problem(unit: str, value: float) -> str:

@@ -187,9 +187,7 @@ def on_day_one(usd: Array, live: Array) -> Array:
 def _staff(question: Question, result: Outcome, used: Array) -> None:
     """Least staff, people to add, their joining, and the weeks until the team and its machines are ready."""
     facts, rows, live, levers = question.facts, question.rows, question.load.live, question.levers
-    needed, floor = staffing.needed(
-        facts, used, (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0)
-    )
+    needed, floor = staffing.needed(facts, used, rows)
     have = np.stack([rows[f"skill_{area}"] for area in SKILLS], axis=1)
     gap = people.gaps(needed, have)
     full, wages, pay, hiring = staffing.roles(facts)

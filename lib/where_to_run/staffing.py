@@ -1,5 +1,7 @@
 """Staffing: the skills and the people the places in use ask for, and the weeks of their set-up."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -12,18 +14,21 @@ ROUTING = "routing"
 """What comes on top of two places or more, as a row of data/skills.csv and of data/assumptions.csv."""
 
 
-def needed(facts: Facts, used: Array, deep_change: Array) -> tuple[Array, Array]:
+def needed(facts: Facts, used: Array, rows: Mapping[str, Array]) -> tuple[Array, Array]:
     """Levels needed and least people by area over (scenario, area), for the places in use over (scenario, place).
 
     Levels are the highest over the places, routing included where two or more are used, one more in ML where an own
-    model is changed. People add up over places; with two or more the sum is shared and routing comes on top.
+    model is changed; `rows` are the scenarios, or one for all. People add up over places; with two or more the sum is
+    shared and routing comes on top.
     """
     level, floor = (facts.cached(("skills", c), lambda c=c: _by_place(facts, c)) for c in ("level_needed", "floor_fte"))
     mixed = used.sum(axis=1, keepdims=True) > 1
     here = np.concatenate([used, mixed], axis=1)
     needed = (here[:, :, None] * level).max(axis=1)
     self_hosted = used[:, 1:].any(axis=1)
-    needed[:, SKILLS.index("ml")] += self_hosted & deep_change
+    needed[:, SKILLS.index("ml")] += (
+        self_hosted & (rows["customisation"] != "prompting") & (rows["specialised_share"] > 0)
+    )
     together = (used[:, :, None] * floor[:-1]).sum(axis=1)
     shared = np.where(mixed, facts.value("people.mixed_staff_share"), 1.0)
     return np.minimum(needed, people.HIGHEST_LEVEL), together * shared + mixed * floor[-1]
