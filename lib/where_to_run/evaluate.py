@@ -53,7 +53,7 @@ def evaluate(
     search. Refuses what `scenario.check` refuses, keys that are not in the facts, hours that are no loads, and levers
     that are none.
     """
-    rows = scenario.checked({str(name): scenarios[name].to_numpy() for name in scenarios.columns}, facts.keys())
+    rows = scenario.checked(scenario.columns(scenarios), facts.keys())
     curve, names = None if hours is None else Measured(hours), tuple(committed or names)
     number = len(scenarios)
     asked = partial(judge, rows, facts, curve, names, levers(drawn or {}, number), committed)

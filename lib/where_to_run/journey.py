@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from . import demand, finance, moves, staffing
+from .curves import Curve
 from .facts import Facts
-from .moves import Server
+from .moves import NOTHING, WAITING, Server, Stage
 from .programme import Programme
 from .routings import OWN
-from .scenario import BY_NAME, PLACES, ScenarioError, check
-from .stages import WAITING, Stage, stages
+from .scenario import BY_NAME, ScenarioError, check
+from .stages import stages
 from .units import MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array
 
 EARLY = 16
@@ -64,7 +65,7 @@ class Journey:
         return int(np.flatnonzero(self.stage == stage)[0])
 
 
-def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
+def journey(scenario: pd.DataFrame, facts: Facts, curve: Curve | None = None) -> Journey:
     """The programme of a one-row scenario over its horizon and the months beyond that facts say.
 
     Every month's volume is what growth makes of the first times a multiple with mean 1, which goes up by u = e^sigma
@@ -72,7 +73,7 @@ def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
     """
     row = check(scenario.iloc[:1], facts.keys())
     volumes, grid, likely = _lattice(row, facts)
-    costed, server = stages(row, facts, grid, (float(likely.min()), float(likely.max())))
+    costed, server = stages(row, facts, grid, (float(likely.min()), float(likely.max())), curve)
     if not costed:
         raise ScenarioError("no roadmap: nothing is allowed in any month. See what would lift the rules, on Decide.")
     ways, usd, rent = zip(*costed, strict=True)
@@ -80,8 +81,7 @@ def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
     cost = np.moveaxis(cost, 1, -1)
     deadline = int(np.ceil(row["weeks_to_launch"].iloc[0] / WEEKS_PER_MONTH))
     cost[0, deadline:, :, [way.option == WAITING for way in ways]] += NEVER
-    used = np.array([way.used for way in ways])
-    weeks, price = moves.takes(row, facts, np.zeros((1, len(PLACES)), bool), used)
+    weeks, price, _ = moves.takes(row, facts, [NOTHING], ways)
     every = int(moves.lots(len(volumes) - 1)) + 1
     stage, lot = np.array([(s, n) for s, way in enumerate(ways) for n in range(every if way.servers else 1)]).T
     programme, to_stage = _programme(row, facts, ways, server, (stage, lot), cost)
@@ -91,9 +91,10 @@ def journey(scenario: pd.DataFrame, facts: Facts) -> Journey:
 def spread(scenario: pd.DataFrame, facts: Facts) -> float:
     """Standard deviation of the log volume that each month adds [ratio].
 
-    Such that at the horizon it comes to  start + month x sqrt(horizon)  of data/assumptions.csv (methods 7).
+    Such that at the horizon it comes to  volume + volume_drift x sqrt(horizon)  of data/assumptions.csv, rows
+    `spread.*`, which the draws of `draws` have too (methods 7).
     """
-    start, month = (facts.value(f"volume.{name}") for name in ("sigma_at_start", "sigma_per_root_month"))
+    start, month = facts.value("spread.volume"), facts.value("spread.volume_drift")
     return month + start / float(np.sqrt(scenario["horizon_months"].iloc[0]))
 
 
@@ -125,9 +126,9 @@ def _programme(
     """The programme, and the stage each move leads to; `usd` is running cost and rent over (2, month, level, stage)."""
     (stage, lot), months = states, usd.shape[1] - 1
     start, to_stage = _moves(stage, ways)
-    used, servers = np.array([way.used for way in ways]), np.array([way.servers for way in ways])
+    servers = np.array([way.servers for way in ways])
     before, more = stage[start], servers[to_stage] > servers[stage[start]]
-    weeks, paid = (part[before, to_stage] for part in moves.takes(row, facts, used, used))
+    weeks, paid, new = (part[before, to_stage] for part in moves.takes(row, facts, ways, ways))
     weeks = np.maximum(weeks, more * staffing.place_weeks(facts)[OWN])
     lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
     discount = 1 / (1 + float(finance.monthly_rate(row["discount_rate"].iloc[0])))
@@ -146,7 +147,7 @@ def _programme(
         to=np.searchsorted(stage, to_stage) + to_lot,
         price=np.where(there, paid + bought, np.inf),
         lead=lead,
-        beside=(used[to_stage] & ~used[before]).any(axis=1) * facts.value("roadmap.double_running_months"),
+        beside=new * facts.value("roadmap.double_running_months"),
         # a contract ends anywhere in its year: what the lead leaves of it on average
         left=np.maximum(0, MONTHS_PER_YEAR - lead) ** 2 / (2 * MONTHS_PER_YEAR),
         up=float(1 / (1 + np.exp(spread(row, facts)))),

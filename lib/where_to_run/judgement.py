@@ -124,6 +124,16 @@ def _number(scenarios: int, threads: int) -> int:
 
 
 def _block(index: Array, question: Question, names: Sequence[str], committed: Mapping[str, Routing] | None) -> Judged:
+    allowed, profiles = gates(question)
+    found = search(question, allowed, names, committed)
+    columns = dict(found.figures)
+    columns["bar"] = reasons.bar(question.facts, columns)
+    _scores(question, columns, *found.routing())
+    return Judged(index, question, profiles, found, columns)
+
+
+def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
+    """What the rules say of every scenario of a block, and the PROFILE they go by."""
     asked = list(zip(*(question.rows[name] for name in PROFILE), strict=True))
     profiles = list(dict.fromkeys(asked))
     position = {profile: number for number, profile in enumerate(profiles)}
@@ -134,11 +144,7 @@ def _block(index: Array, question: Question, names: Sequence[str], committed: Ma
         for p, n in zip(profiles, named, strict=True)
     ]
     level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
-    found = search(question, Gates(level, rule, question.shares > 0), names, committed)
-    columns = dict(found.figures)
-    columns["bar"] = reasons.bar(question.facts, columns)
-    _scores(question, columns, *found.routing())
-    return Judged(index, question, [named[c] for c in code], found, columns)
+    return Gates(level, rule, question.shares > 0), [named[c] for c in code]
 
 
 def _scores(question: Question, columns: dict[str, Array], place: Array, overflow: Array) -> None:

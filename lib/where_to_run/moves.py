@@ -1,6 +1,8 @@
-"""Moves: what going from one way of running to another takes, in weeks, people, set-up and hardware."""
+"""Moves: ways of running one after another, and what going from one to the next takes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,33 +10,59 @@ import pandas as pd
 from . import finance, people, staffing
 from .facts import Facts
 from .own_gpus import residual_curve
-from .scenario import PLACES, SKILLS
+from .routings import API, TITLES
+from .scenario import PLACES, SKILLS, columns
 from .staffing import ROUTING
 from .units import Array, Number
 
+WAITING = "waiting"
+"""In place of an option: nothing of the team's own runs until its first servers are delivered."""
 
-def takes(scenario: pd.DataFrame, facts: Facts, before: Array, after: Array) -> tuple[Array, Array]:
-    """Weeks until the places after serve, and what that costs besides hardware, over (before, after) [week], [USD].
 
-    Both are whether each of PLACES is used, over (way, place), for a one-row scenario. Skills that were needed before
-    are there; the others are trained or hired. A place is set up where it is new, routing where two are.
+class Stage(NamedTuple):
+    """A way of running: the option it is, whether each of PLACES is used, the API offer called, and its own servers,
+    whose bursts go to the other place.
+    """
+
+    option: str
+    used: tuple[bool, ...]
+    api: str = ""
+    servers: int = 0
+
+    @property
+    def words(self) -> str:
+        """The stage in words."""
+        if not self.servers:
+            return TITLES.get(self.option, "Waiting for own servers") + (f" ({self.api})" if self.api else "")
+        to = f", bursts to {self.api or 'rented machines'}" if sum(self.used) > 1 else ""
+        return f"{self.servers:,} own server{'s' * (self.servers > 1)}{to}"
+
+
+NOTHING = Stage("", (False,) * len(PLACES))
+"""Before anything runs."""
+
+
+def takes(
+    scenario: pd.DataFrame, facts: Facts, before: Sequence[Stage], after: Sequence[Stage]
+) -> tuple[Array, Array, Array]:
+    """Weeks until a stage after serves, what that costs besides hardware, and whether a place is new, over (before,
+    after) [week], [USD], for a one-row scenario.
+
+    Skills that were needed before are there; the others are trained or hired. A place is set up where it is new, and
+    so is the API of another vendor; routing where two places are used and were not before.
     """
     full, wages, pay, hiring = staffing.roles(facts)
-    have = np.maximum(levels(scenario, facts, before), [scenario[f"skill_{area}"].iloc[0] for area in SKILLS])
-    gap = people.gaps(levels(scenario, facts, after), have[:, None])
-    new, mixed = after & ~before[:, None], (after.sum(axis=1) > 1) & (before.sum(axis=1) < 2)[:, None]
+    rows, used = columns(scenario), [np.array([stage.used for stage in some]) for some in (before, after)]
+    needed = [staffing.needed(facts, places, rows)[0] for places in used]
+    have = np.maximum(needed[0], [rows[f"skill_{area}"][0] for area in SKILLS])
+    gap = people.gaps(needed[1], have[:, None])
+    new, mixed = used[1] & ~used[0][:, None], (used[1].sum(axis=1) > 1) & (used[0].sum(axis=1) < 2)[:, None]
+    new[..., API] = [[there.api not in ("", here.api) for there in after] for here in before]
     weeks = (new * staffing.place_weeks(facts)).max(axis=-1) + mixed * facts.value(f"setup_weeks.{ROUTING}")
     usd = new @ np.array([facts.value(f"setup_usd.{place}") for place in PLACES])
     usd = usd + mixed * facts.value(f"setup_usd.{ROUTING}")
     usd = usd + people.cost_of_joining(gap, full, wages, pay, hiring)
-    return np.maximum(weeks, people.weeks_to_fill(gap, hiring)), usd
-
-
-def levels(scenario: pd.DataFrame, facts: Facts, used: Array) -> Array:
-    """Levels of skill needed over (way, area) where places are used, over (way, place), for a one-row scenario."""
-    row = scenario.iloc[0]
-    deep = row["customisation"] != "prompting" and row["specialised_share"] > 0
-    return staffing.needed(facts, used, np.full(len(used), deep))[0]
+    return np.maximum(weeks, people.weeks_to_fill(gap, hiring)), usd, new.any(axis=-1)
 
 
 LOT = 6

@@ -1,6 +1,6 @@
 """Moving: the panels of the roadmap, an answer of one scenario in, pieces of a page out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 from html import escape
 from math import ceil
@@ -11,8 +11,11 @@ from . import roadmap_charts, simple_rules
 from .evaluate import Answer
 from .figures import Pieces
 from .markup import money, numbers, table, usd
+from .moves import WAITING
+from .parts import parts, taken
 from .roadmap import Roadmap, roadmap
-from .scenario import ScenarioError
+from .routings import API, OWN, TITLES
+from .scenario import PLACES, ScenarioError
 
 Panel = Callable[[Answer], Pieces]
 
@@ -27,16 +30,16 @@ COMMON = (
 
 @lru_cache(maxsize=1)
 def _made(answer: Answer) -> Roadmap:
-    return roadmap(answer.scenarios, answer.facts)
+    return roadmap(answer.scenarios, answer.facts, answer.hours)
 
 
-def _panel(make: Callable[[Roadmap], Pieces]) -> Panel:
+def _panel(make: Callable[[Answer, Roadmap], Pieces]) -> Panel:
     """A panel of the roadmap of an answer; words where there is none."""
 
     @wraps(make)
     def panel(answer: Answer) -> Pieces:
         try:
-            return make(_made(answer))
+            return make(answer, _made(answer))
         except ScenarioError as error:
             return Pieces([f"<p>{escape(str(error))}</p>"])
 
@@ -46,7 +49,7 @@ def _panel(make: Callable[[Roadmap], Pieces]) -> Panel:
 
 
 @_panel
-def what_to_do(road: Roadmap) -> Pieces:
+def what_to_do(answer: Answer, road: Roadmap) -> Pieces:
     """A panel: what to begin with, when to order the next step, and when to go back; the first stages compared."""
     now, way = road.now.sort_values("usd", kind="stable"), road.journey
     best = now[now["best"]].iloc[0]
@@ -57,7 +60,7 @@ def what_to_do(road: Roadmap) -> Pieces:
     here = edges[edges["stage"] == (best["then"] or best["stage"])]
     back = edges[edges["stage"].isin(here["to"]) & (edges["when"] == "below")]
     says += [_trigger(row, way.server.name) for _, row in pd.concat([here, back]).iterrows()]
-    says.append(_date(road))
+    says += [_date(road), *_otherwise(answer, road)]
     shown = {
         "Begin with": now["stage"],
         "Ready in weeks": numbers(map(ceil, now["launch_weeks"]), "{}"),
@@ -96,6 +99,23 @@ def _date(road: Roadmap) -> str:
     return f"Within the horizon a first move is ordered on {found['probability']:.0%} of the paths{dates}."
 
 
+def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
+    """Why the plan begins otherwise than the option with the best score, where it does."""
+    ranked, way = answer.options[answer.options["recommended"]], road.journey
+    for option in ranked["option"]:
+        question, routing, _ = taken(answer, option)
+        ends = [(part.place, part.second) for part in parts(question, routing)]
+        used = tuple(any(place in end for end in ends) for place in range(len(PLACES)))
+        offer = str(question.api(routing.least_api).offer[0]) if used[API] else ""
+        here = [n for n in road.now.index if way.stages[n][1:3] == (used, offer)]
+        here += [n for n in road.now.index if used[OWN] and way.stages[n].option == WAITING]
+        if road.first in here:
+            return
+        yield f"{TITLES[option]} has the best score on the page Decide; this plan goes by expected cost alone."
+        if here and road.now.at[here[0], "in_time"]:
+            yield f"To begin with it costs {usd(road.now.at[here[0], 'more_usd'])} more."
+
+
 def volume_words(volume: float) -> str:
     """A volume for reading: 8.1 million."""
     for size, word in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
@@ -105,7 +125,7 @@ def volume_words(volume: float) -> str:
 
 
 @_panel
-def path(road: Roadmap) -> Pieces:
+def path(_: Answer, road: Roadmap) -> Pieces:
     """A panel: the probability of each stage by quarter, and which moves come first."""
     first, wide = road.first_move.iloc[1:], road.by_quarter.pivot(index="stage", columns="month", values="probability")
     ends = wide.loc[road.by_quarter["stage"].unique(), [m for m in wide.columns if m % 6 == 0]]
@@ -117,7 +137,7 @@ def path(road: Roadmap) -> Pieces:
 
 
 @_panel
-def triggers(road: Roadmap) -> Pieces:
+def triggers(_: Answer, road: Roadmap) -> Pieces:
     """A panel: the volumes at which the next step is ordered over time, with the way back."""
     found, first = road.triggers, road.journey.stages[road.first].words
     near = [first, *found.loc[found["stage"] == first, "to"].unique()]
@@ -139,7 +159,7 @@ def triggers(road: Roadmap) -> Pieces:
 
 
 @_panel
-def waiting(road: Roadmap) -> Pieces:
+def waiting(_: Answer, road: Roadmap) -> Pieces:
     """A panel: what moving now costs against waiting and then following the plan."""
     shown = {"What": road.waiting["what"], "Cost": money(road.waiting["usd"]), "More": money(road.waiting["more_usd"])}
     words = f"Expected cost from {road.journey.stages[road.first].words}, USD today"
@@ -147,7 +167,7 @@ def waiting(road: Roadmap) -> Pieces:
 
 
 @_panel
-def preparations(road: Roadmap) -> Pieces:
+def preparations(_: Answer, road: Roadmap) -> Pieces:
     """A panel: what paths ask for sooner or later, and what is right on all of them."""
     found = road.preparations
     shown = {
@@ -161,7 +181,7 @@ def preparations(road: Roadmap) -> Pieces:
 
 
 @_panel
-def rules_of_thumb(road: Roadmap) -> Pieces:
+def rules_of_thumb(_: Answer, road: Roadmap) -> Pieces:
     """A panel: what simple rules would cost on the same paths as the plan."""
     found = simple_rules.compare(road, PATHS, SEED)
     shown = {

@@ -106,9 +106,9 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "what_to_do",
             "What to do now, and when to move",
             moving.what_to_do,
-            "The plan of least expected cost over all paths of the volume; no priority but cost counts here. It "
-            "knows the API model asked for alone: the best mix, which may call a cheaper vendor of the open weights, "
-            "is no step of it.",
+            "The plan of least expected cost over all paths of the volume; no priority but cost counts here. It knows "
+            "the API asked for and the cheapest vendor of the open weights; to change the vendor takes what setting up "
+            "an API takes.",
         ),
         Section("path", "Where the paths lead", moving.path),
         Section(

@@ -49,6 +49,13 @@ class Part:
         return found
 
     @property
+    def offer(self) -> tuple[Offers, Array]:
+        """The offers of the base's place, and the position of the one taken."""
+        choice = offers(self.question.facts, OFFERS[self.place], self.question.model)
+        same = (choice.columns["key"] == self.bill.offer[0]) & (choice.words["replica"] == self.machines.replica[0])
+        return choice, np.flatnonzero(same)[:1]
+
+    @property
     def overflow_offer(self) -> str:
         """What takes the overflow."""
         bursts = self.based.bursts
@@ -87,16 +94,9 @@ def pool(part: Part, months: Array) -> Pool:
     load, need = part.question.needs(part.share)
     outlet, _ = overflow(part.question, part.second, part.share, part.may, part.least_api)
     load, need = load.at(months), need.at(months)
-    choice, offer = _offer(part)
+    choice, offer = part.offer
     here, kept = np.zeros(1, np.intp), need.part(1 - part.may)
     return Pool(load, need, kept, outlet, choice.kind[offer], here, choice.each[offer], np.zeros(1))
-
-
-def _offer(part: Part) -> tuple[Offers, Array]:
-    """The offers of the base's place, and the position of the one taken."""
-    choice = offers(part.question.facts, OFFERS[part.place], part.question.model)
-    same = (choice.columns["key"] == part.bill.offer[0]) & (choice.words["replica"] == part.machines.replica[0])
-    return choice, np.flatnonzero(same)[:1]
 
 
 def usd_per_machine(part: Part, month: int) -> float:
@@ -105,7 +105,7 @@ def usd_per_machine(part: Part, month: int) -> float:
     A rented one its rent under the contract taken, and storage; an own server what having it in that month adds to the
     bill: the value it loses, interest, power at rest, housing and upkeep.
     """
-    question, (choice, offer) = part.question, _offer(part)
+    question, (choice, offer) = part.question, part.offer
     if part.place != OWN:
         rent = part.bill.lines["machines"] + part.bill.lines["storage"]
         return float(rent[0, month] / part.machines.count[0, month])

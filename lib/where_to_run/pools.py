@@ -84,6 +84,11 @@ class Question:
         found: Api = self.kept(("api", least), make)
         return found
 
+    @property
+    def cheaper_host(self) -> bool:
+        """Whether in some scenario a vendor that hosts the open model undercuts the API asked for."""
+        return bool((self.api(least=True).offer != self.api().offer).any())
+
     def kept(self, key: Any, make: Callable[[], Any]) -> Any:
         """What was made before under a key, or made now."""
         if key not in self.made:

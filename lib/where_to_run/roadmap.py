@@ -6,13 +6,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from . import moves
+from . import moves, staffing
+from .curves import Measured
 from .facts import Facts
 from .journey import NEVER, Journey, journey
+from .moves import WAITING
 from .programme import STAY, Course, Plan, course, edge, solve, wait
-from .scenario import PLACES, SKILLS, ScenarioError
+from .scenario import PLACES, SKILLS, ScenarioError, columns
 from .staffing import ROUTING
-from .stages import WAITING
 from .units import Array
 
 QUARTER = 3
@@ -31,12 +32,13 @@ SURE = 0.95
 """Chance from which a preparation counts as right on every path."""
 
 
-def roadmap(scenario: pd.DataFrame, facts: Facts) -> "Roadmap":
+def roadmap(scenario: pd.DataFrame, facts: Facts, hours: Array | None = None) -> "Roadmap":
     """The plan of least expected cost for a one-row scenario, from the first stage that keeps its deadline.
 
-    Refuses a scenario in which the rules leave no place, or none in time.
+    `hours`, a measured series of hourly loads, takes the place of `spikiness`. Refuses a scenario in which the rules
+    leave no place, or none in time.
     """
-    way = journey(scenario, facts)
+    way = journey(scenario, facts, None if hours is None else Measured(hours))
     return Roadmap(way, solve(way.programme), facts)
 
 
@@ -50,25 +52,23 @@ class Roadmap:
 
     @cached_property
     def now(self) -> pd.DataFrame:
-        """What to begin with: stage, option, launch_weeks [week], in_time, usd, more_usd [USD today], best, then.
+        """What to begin with: stage, option, launch_weeks [week], in_time, usd, then, more_usd [USD today], best.
 
         `usd` is what all of the roadmap is expected to cost from there, what servers still fetch in the end taken off,
         NaN for what misses the deadline and may come second; `then` what the plan orders at once. Own servers are
-        first behind `waiting`, where that keeps the deadline.
+        first behind `waiting`, where that keeps the deadline. Indexed by the stage's number.
         """
         way, deadline = self.journey, self.journey.scenario["weeks_to_launch"].iloc[0]
-        rows = []
-        for number, stage in enumerate(way.stages):
-            if stage.servers:
-                continue
-            servers = [n for n, s in enumerate(way.stages) if s.servers]
-            weeks = way.weeks[servers].min() if stage.option == WAITING else way.weeks[number]
-            state = way.state(number)
-            usd = way.price[number] + self.plan.value[0, way.middle, state]
-            move = self.plan.move[0, way.middle, state]
-            then = "" if move == STAY else way.stages[way.to_stage[move]].words
-            rows.append((stage.words, stage.option, weeks, bool(weeks <= deadline and usd < NEVER), usd, then))
-        found = pd.DataFrame(rows, columns=["stage", "option", "launch_weeks", "in_time", "usd", "then"])
+        servers = np.array([stage.servers for stage in way.stages])
+        number = np.flatnonzero(servers == 0)
+        state = np.searchsorted(way.stage, number)
+        move = self.plan.move[0, way.middle, state]
+        found = pd.DataFrame({"stage": [way.stages[n].words for n in number]}, number)
+        found = found.assign(option=[way.stages[n].option for n in number], launch_weeks=way.weeks[number])
+        found.loc[found["option"] == WAITING, "launch_weeks"] = way.weeks[servers > 0].min(initial=np.inf)
+        found["usd"] = way.price[number] + self.plan.value[0, way.middle, state]
+        found["in_time"] = (found["launch_weeks"] <= deadline) & (found["usd"] < NEVER)
+        found["then"] = [way.stages[way.to_stage[m]].words if m != STAY else "" for m in move]
         if not found["in_time"].any():
             soonest = int(np.ceil(found["launch_weeks"].min()))
             raise ScenarioError(f"no roadmap: nothing is ready in {deadline:g} weeks. Ask for {soonest} or more.")
@@ -78,8 +78,7 @@ class Roadmap:
     @cached_property
     def first(self) -> int:
         """The stage to begin with."""
-        option = self.now.loc[self.now["best"], "option"].iloc[0]
-        return next(n for n, stage in enumerate(self.journey.stages) if stage.option == option)
+        return int(self.now["usd"].idxmin())
 
     @property
     def state(self) -> int:
@@ -198,7 +197,7 @@ class Roadmap:
         """
         way = self.journey
         used = np.array([stage.used for stage in way.stages])
-        level = moves.levels(way.scenario, self.facts, used)
+        level = staffing.needed(self.facts, used, columns(way.scenario))[0]
         asked = {f"{place} set up": used[:, n] for n, place in enumerate(PLACES)}
         asked[f"{ROUTING} set up"] = used.sum(axis=1) > 1
         for n, area in enumerate(SKILLS):

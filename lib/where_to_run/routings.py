@@ -32,6 +32,10 @@ class Routing:
         """The same in some of the scenarios."""
         return Routing(self.place[rows], self.overflow[rows], self.least_api)
 
+    def of(self, streams: Array) -> "Routing":
+        """The same for some of the streams."""
+        return Routing(self.place[:, streams], self.overflow[:, streams], self.least_api)
+
     @cached_property
     def key(self) -> tuple[bytes, bytes, bool]:
         """The same for two routings that come to the same."""
@@ -69,10 +73,10 @@ TITLES = {
 }
 
 
-def by_hand(places: tuple[int, ...], number: int) -> Routing:
+def by_hand(places: tuple[int, ...], number: int, least_api: bool = False) -> Routing:
     """A routing that is the same in a number of scenarios, without overflow."""
     place = np.tile(np.array(places), (number, 1))
-    return Routing(place, np.full_like(place, NOWHERE))
+    return Routing(place, np.full_like(place, NOWHERE), least_api)
 
 
 def in_order(order: tuple[int, ...], allowed: Array, overflow: Way | None, least_api: bool) -> Routing:

@@ -176,15 +176,20 @@ def check(rows: pd.DataFrame, keys: Mapping[str, Collection[str]] | None = None)
 
     `keys` gives the names allowed for fields that point at a table of facts; without it those are not checked.
     """
-    return frame(checked({str(name): rows[name].to_numpy() for name in rows.columns}, keys))
+    return frame(checked(columns(rows), keys))
 
 
-def frame(columns: Mapping[str, Array]) -> pd.DataFrame:
+def columns(rows: pd.DataFrame) -> dict[str, Array]:
+    """A frame of scenarios as columns by name."""
+    return {str(name): rows[name].to_numpy() for name in rows.columns}
+
+
+def frame(rows: Mapping[str, Array]) -> pd.DataFrame:
     """Checked columns as a frame, a scenario a row."""
-    index = pd.RangeIndex(len(columns[FIELDS[0].name]), name="scenario")
+    index = pd.RangeIndex(len(rows[FIELDS[0].name]), name="scenario")
     texts = {f.name for f in FIELDS if f.kind not in ("number", "whole")}
     return pd.DataFrame(
-        {n: pd.Series(values, index, dtype=object) if n in texts else values for n, values in columns.items()}, index
+        {n: pd.Series(values, index, dtype=object) if n in texts else values for n, values in rows.items()}, index
     )
 
 

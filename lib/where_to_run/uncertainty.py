@@ -15,7 +15,7 @@ from .judgement import judge
 from .levers import levers
 from .parts import taken
 from .pools import until_delivery
-from .routings import API, RENTED, Routing
+from .routings import Routing
 from .rules import LIMITS
 from .scenario import CRITERIA
 from .units import Array
@@ -100,11 +100,7 @@ def plan(answer: Answer) -> Plan:
     routings, seen = {}, set()
     for option in allowed:
         question, routing, _ = taken(answer, option)
-        here = question.shares[0] > 0
-        goes = routing.place[0][here], routing.overflow[0][here]
-        # own servers call an API too while they are awaited
-        calls = bool((goes[0] != RENTED).any() or (goes[1] == API).any())
-        key = (*(part.tobytes() for part in goes), question.api(routing.least_api).offer[0] if calls else "")
+        key = routing.of(question.shares[0] > 0).key
         if key not in seen:
             seen.add(key)
             routings[str(option)] = routing
