@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from where_to_run.programme import STAY, Programme, course, edge, follow, solve, wait
 
@@ -55,10 +56,10 @@ def test_the_best_plan_is_the_best_of_all_plans(seed):
         assert value[0, 0, state] == pytest.approx(enumerated(p, 0, 0, state), rel=1e-12)
 
 
-def on_a_price(step, months, early, running, end, bound, price, discount, up=None):
+def on_a_price(step, months, early, running, end, bound, price, discount, up=None, shift=0.0):
     """A programme of two states on a price that goes up or down by e^step, with a move each way and no lead."""
     t, k = np.arange(months + 1)[:, None], np.arange(early + months + 1)
-    prices, pairs = np.exp(step * (2 * k - t - early)), np.array([0, 1])
+    prices, pairs = np.exp(step * (2 * k - t - early + shift)), np.array([0, 1])
     flow = np.stack(np.broadcast_arrays(*running(prices[:-1])), axis=-1)
     return prices, Programme(
         running=flow,
@@ -85,23 +86,48 @@ def threshold(prices, plan, state, last):
     return np.exp(edge(np.log(prices[0, at]), gain[at]))
 
 
-def test_a_firm_enters_and_leaves_at_the_thresholds_of_dixit():
-    # Dixit 1989 (JPE 97:620): mu 0, sigma 0.1, rho 0.025, w 1, k 4, l 0 gives 1.4667 and 0.7657, where the static
-    # thresholds would be w + rho k = 1.10 and 1.00. Sixteen decisions a year for 80 years, then no more.
-    year, rho = 16, 0.025
-    prices, p = on_a_price(
-        0.1 / np.sqrt(year),
-        80 * year,
-        48,
-        running=lambda v: (0 * v, (1 - v) / year),
+def firm(year, years, early, shift=0.0):
+    """Dixit 1989 (JPE 97:620): mu 0, sigma 0.1, rho 0.025, w 1, k 4, l 0, so many decisions a year, then no more.
+
+    What flows within a step is worth more than at its end: by (e^(rho h) - 1) / rho over h.
+    """
+    rho, step = 0.025, 0.1 / np.sqrt(year)
+    flow = np.expm1(rho / year) / rho
+    return on_a_price(
+        step,
+        years * year,
+        early,
+        running=lambda v: (0 * v, (1 - v) * flow),
         end=lambda v: (0 * v, (1 - v) / rho),
         bound=lambda v: (0 * v, 0 * v),
         price=(4, 0),
         discount=float(np.exp(-rho / year)),
+        shift=shift / step,
     )
+
+
+DIXIT = (1.4667, 0.7657)
+"""Prices at which the firm enters and leaves; the static thresholds would be w + rho k = 1.10 and 1.00."""
+
+
+def test_triggers_read_off_between_two_volumes_are_those_of_dixit():
+    # decisions 16 times a year: the smooth boundary is found to a quarter of a per cent, the size of half a step
+    prices, p = firm(16, 80, 48)
     plan = solve(p)
-    assert threshold(prices, plan, 0, last=False) == pytest.approx(1.4667, rel=2.5e-3)
-    assert threshold(prices, plan, 1, last=True) == pytest.approx(0.7657, rel=2.5e-3)
+    assert threshold(prices, plan, 0, last=False) == pytest.approx(DIXIT[0], rel=2.5e-3)
+    assert threshold(prices, plan, 1, last=True) == pytest.approx(DIXIT[1], rel=2.5e-3)
+
+
+@pytest.mark.parametrize(("state", "near"), [(0, (1.40, 1.46)), (1, (0.77, 0.79))])
+def test_a_firm_enters_and_leaves_at_the_thresholds_of_dixit(state, near):
+    # cases H01, to 2 in 10,000. A firm that decides n times a year moves too soon by the root of 1 / n, so from the
+    # prices at which it is indifferent at 9 and 25 decisions a year that of one that always decides (Richardson).
+    def indifferent(year):
+        gain = lambda at: solve(firm(year, 60, 2, at)[1]).gain[0, 1, state]  # noqa: E731
+        return np.exp(brentq(gain, *np.log(near), xtol=1e-5))
+
+    nine, more = indifferent(9), indifferent(25)
+    assert (5 * more - 3 * nine) / 2 == pytest.approx(DIXIT[state], rel=2e-4)
 
 
 def test_an_investment_that_can_wait_is_made_at_twice_its_price():
