@@ -67,6 +67,12 @@ def test_a_figure_the_user_gave_is_taken_as_known(tmp_path):
     assert at(0.05).levers["electricity"] < 1 < at(0.95).levers["electricity"]
 
 
+def test_a_figure_the_user_put_at_nothing_stays_there(tmp_path):
+    cells = [["assumptions", "own.electricity_usd", name, "0", "estimate", "solar"] for name in ("value", "low")]
+    pd.DataFrame(cells).to_csv(tmp_path / "own.csv", header=list(overrides.COLUMNS), index=False)
+    assert at(0.3, facts.load(overrides=tmp_path / "own.csv")).levers["electricity"] == 1
+
+
 def test_no_draw_leaves_what_is_allowed_even_at_the_ends():
     ends = {"requests_per_month": [1, 1e10], "spikiness": [1.05, 20], "growth_per_month": [-0.2, 0.5]}
     for row in scenario.grid(**ends, output_tokens=[1, 1e5]).to_dict("records"):

@@ -146,8 +146,10 @@ def _range(facts: Facts, key: str) -> tuple[float, float, float]:
 
 
 def _between(facts: Facts, key: str, share: Array) -> Array:
-    """A factor on a single figure, triangular between its low and its high."""
+    """A factor on a single figure, triangular between its low and its high; 1 on one that is 0, which stays so."""
     low, value, high = _range(facts, key)
+    if value == 0:
+        return np.ones(len(share))
     return _triangular(low / value, 1.0, high / value, share)
 
 

@@ -18,6 +18,9 @@ from .units import Array, Number
 WAITING = "waiting"
 """In place of an option: nothing of the team's own runs until its first servers are delivered."""
 
+NAMED = TITLES | {WAITING: "Waiting for own servers"}
+"""What a stage without own servers is, in words."""
+
 
 class Stage(NamedTuple):
     """A way of running: the option it is, whether each of PLACES is used, the API offer called, and its own servers,
@@ -33,7 +36,7 @@ class Stage(NamedTuple):
     def words(self) -> str:
         """The stage in words."""
         if not self.servers:
-            return TITLES.get(self.option, "Waiting for own servers") + (f" ({self.api})" if self.api else "")
+            return NAMED[self.option] + (f" ({self.api})" if self.api else "")
         to = f", bursts to {self.api or 'rented machines'}" if sum(self.used) > 1 else ""
         return f"{self.servers:,} own server{'s' * (self.servers > 1)}{to}"
 

@@ -1,7 +1,9 @@
 """Roadmap: what to do now, and at which volumes to move on or back, month by month."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +27,9 @@ WAITS = (6, 12, 24)
 LIKELY = 0.01
 """Chance above which a stage is worth a word."""
 
-Edge = tuple[str, str, str, float, str, str, int, int]
-"""Stage, option, when, volume, the stage to go to, its option, servers, months of lead."""
+TRIGGER = ["month", "stage", "option", "when", "requests_per_month", "to", "to_option", "servers", "lead_months"]
+EDGE = ["stage", "month", "when"]
+"""What a row of the triggers tells, and what tells one from another."""
 
 SURE = 0.95
 """Chance from which a preparation counts as right on every path."""
@@ -95,13 +98,14 @@ class Roadmap:
         """Probability that a stage runs at the start of a quarter: month, stage, option, probability."""
         way = self.journey
         by_stage = _summed(self.course.runs[: way.horizon], way.stage, len(way.stages))
-        rows = [
-            (month, stage.words, stage.option, chance[month])
+        found = [
+            pd.DataFrame(
+                {"month": np.arange(way.horizon), "stage": stage.words, "option": stage.option, "probability": chance}
+            )
             for stage, chance in zip(way.stages, by_stage.T, strict=True)
             if chance.max() >= LIKELY
-            for month in range(0, way.horizon, QUARTER)
         ]
-        return pd.DataFrame(rows, columns=["month", "stage", "option", "probability"])
+        return pd.concat([part[::QUARTER] for part in found], ignore_index=True)
 
     @cached_property
     def first_move(self) -> pd.DataFrame:
@@ -125,27 +129,18 @@ class Roadmap:
         servers (to buy, negative to sell), lead_months [month]. Of stages that are not unlikely to run and those the
         first may lead to, with servers as old as they most likely are.
         """
-        way = self.journey
+        way, months = self.journey, range(self.journey.horizon)
         chance = _summed(self.course.runs[: way.horizon], way.stage, len(way.stages)).max(axis=0)
         after = {row[4] for row in self._edges(0, self.first, self.state)}
         seen = [n for n, stage in enumerate(way.stages) if chance[n] >= LIKELY or stage.words in after]
         rows = [
-            (month, *row)
-            for n in seen
-            for month in range(0, way.horizon, QUARTER)
-            for row in self._zone(month, n, self._likeliest(n, month))
+            (m // QUARTER * QUARTER, *e) for n in seen for m in months for e in self._edges(m, n, self._likeliest(n, m))
         ]
-        names = ["month", "stage", "option", "when", "requests_per_month", "to", "to_option", "servers", "lead_months"]
-        return pd.DataFrame(rows, columns=names)
-
-    def _zone(self, month: int, stage: int, state: int) -> list[Edge]:
-        """The edges of a quarter: those of its first month, at the mean of the volumes of its months."""
-        months = range(month, min(month + QUARTER, self.journey.horizon))
-        found = [{row[2]: row for row in self._edges(m, stage, state)} for m in months]
-        return [
-            (*row[:3], float(np.exp(np.mean([np.log(f[when][3]) for f in found if when in f]))), *row[4:])
-            for when, row in found[0].items()
-        ]
+        found = pd.DataFrame(rows, columns=TRIGGER).astype({"requests_per_month": float})
+        # the edges of a quarter are those of its first month, at the mean of the volumes of its months
+        volume = found.groupby(EDGE, sort=False)["requests_per_month"]
+        found["requests_per_month"] = volume.transform(lambda some: np.exp(np.log(some).mean()))
+        return found.drop_duplicates(EDGE, ignore_index=True)
 
     def _likeliest(self, stage: int, month: int) -> int:
         """The state of a stage that is likeliest by a month; where none is, its servers are new."""
@@ -154,25 +149,21 @@ class Roadmap:
         mass = self.course.runs[: month + 1, states].sum(axis=0)
         return int(states[mass.argmax() if mass.any() else -1])
 
-    def _edges(self, month: int, stage: int, state: int) -> list[Edge]:
-        """The ends of the volumes, about the expected one, at which a state stays as it is."""
+    def _edges(self, month: int, stage: int, state: int) -> Iterator[tuple[Any, ...]]:
+        """The ends of the volumes, about the expected one, at which a state stays: of TRIGGER all but the month."""
         way, p = self.journey, self.plan.programme
         move, gain = (part[month, : p.levels(month), state] for part in (self.plan.move, self.plan.gain))
-        volume, rows = np.log(way.volumes[month, : p.levels(month)]), list[Edge]()
-        stays = np.flatnonzero(move == STAY)
+        volume, stays = np.log(way.volumes[month, : p.levels(month)]), np.flatnonzero(move == STAY)
         if not len(stays):
-            return rows
+            return
         zones = np.split(stays, np.flatnonzero(np.diff(stays) > 1) + 1)
         zone = min(zones, key=lambda z: np.abs(z - (p.early + month) / 2).min())
         for when, end, step in (("below", zone[0], -1), ("above", zone[-1], 1)):
-            beyond = end + step
-            if 0 <= beyond < len(move):
-                far = end - step if len(zone) > 1 else end
-                at = np.exp(edge(volume[[far, end, beyond]], gain[[far, end, beyond]]))
-                to, here = way.stages[way.to_stage[move[beyond]]], way.stages[stage]
-                lead = int(p.lead[move[beyond]])
-                rows.append((here.words, here.option, when, at, to.words, to.option, to.servers - here.servers, lead))
-        return rows
+            if 0 <= end + step < len(move):
+                at = [end - step if len(zone) > 1 else end, end, end + step]
+                to, here = way.stages[way.to_stage[move[at[2]]]], way.stages[stage]
+                leaves = here.words, here.option, when, float(np.exp(edge(volume[at], gain[at])))
+                yield *leaves, to.words, to.option, to.servers - here.servers, int(p.lead[move[at[2]]])
 
     @cached_property
     def waiting(self) -> pd.DataFrame:

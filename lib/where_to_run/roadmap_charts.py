@@ -8,21 +8,16 @@ import pandas as pd
 
 from .charts import OPTION_COLOURS, WIDTH
 from .figures import FRAME, Figure, Spec, columns, of
-from .routings import TITLES
+from .moves import NAMED, WAITING
 from .units import Array
 
-COLOURS = {**{TITLES[name]: colour for name, colour in OPTION_COLOURS.items()}, "Waiting for own servers": "#999999"}
+COLOURS = {NAMED[name]: colour for name, colour in {**OPTION_COLOURS, WAITING: "#999999"}.items()}
 """Colour of every option and of waiting, by its title."""
-
-
-def option(names: pd.Series) -> pd.Series:
-    """Options by their titles, waiting among them."""
-    return names.map(TITLES).fillna("Waiting for own servers")
 
 
 def probability_by_quarter(by_quarter: pd.DataFrame) -> Figure:
     """Stacked areas of the probability that an option runs, quarter by quarter; `by_quarter` of a roadmap."""
-    by_option = by_quarter.assign(option=option(by_quarter["option"]))
+    by_option = by_quarter.assign(option=by_quarter["option"].map(NAMED))
     by_option = by_option.groupby(["option", "month"], as_index=False, sort=False)["probability"].sum()
     return Figure(_probability_by_quarter(tuple(by_option["option"].unique())), {"d0": columns(by_option)})
 
@@ -49,7 +44,7 @@ def triggers_over_time(triggers: pd.DataFrame, likely: Array) -> Figure:
 
     `triggers` of a roadmap; the `likely` volumes of its journey [request/month] are drawn in grey, with their middle.
     """
-    lines = triggers.assign(to=option(triggers["to_option"]), line=triggers["stage"] + triggers["when"])
+    lines = triggers.assign(to=triggers["to_option"].map(NAMED), line=triggers["stage"] + triggers["when"])
     low, high = likely[: triggers["month"].max() + 1].T
     volume = pd.DataFrame({"month": np.arange(len(low)), "low": low, "middle": np.sqrt(low * high), "high": high})
     data = {"d0": columns(volume), "d1": columns(lines[["month", "requests_per_month", "to", "when", "line"]])}

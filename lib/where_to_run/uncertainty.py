@@ -17,7 +17,7 @@ from .parts import taken
 from .pools import until_delivery
 from .routings import Routing
 from .rules import LIMITS
-from .scenario import CRITERIA
+from .scenario import CRITERIA, columns
 from .units import Array
 
 FIRST, FULL = 2**10, 2**14
@@ -56,11 +56,11 @@ class Plan:
     def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
         drawn = draws.at(self.row, self.facts, cube)
-        columns = {str(name): drawn.rows[name].to_numpy() for name in drawn.rows.columns}
+        asked = columns(drawn.rows)
         names, given, every = tuple(self.routings), levers(drawn.levers, len(cube)), np.arange(len(cube))
         found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
         for some in np.split(every, every[SLICE::SLICE]):
-            rows, here = {name: values[some] for name, values in columns.items()}, given.take(some)
+            rows, here = {name: values[some] for name, values in asked.items()}, given.take(some)
             # of one open model, blocks come in the order of the rows
             for judged in judge(rows, self.facts, self.curve, names, here, self.routings):
                 for name, blocks in found.items():
@@ -245,8 +245,8 @@ def indices(model: Callable[[Array], Array], dimensions: int, number: int = INDE
     problem = {"num_vars": dimensions, "names": names, "bounds": [[0.0, 1.0]] * dimensions}
     cube = sampling.sample(problem, number, calc_second_order=False, seed=SEED)
     found = analysis.analyze(problem, np.asarray(model(cube)), calc_second_order=False, seed=SEED)
-    columns = {"first": "S1", "first_interval": "S1_conf", "total": "ST", "total_interval": "ST_conf"}
-    return pd.DataFrame({name: found[key] for name, key in columns.items()})
+    named = {"first": "S1", "first_interval": "S1_conf", "total": "ST", "total_interval": "ST_conf"}
+    return pd.DataFrame({name: found[key] for name, key in named.items()})
 
 
 def firmness(answer: Answer, run: Run) -> pd.DataFrame:
