@@ -31,6 +31,8 @@ MOST_COLUMNS, MOST_ROWS = 2_000, 2_000_000_000
 LARGEST_LINE, LARGEST_DOCUMENT = 1 << 24, 1 << 27
 """Bytes of one row, and of a JSON file that is one document."""
 
+TOO_LONG = f"a row is longer than {LARGEST_LINE:,} bytes, a document than {LARGEST_DOCUMENT:,}, or a quote does not end"
+
 MEMORY = "1GB"
 """What the reader holds at once. Of a file on this machine the rest is on disk for as long as the reading takes."""
 
@@ -140,6 +142,7 @@ def opened(given: Path | bytes) -> Iterator[Source]:
             raise UsageError(f"the file takes more than {MEMORY} of memory to read; give a part of it") from None
         except (duckdb.Error, pyarrow.ArrowException, csv.Error, OSError) as error:
             said = str(error).partition("\n")[0].replace(file, "the file")[:200]
+            said = TOO_LONG if any(sign in said for sign in ("straddl", "field limit", "maximum_object")) else said
             raise UsageError(f"the file cannot be read as {kind}: {said}") from None
         finally:
             connection.close()
@@ -204,9 +207,10 @@ def _csv(source: Source, given: Path | bytes, head: bytes, packed: bool) -> None
         source.torn[f"line with {'too many' if row.actual_columns > row.expected_columns else 'missing'} columns"] += 1
         return "skip"
 
-    first = (head.removeprefix(BOM).lstrip(b"\r\n").decode("utf-8", "replace").splitlines() or [""])[0]
-    mark = max(",;\t|", key=first.count)
-    _name(source, next(csv.reader([first], delimiter=mark), []))
+    lines = head.removeprefix(BOM).decode("utf-8", "replace").splitlines()[:5]
+    cells = {mark: [next(csv.reader([line], delimiter=mark), []) for line in lines if line] for mark in ",;\t|"}
+    mark = max(cells, key=lambda mark: min(map(len, cells[mark])))
+    _name(source, cells[mark][0])
     columns = [f"c{number}" for number in range(len(source.names))]
     file = str(given) if isinstance(given, Path) else pyarrow.py_buffer(given)
     reader = arrow.open_csv(

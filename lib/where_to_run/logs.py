@@ -89,9 +89,9 @@ def read(given: Path | bytes, columns: Mapping[str, str] | None = None, time_zon
 def _unit(source: Source, layout: Layout) -> tuple[str, bool]:
     """The unit of a time that is a number, "" for one in words, and whether it counts from an unknown start."""
     time = source.text(paths(layout.time)[0])
-    some = f"SELECT try_cast({time} AS DOUBLE) AS size FROM {source.few or source.rows} LIMIT 1000"
-    usable = f"SELECT * FROM ({some}) WHERE size IS NULL OR isfinite(size)"
-    numbers, size = source.one(f"SELECT count(size) / count(*), median(abs(size)) FROM ({usable})")
+    rows = f"{source.few or source.rows} WHERE {time} IS NOT NULL LIMIT 1000"
+    few = f"SELECT try_cast({time} AS DOUBLE) AS size FROM {rows}"
+    numbers, size = source.one(f"SELECT avg(if(isfinite(size), 1, 0)), median(abs(size)) FROM ({few})")
     if not numbers or numbers <= 1 / 2:
         return "", False
     unit = layout.unit or next((u for u in UNITS if size * UNITS[u] < UNTIL), "ns")
@@ -170,7 +170,7 @@ def _step(source: Source, layout: Layout) -> int:
 
 
 def _counted(layout: Layout, step: int) -> str:
-    """SQL of the rows with what was requested in each, whatever its numbers say; `again`: a counter that began again."""
+    """SQL of the rows with what was requested in each, whatever its numbers say; `again`: its counter began again."""
     if layout.counting == "rate":
         return f"SELECT * REPLACE (requests * {step / SECOND} AS requests), false AS again FROM once"
     if layout.counting == "counter":

@@ -16,8 +16,8 @@ NOTHING = Pieces(["<p>No log was read yet.</p>"])
 
 
 IN_USE = (
-    "<p>The hours are those of your log, until the spikiness is moved. The link, the scenario file, the report and the "
-    "page Break-even do not have them and take the spikiness instead.</p>"
+    "<p>The hours are those of your log, until the spikiness is moved. The link, the scenario file and the report do "
+    "not have them and take the spikiness instead.</p>"
 )
 """What is said while measured hours are in use."""
 
