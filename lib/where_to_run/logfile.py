@@ -123,7 +123,11 @@ def opened(given: Path | bytes) -> Iterator[Source]:
     memory, on_disk = fsspec.filesystem("memory"), isinstance(given, Path)
     file = str(given) if on_disk else f"memory:///where-to-run-{id(given)}"
     with tempfile.TemporaryDirectory() as spill:
-        safe = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "memory_limit": MEMORY}
+        safe: dict[str, Any] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": MEMORY,
+        }
         connection = duckdb.connect(config={**safe, "temp_directory": spill if on_disk else ""})
         try:
             connection.execute("SET enable_progress_bar = false")

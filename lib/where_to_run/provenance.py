@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from . import audit, stakes, throughput
-from .behind import Fact, rests_on, rows_of, sizing
+from .behind import Fact, rests_on, rows_of, scoring, sizing
 from .evaluate import Answer
 from .facts import Facts
 from .figures import Pieces
@@ -65,7 +65,7 @@ def sources(answer: Answer) -> Pieces:
 def _used(answer: Answer) -> set[Fact]:
     """The facts the options of a one-row answer rest on."""
     lines = [rows for option in answer.names for rows in rests_on(answer, option).values()]
-    return {fact for rows in [*lines, sizing(answer)] for fact in rows}
+    return {fact for rows in [*lines, sizing(answer), scoring(answer)] for fact in rows}
 
 
 DULL = {"source", "read_on", "note", "effective_from", "low", "high"}
