@@ -121,10 +121,10 @@ def test_every_row_that_cannot_be_used_is_counted_by_reason():
 
 
 def test_torn_lines_in_any_number_cost_no_good_row():
-    # three hundred thousand lines that lack a column, around ten that do not
+    # ten thousand lines that lack a column and end in another way, among ten that do not
     good = [["when", "in", "out"], *([f"2026-03-02 09:10:{second}.5", 100, 10] for second in range(10, 20))]
-    log = read(lines(*good[:6]) + b"torn,1\n" * 300_000 + lines(*good[6:]), NAMED)
-    assert log.bad == {"line with missing columns": 300_000} and log.hours["requests"].tolist() == [10]
+    log = read(lines(*good[:6]) + b"torn,1\n" * 10_000 + lines(*good[6:]), NAMED)
+    assert log.bad == {"line with missing columns": 10_000} and log.hours["requests"].tolist() == [10]
 
 
 def test_text_in_a_cell_may_hold_line_ends_and_bytes_that_are_no_text():
@@ -296,6 +296,19 @@ def test_nothing_stays_of_what_was_read(tmp_path, monkeypatch):
     read(FILES["azure_llm_trace"])
     assert fsspec.filesystem("memory").ls("/") == [] and list(tmp_path.rglob("*")) == []
     assert not Path(".tmp").exists()
+
+
+def test_a_file_that_takes_more_than_the_memory_goes_on_on_disk_and_an_upload_is_refused(tmp_path, monkeypatch):
+    rows = (f"2026-03-02 09:{n // 10_000:02}:{n % 10_000 / 200:09.6f},{n % 7},{n % 5}\n" for n in range(500_000))
+    given = HEADS + "".join(rows).encode()
+    (tmp_path / "a.csv").write_bytes(given)
+    monkeypatch.setattr("where_to_run.logfile.MEMORY", "40MB")
+    log = read(tmp_path / "a.csv")
+    # by hand: 71,428 times 0 to 6, and 0 to 3; 100,000 times 0 to 4
+    assert log.hours["input"].tolist() == [71_428 * 21 + 6] and log.hours["output"].tolist() == [1_000_000]
+    assert (log.rows, log.repeats, log.bad) == (500_000, 0, {})
+    with pytest.raises(UsageError, match="takes more than 40MB of memory to read; give a part of it"):
+        read(given)
 
 
 def test_objects_in_the_cells_of_a_table_are_read_as_in_json(tmp_path):
