@@ -142,9 +142,10 @@ def sizing(answer: Answer) -> list[Fact]:
     return rows + _matching(facts, [*SIZING, f"service.{row['latency']}.", *by_formula])
 
 
-def scoring(answer: Answer) -> list[Fact]:
-    """The facts that the order by score rests on, beside the costs."""
-    return _matching(answer.facts, SCORING)
+def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
+    """All facts that options of a one-row answer rest on: their costs, the number of machines, times and scores."""
+    lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
+    return {*lines, *sizing(answer), *_matching(answer.facts, SCORING)}
 
 
 def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:

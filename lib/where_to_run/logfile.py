@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from .layouts import Layout, UsageError
 
@@ -162,22 +162,17 @@ def _peek(given: Path | bytes) -> tuple[bytes, bool]:
             if head[:2] != b"\x1f\x8b":
                 return head, False
             most = file.seek(0, io.SEEK_END) * MOST_TIMES_PACKED + PEEK
+            most = min(most, MOST_IN_MEMORY) if isinstance(given, bytes) else most
             file.seek(0)
-            return _unpacked(file, min(most, MOST_IN_MEMORY) if isinstance(given, bytes) else most), True
+            with gzip.open(file) as unpacked:
+                head = unpacked.read(PEEK)
+                while unpacked.tell() <= most:
+                    if not unpacked.read(1 << 22):
+                        return head, True
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"the file cannot be read: {str(error)[:200]}") from None
-
-
-def _unpacked(file: IO[bytes], most: int) -> bytes:
-    with gzip.open(file) as unpacked:
-        head = unpacked.read(PEEK)
-        seen = len(head)
-        while part := unpacked.read(1 << 22):
-            seen += len(part)
-            if seen > most:
-                allowed = f"{MOST_TIMES_PACKED} times its size, and {MOST_IN_MEMORY:,} bytes of an upload"
-                raise UsageError(f"the file unpacks to more than {most:,} bytes; read are at most {allowed}")
-    return head
+    allowed = f"{MOST_TIMES_PACKED} times its size, and {MOST_IN_MEMORY:,} bytes of an upload"
+    raise UsageError(f"the file unpacks to more than {most:,} bytes; read are at most {allowed}")
 
 
 def _kind(head: bytes, packed: bool) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 import pandas as pd
 
-from .layouts import COUNTS, UNITS, Layout, UsageError, choose, paths
+from .layouts import COUNTS, UNITS, Column, Layout, UsageError, choose, paths
 from .logfile import Source, opened, quoted
 
 SECOND = 1_000_000
@@ -101,48 +101,54 @@ def _unit(source: Source, layout: Layout) -> tuple[str, bool]:
 def _once(source: Source, layout: Layout, unit: str, relative: bool, zone: str) -> str:
     """SQL of the rows, each once: time and end [microsecond], hash of its series, counts, why it cannot be used.
 
-    `times` is how often it comes, `late` how often after a later one. `why` is a place in `REASONS`; of several reasons
-    the first in their order is told. A count that is none is NaN.
+    `times` is how often it comes, `late` how often after a later one. Of a row that comes again by its id and differs,
+    what can be used counts, and of that the least.
     """
-
-    def micros(text: str) -> str:
-        if unit:
-            return f"try_cast(try_cast({text} AS DOUBLE) * {UNITS[unit]} + {MONDAY * relative} AS BIGINT)"
-        return f"epoch_us(try_cast({text} AS {'TIMESTAMP' if zone == 'UTC' else 'TIMESTAMPTZ'}))"
-
-    def count(role: str) -> str:
-        column = getattr(layout, role)
-        numbers = [_number(source.text(path)) for path in paths(column)]
-        listed = ", ".join(numbers)
-        found = f"list_sum([{listed}])" if isinstance(column, dict) else f"coalesce({listed or 'NULL'}, NULL)"
-        # a stretch of time for which nothing is counted had none
-        return f"CAST(coalesce({found}, {'0' if numbers and layout.buckets else 'NULL'}) AS DOUBLE) AS {role}"
-
-    time, *end = (source.text(path) for role in ("time", "end") for path in paths(getattr(layout, role)))
+    time, end = (_micros(source, column, unit, relative, zone) for column in (layout.time, layout.end))
     name = f"hash({source.text(paths(layout.id)[0])})" if layout.id else "0"
     row = name if layout.id and layout.counting != "counter" else f"hash({source.whole})"
+    least = ", ".join(f"min({column}) AS {column}" for column in ("us", "until", "name", *COUNTS, "why"))
+    return f"""
+        SELECT {least}, count(*) AS times, count(*) FILTER (WHERE late) AS late
+        FROM (
+            SELECT *, {_why(source, layout, relative)} AS why, us < lag(us) OVER () AS late
+            FROM (
+                SELECT *, {time} AS us, {end} AS until, {row} AS row, {name} AS name,
+                    {", ".join(_count(source, layout, role) for role in COUNTS)}
+                FROM {source.rows}))
+        GROUP BY row"""
+
+
+def _micros(source: Source, column: Column, unit: str, relative: bool, zone: str) -> str:
+    """SQL of a time [microsecond since 1970], NULL where there is none or it is not understood."""
+    text = source.text(paths(column)[0]) if column else "NULL"
+    if unit:
+        return f"try_cast(try_cast({text} AS DOUBLE) * {UNITS[unit]} + {MONDAY * relative} AS BIGINT)"
+    return f"epoch_us(try_cast({text} AS {'TIMESTAMP' if zone == 'UTC' else 'TIMESTAMPTZ'}))"
+
+
+def _why(source: Source, layout: Layout, relative: bool) -> str:
+    """SQL of why a row cannot be used, a place in `REASONS`: of several the first in their order."""
     nothing = " AND ".join(f"{role} IS NULL" for role in COUNTS if getattr(layout, role))
-    tests = [
+    tests = (
         f"{source.objects[0]} IS NULL" if source.objects else "false",
         _other(source, layout),
-        f"{time} IS NULL",
+        f"{source.text(paths(layout.time)[0])} IS NULL",
         "us IS NULL",
         "false" if relative else f"us NOT BETWEEN {SINCE} AND {UNTIL}",
         *(f"isnan({role})" for role in COUNTS),
         nothing if nothing and not layout.buckets else "false",
-    ]
-    why = " ".join(f"WHEN {test} THEN {number}" for number, test in enumerate(tests, start=1))
-    counts, each = ", ".join(map(count, COUNTS)), ", ".join(f"any_value({role}) AS {role}" for role in COUNTS)
-    return f"""
-        SELECT any_value(us) AS us, any_value(until) AS until, any_value(name) AS name, {each}, min(why) AS why,
-            count(*) AS times, count(*) FILTER (WHERE late) AS late
-        FROM (
-            SELECT *, CASE {why} ELSE 0 END AS why, us < lag(us) OVER () AS late
-            FROM (
-                SELECT *, {micros(time)} AS us, {micros(end[0]) if end else "NULL"} AS until, {row} AS row,
-                    {name} AS name, {counts}
-                FROM {source.rows}))
-        GROUP BY row"""
+    )
+    return f"CASE {' '.join(f'WHEN {test} THEN {n}' for n, test in enumerate(tests, start=1))} ELSE 0 END"
+
+
+def _count(source: Source, layout: Layout, role: str) -> str:
+    """SQL of a count: the first there is, or the sum of those there are; NaN where one is no count."""
+    column = getattr(layout, role)
+    numbers = ", ".join(_number(source.text(path)) for path in paths(column)) or "NULL"
+    found = f"list_sum([{numbers}])" if isinstance(column, dict) else f"coalesce({numbers}, NULL)"
+    # a stretch of time for which nothing is counted had none
+    return f"CAST(coalesce({found}, {'0' if column and layout.buckets else 'NULL'}) AS DOUBLE) AS {role}"
 
 
 def _number(text: str) -> str:
@@ -189,10 +195,8 @@ def _counted(layout: Layout, step: int) -> str:
 def _log(source: Source, layout: Layout, zone: str, relative: bool, step: int) -> Log:
     """The log of what was counted; refuses one in which there is no load."""
     named = {"no tokens": layout.without_tokens}
-    bad = source.connection.execute(
-        "SELECT why, sum(times) FROM counted WHERE why > 0 GROUP BY why ORDER BY why"
-    ).fetchall()
-    reasons = {named.get(REASONS[why], REASONS[why]): int(number) for why, number in bad} | source.torn
+    bad = source.connection.execute("SELECT why, sum(times) FROM counted WHERE why > 0 GROUP BY ALL ORDER BY ALL")
+    reasons = {named.get(REASONS[why], REASONS[why]): int(number) for why, number in bad.fetchall()} | source.torn
     first, last, rows, repeats, late, resets, fine = source.one(
         f"SELECT min(us), max(us), sum(times), sum(times - 1), sum(late), count(*) FILTER (WHERE again), "
         f"bool_or(us % {SECOND} <> 0) FROM counted WHERE why = 0"
@@ -231,6 +235,5 @@ def _by_tokens(source: Source, layout: Layout, which: str, weight: str) -> pd.Se
     """Requests by their number of tokens, of the rows that can be used; none of rows that are no requests."""
     usable = f"why = 0 AND {which} IS NOT NULL AND {not layout.buckets}"
     sql = f"SELECT {which}, sum({weight}) FROM counted WHERE {usable} GROUP BY ALL ORDER BY ALL"
-    found = source.connection.execute(sql).fetchnumpy()
-    tokens, number = found.values()
+    tokens, number = source.connection.execute(sql).fetchnumpy().values()
     return pd.Series(number.astype(float), tokens)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from .behind import Fact, rests_on, rows_of, scoring, sizing
+from .behind import Fact, rows_of, used
 from .evaluate import Answer, evaluate
 from .facts import Facts, schema
 
@@ -36,7 +36,8 @@ def at_stake(answer: Answer) -> pd.DataFrame:
     """
     names = leading(answer)
     ends = [f"{name}_at_{end}" for end in ("low", "high") for name in ("usd", "option")]
-    rows = [(*fact, *_moved(answer, fact, names)) for fact in _behind(answer, names)]
+    facts = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in sorted(used(answer, names)) if names}
+    rows = [(*fact, *_moved(answer, fact, names)) for fact, row in facts.items() if row["high"] > row["low"]]
     found = pd.DataFrame(rows, columns=["table", "key", *TOLD, *ends])
     largest = found[["usd_at_low", "usd_at_high"]].abs().max(axis=1)
     return found.loc[largest.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
@@ -46,14 +47,6 @@ def leading(answer: Answer) -> list[str]:
     """The recommended option of a one-row answer and the runner-up, where there are."""
     ahead = answer.options[answer.options["rank"] <= 2].sort_values("rank")
     return [str(option) for option in ahead["option"]]
-
-
-def _behind(answer: Answer, names: list[str]) -> list[Fact]:
-    """The facts with a range that options of a one-row answer rest on, as their tables have them."""
-    resting = [fact for option in names for rows in rests_on(answer, option).values() for fact in rows]
-    found = sorted({*resting, *sizing(answer), *scoring(answer)}) if names else []
-    ranges = (rows_of(answer.facts, fact.table)[fact.key] for fact in found)
-    return [fact for fact, row in zip(found, ranges, strict=True) if row["high"] > row["low"]]
 
 
 def _headline(fact: Fact) -> str:
