@@ -43,6 +43,17 @@ def test_intervals_agree_with_a_dense_scan(field, by):
     assert (scanned != found["option"].to_numpy()[at]).mean() <= 0.005
 
 
+def test_measured_hours_hold_along_every_field_but_the_spikiness():
+    hours = np.tile([0.0] * 23 + [24.0], 30)
+    found = breakeven.intervals(free(), shipped(), "requests_per_month", hours=hours)
+    middles = list(np.sqrt(found["start"] * found["end"]))
+    measured = breakeven.winners(evaluate(scenario.grid(**FREE, requests_per_month=middles), shipped(), hours))
+    assert found["option"].tolist() == measured.tolist()
+    assert not found.equals(breakeven.intervals(free(), shipped(), "requests_per_month"))
+    by_law = breakeven.intervals(free(), shipped(), "spikiness")
+    assert breakeven.intervals(free(), shipped(), "spikiness", hours=hours).equals(by_law)
+
+
 def test_at_a_crossing_both_sides_cost_the_same():
     found = breakeven.intervals(free(), shipped(), "spikiness")
     assert len(found) >= 2

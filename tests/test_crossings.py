@@ -2,6 +2,7 @@
 
 from functools import cache, partial
 
+import numpy as np
 import pytest
 
 from where_to_run import breakeven, crossings, evaluate, facts, scenario
@@ -48,3 +49,10 @@ def test_intervals_leave_best_mix_out_by_cost_alone():
     answer = evaluate(scenario.grid(sensitive_share=0), shipped())
     assert "by construction and left out" in crossings.along("spikiness")(answer).words
     assert "left out" not in crossings.along("spikiness", "recommended")(answer).words
+
+
+def test_where_the_spikiness_varies_measured_hours_are_said_to_be_left_out():
+    answer = evaluate(scenario.grid(), shipped(), np.arange(1.0, 100.0))
+    for panel in (crossings.along("spikiness"), crossings.decision_map):
+        assert "Gamma law, not your log" in panel(answer).words
+    assert "not your log" not in crossings.along("requests_per_month")(answer).words + shown()

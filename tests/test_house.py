@@ -46,7 +46,7 @@ FLOORS = [
     ["behind", "bundle"],
     ["stakes"],
     ["charts"],
-    ["panels", "maps", "hybrid_charts", "roadmap_charts", "doubt_charts", "usage_charts"],
+    ["panels", "maps", "hybrid_charts", "roadmap_charts", "doubt_charts"],
     ["provenance", "crossings", "mixing", "moving", "proofs", "doubt", "your_usage"],
     ["pages", "board", "upload", "warm", "kernels", "visitor"],
     ["report", "example", "visit", "refining"],

@@ -75,7 +75,7 @@ def test_keys_inside_an_object_can_be_named():
 
 
 @pytest.mark.parametrize(
-    "evil", ['in"; DROP TABLE x; --', "in'); COPY (SELECT 1) TO 'x.csv'; --", "$v0001", "c0", "a > b"]
+    "evil", ['in"; DROP TABLE x; --', "in'); COPY (SELECT 1) TO 'x.csv'; --", 'it\'s "ö"', "c0", "a > b"]
 )
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_a_name_is_never_read_as_sql(evil, form):
@@ -120,6 +120,25 @@ def test_every_row_that_cannot_be_used_is_counted_by_reason():
     }
 
 
+def test_torn_lines_in_any_number_cost_no_good_row():
+    # ten thousand lines that lack a column and end in another way, among ten that do not
+    good = [["when", "in", "out"], *([f"2026-03-02 09:10:{second}.5", 100, 10] for second in range(10, 20))]
+    log = read(lines(*good[:6]) + b"torn,1\n" * 10_000 + lines(*good[6:]), NAMED)
+    assert log.bad == {"line with missing columns": 10_000} and log.hours["requests"].tolist() == [10]
+
+
+def test_text_in_a_cell_may_hold_line_ends_and_bytes_that_are_no_text():
+    rows = [[f"2026-03-02 {hour:02}:10:00.5", 100, 10, 'a "b"\nc, d'] for hour in (9, 10)]
+    given = lines(["when", "in", "out", "text"], *rows) + b"2026-03-02 11:10:00.5,100,10,\xff\xfe\n"
+    assert read(given, NAMED).hours["requests"].tolist() == [1, 1, 1]
+
+
+def test_one_time_that_is_far_off_does_not_change_the_unit_of_the_others():
+    at = NINE * 3600
+    log = read(lines(["when", "in", "out"], [at, 1, 1], [at + 3600, 2, 2], [10**30, 3, 3], [at + 7200, 4, 4]), NAMED)
+    assert log.hours["input"].tolist() == [1, 2, 4] and log.bad == {"time not understood": 1}
+
+
 def test_lines_that_are_no_json_and_spans_that_are_no_calls_are_counted():
     assert read(FILES["otlp"]).bad == {"no call of a model": 1}
     assert read(FILES["langfuse"]).bad == {"no call of a model": 1}
@@ -141,6 +160,10 @@ def test_a_row_that_comes_again_counts_once_where_it_can_be_told():
     assert log.prompts.to_dict() == {100: 1, 300: 1}
     same_id = FILES["helicone"] + b"a,2026-03-02T09:10:00.5+00:00,100,10,39\r\n"
     assert read(same_id).repeats == 1 and read(same_id).hours["requests"].tolist() == [1, 1]
+    mended = read(
+        FILES["helicone"].replace(b"100,10,40", b"oops,10,40") + b"a,2026-03-02T09:10:00.5+00:00,100,10,40\r\n"
+    )
+    assert mended.bad == {} and mended.hours["input"].tolist() == [100, 300], "of an id what can be used counts"
     whole_seconds = FILES["burstgpt"] + FILES["burstgpt"].split(b"\r\n", 1)[1]
     log = read(whole_seconds)
     assert (log.repeats, log.kept) == (2, True) and log.hours["requests"].tolist() == [2, 2]
@@ -219,6 +242,13 @@ WRONG = {
     "script": (f"b,{SCRIPT}\n1,2\n".encode(), "none of the layouts"),
     "twice": (b"a,a\n1,2\n", "column 'a' twice"),
     "wide": (b"a," * 5000 + b"b\n", "5,001 columns"),
+    "no end of a quote": (
+        HEADS + b'"' + b"a,\n" * 12_000_000,
+        "longer than 16,777,216 bytes, .* or a quote does not end",
+    ),
+    "long name": (b"a" * 200_000, "longer than 16,777,216 bytes"),
+    "long JSON": (b'{"t": "' + bytes(b"a" * 40_000_000) + b'"}\n{"t": 1}', "longer than 16,777,216 bytes"),
+    "no time at all": (HEADS + b"nan,1,1\n" * 9, "time not understood: 9"),
     "torn parquet": (b"PAR1" + bytes(99), "cannot be read as parquet"),
     "deep": (b"[" * 100_000, "cannot be read as json|no JSON objects"),
     "json text": (b'["a", "b"]', "no JSON objects"),
@@ -272,15 +302,31 @@ def test_nothing_stays_of_what_was_read(tmp_path, monkeypatch):
     assert not Path(".tmp").exists()
 
 
+def test_a_file_that_takes_more_than_the_memory_goes_on_on_disk_and_an_upload_is_refused(tmp_path, monkeypatch):
+    rows = (f"2026-03-02 09:{n // 10_000:02}:{n % 10_000 / 200:09.6f},{n % 7},{n % 5}\n" for n in range(500_000))
+    given = HEADS + "".join(rows).encode()
+    (tmp_path / "a.csv").write_bytes(given)
+    monkeypatch.setattr("where_to_run.logfile.MEMORY", "40MB")
+    log = read(tmp_path / "a.csv")
+    # by hand: 71,428 times 0 to 6, and 0 to 3; 100,000 times 0 to 4
+    assert log.hours["input"].tolist() == [71_428 * 21 + 6] and log.hours["output"].tolist() == [1_000_000]
+    assert (log.rows, log.repeats, log.bad) == (500_000, 0, {})
+    with pytest.raises(UsageError, match="takes more than 40MB of memory to read; give a part of it"):
+        read(given)
+
+
 def test_objects_in_the_cells_of_a_table_are_read_as_in_json(tmp_path):
     rows = [langfuse("a", "2026-03-02 09:10:00.5", 60, 40, 10), langfuse("b", "2026-03-02 10:10:00.5", 240, 60, 30)]
     pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    as_text = pd.DataFrame(rows).assign(usage_details=[json.dumps(row["usage_details"]) for row in rows])
+    as_text.to_parquet(tmp_path / "text.parquet")
     cells = [[json.dumps(value) if isinstance(value, dict) else value for value in row.values()] for row in rows]
     for given in (
         tmp_path / "a.parquet",
+        tmp_path / "text.parquet",
         lines(list(rows[0]), *cells, ["c", "GENERATION", "2026-03-02 11:10:00.5", "{"]),
     ):
         log = read(given)
         assert log.layout.name == "langfuse" and log.hours["cached"].tolist() == [40, 60]
         assert log.hours["input"].tolist() == [100, 300] and log.hours["output"].tolist() == [10, 30]
-        assert log.bad == ({} if given == tmp_path / "a.parquet" else {"generation without usage": 1})
+        assert log.bad == ({} if isinstance(given, Path) else {"generation without usage": 1})

@@ -7,7 +7,9 @@ import pytest
 from toy import shipped
 from where_to_run import proofs, published
 from where_to_run.curves import Measured
+from where_to_run.kinds import measured_points
 from where_to_run.simulation import share_waiting
+from where_to_run.throughput import REPLICA
 
 
 def test_the_simulated_pool_waits_as_erlang_has_it():
@@ -54,8 +56,13 @@ def test_a_base_chosen_by_the_law_costs_more_where_the_load_is_on_or_off():
 
 
 def test_held_out_errors_are_shown_for_every_gpu_that_has_them():
-    figure, words = proofs.throughput_errors(shipped())
+    figure, words, every = proofs.throughput_errors(shipped())
     assert "fitted" in words and "scaled" in words
+    points = measured_points(shipped())
+    again = points[points.groupby(REPLICA)["gpu"].transform("size") > 1]
+    told = every.whole()
+    assert told.count("<tr>") == len(again) + 1 > 250 and "within the spread we draw</td>" in told
+    assert all(f">{value:,.0f}</td>" in told for value in again["output_tokens_per_s"])
     assert "h100" in {row for row in figure.data["d0"]["gpu"]}
 
 

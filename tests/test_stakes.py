@@ -5,7 +5,7 @@ import pytest
 
 from toy import shipped
 from where_to_run import evaluate, facts, provenance, scenario, stakes
-from where_to_run.behind import Fact
+from where_to_run.behind import Fact, rests_on, rows_of, sizing
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "growth_per_month": 0.0}
 
@@ -14,8 +14,8 @@ def asked(**fields):
     return evaluate(scenario.grid(**fields), shipped())
 
 
-def moved(answer, tried=stakes.TRIED):
-    found = stakes.at_stake(answer, tried)
+def moved(answer):
+    found = stakes.at_stake(answer)
     return found.set_index(found["table"] + " " + found["key"])
 
 
@@ -43,7 +43,7 @@ def test_an_error_in_the_price_of_power_by_hand():
     answer = asked(preset="public_body")
     assert stakes.leading(answer)[0] == "owned"
     power = answer.means.set_index(["option", "line"])["usd_per_month"]["owned", "power"]
-    row = moved(answer, 1_000).loc["assumptions own.electricity_usd"]
+    row = moved(answer).loc["assumptions own.electricity_usd"]
     assert row["usd_at_low"] == pytest.approx(-4 / 13 * power)
     assert row["usd_at_high"] == pytest.approx(10 / 13 * power)
 
@@ -72,10 +72,22 @@ def test_the_largest_change_comes_first_and_every_fact_has_a_range(late):
     assert not found.duplicated(["table", "key"]).any()
 
 
-def test_only_what_could_move_most_is_tried(late):
-    assert len(stakes.at_stake(late, 3)) == 3
-    first = list(stakes.reach(late, stakes.leading(late)))[:3]
-    assert {Fact(*pair) for pair in stakes.at_stake(late, 3)[["table", "key"]].itertuples(index=False)} == set(first)
+def test_every_fact_that_only_scores_is_tried_and_moves_no_cost():
+    answer = asked(preset="public_body")
+    found, known = moved(answer), shipped().table("assumptions")
+    scoring = [key for key in known.index if key.startswith(("anchor.", "control.", "elasticity.", "freedom."))]
+    ranged = [key for key in scoring if known.at[key, "low"] < known.at[key, "high"]]
+    assert set(found.index) >= {f"assumptions {key}" for key in ranged} and len(ranged) > 5
+    assert (found.loc[[f"assumptions {key}" for key in ranged], ["usd_at_low", "usd_at_high"]].abs() < 1e-6).all(
+        axis=None
+    )
+
+
+def test_every_fact_with_a_range_behind_the_two_leaders_is_tried(late):
+    names = stakes.leading(late)
+    resting = {fact for option in names for rows in rests_on(late, option).values() for fact in rows} | {*sizing(late)}
+    ranged = {f for f in resting if (row := rows_of(late.facts, f.table)[f.key])["low"] < row["high"]}
+    assert ranged <= {Fact(*pair) for pair in stakes.at_stake(late)[["table", "key"]].itertuples(index=False)}
 
 
 def test_where_nothing_is_recommended_nothing_is_at_stake():
@@ -94,5 +106,4 @@ def test_what_turns_the_answer_is_told():
 
 
 def test_a_fact_without_a_range_is_not_tried(late):
-    offers = [fact for fact in stakes.reach(late, stakes.leading(late)) if fact.table == "api_offers"]
-    assert offers == []
+    assert "api_offers" not in set(stakes.at_stake(late)["table"])

@@ -8,6 +8,7 @@ import headless
 from logbook import lines
 from where_to_run import evaluate, facts, scenario, your_usage
 from where_to_run.curves import Measured
+from where_to_run.layouts import UsageError
 from where_to_run.logs import read
 from where_to_run.paths import DATA
 from where_to_run.usage import usage
@@ -139,6 +140,23 @@ def test_an_export_of_tokens_alone_gives_requests_of_the_length_asked():
     assert changes == pytest.approx(
         {"requests_per_month": 2000 * 730 / 24 / 500, "output_tokens": 75, "cached_share": 0.5}
     )
+
+
+# by hand: from 2 January 2000 to 1 January 2099 are 36,159 days of 24 hours
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([["2000-01-02", 5], ["2099-01-01", 5]], "stands for 867,816 hours; give rows of a week or less"),
+        (
+            [["2026-03-02 09:00:00.5", 5], ["2026-03-02 10:00:00.5", 5], ["2090-01-01", 5]],
+            "up to 2090-01-01; is a time",
+        ),
+    ],
+)
+def test_rows_too_long_and_a_stray_time_are_refused_in_words(rows, said):
+    named = {"time": "t", "requests": "n"} if len(rows) == 2 else {"time": "t", "input": "n"}
+    with pytest.raises(UsageError, match=said):
+        usage(read(lines(["t", "n"], *rows), named))
 
 
 def test_changes_stay_within_what_the_question_allows():

@@ -71,6 +71,10 @@ SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks", "
 """Figures that say how many machines there are from when on, beside those of the service level."""
 
 
+SCORING = ("anchor.", "control.", "elasticity.", "freedom.", "setup_weeks.", "people.")
+"""Figures the score, the time to launch and the staff rest on, whatever the option."""
+
+
 def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
     """For every line of an option of a one-row answer, place and name, the facts it rests on."""
     question, routing, outcome = taken(answer, option)
@@ -136,6 +140,12 @@ def sizing(answer: Answer) -> list[Fact]:
     tables = {"models": [row["open_model"]], "gpus": gpus, "throughput": measured}
     rows = [Fact(table, key) for table, keys in tables.items() for key in keys]
     return rows + _matching(facts, [*SIZING, f"service.{row['latency']}.", *by_formula])
+
+
+def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
+    """All facts that options of a one-row answer rest on: their costs, the number of machines, times and scores."""
+    lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
+    return {*lines, *sizing(answer), *_matching(answer.facts, SCORING)}
 
 
 def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Break-even: where along a field the winner changes, and what would make two options cost the same."""
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ NONE = "none"
 
 MIX = "best_mix"
 """The cheapest of all options by construction: it would win or tie everywhere."""
+
+SPIKINESS = "spikiness"
+"""The field that measured hours take the place of."""
 
 SCAN_POINTS = 400
 """Points of the first scan; a winner that holds on less than the gap between two of them can be missed."""
@@ -89,14 +93,19 @@ def intervals(
     by: By = "cheapest",
     low: float | None = None,
     high: float | None = None,
+    hours: Array | None = None,
 ) -> pd.DataFrame:
     """Intervals of a field on which each option wins, everything else as in the one-row scenario.
+
+    Measured `hours` hold as in `evaluate`; along the spikiness they cannot, and the Gamma law takes their place.
 
     Columns: option, start, end, in the field's unit, in order; `none` where nothing is allowed. All crossings are
     kept: whole machines make cost curves cross back. An option without a row never wins within the range.
     """
-    asked = ((field,), by, low, high)
-    found: pd.DataFrame = _remembered("scan", scenario, facts, asked, lambda: _scan(scenario, facts, *asked), SCANS)
+    hours = None if field == SPIKINESS else hours
+    asked, seen = ((field,), by, low, high), None if hours is None else hours.tobytes()
+    make = partial(_scan, scenario, facts, *asked, hours)
+    found: pd.DataFrame = _remembered("scan", scenario, facts, (*asked, seen), make, SCANS)
     return found
 
 
@@ -107,18 +116,24 @@ def _remembered(kind: str, scenario: pd.DataFrame, facts: Facts, asked: Any, mak
 
 
 def _scan(
-    scenario: pd.DataFrame, facts: Facts, fields: tuple[str], by: By, low: float | None, high: float | None
+    scenario: pd.DataFrame,
+    facts: Facts,
+    fields: tuple[str],
+    by: By,
+    low: float | None,
+    high: float | None,
+    hours: Array | None,
 ) -> pd.DataFrame:
     (field,) = fields
     values = axis(field, low, high)
-    found = winners(evaluate(_vary(scenario, {field: values}), facts), by)
+    found = winners(evaluate(_vary(scenario, {field: values}), facts, hours), by)
     change = np.flatnonzero(found[1:] != found[:-1])
     left, right = values[change], values[change + 1]
     before = found[change]
     every = np.arange(len(change))
     for _ in range(ROUNDS if len(change) and BY_NAME[field].kind == "number" else 0):
         edges = np.linspace(left, right, PARTS + 1)
-        inside = winners(evaluate(_vary(scenario, {field: edges[1:-1].ravel()}), facts), by)
+        inside = winners(evaluate(_vary(scenario, {field: edges[1:-1].ravel()}), facts, hours), by)
         beyond = np.append(inside.reshape(-1, len(change)) != before, [every >= 0], axis=0)
         first = beyond.argmax(axis=0)
         left, right = edges[first, every], edges[first + 1, every]
@@ -130,7 +145,7 @@ def decision_map(
     scenario: pd.DataFrame,
     facts: Facts,
     x: str = "requests_per_month",
-    y: str = "spikiness",
+    y: str = SPIKINESS,
     points: int = 80,
     by: By = "cheapest",
 ) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def along(field: str, by: By = "cheapest") -> Panel:
     """A panel: the intervals of a field on which each option wins, drawn and listed; who never wins is named."""
 
     def panel(answer: Answer) -> Pieces:
-        found = breakeven.intervals(answer.scenarios, answer.facts, field, by)
+        found = breakeven.intervals(answer.scenarios, answer.facts, field, by, hours=answer.hours)
         shown = {
             "Option": [TITLES.get(name, "nothing is allowed") for name in found["option"]],
             "From": [Cell(_short(value), value) for value in found["start"]],
@@ -33,6 +33,7 @@ def along(field: str, by: By = "cheapest") -> Panel:
         never = [title for name, title in TITLES.items() if name not in {*found["option"], *left_out}]
         words = f"<p>Never within the range: {', '.join(never)}.</p>" if never else ""
         words += _left_out(found["option"]) if left_out else ""
+        words += _by_the_law(answer) if field == breakeven.SPIKINESS else ""
         caption = (
             f"Which option {WORDS[by]} along {BY_NAME[field].label.lower()} [{BY_NAME[field].unit}], all else as asked"
         )
@@ -43,7 +44,7 @@ def along(field: str, by: By = "cheapest") -> Panel:
 
 def decision_map(answer: Answer) -> Pieces:
     """A panel: who costs least over volume and spikiness, the scenario marked, and what is struck out where."""
-    x, y = BY_NAME["requests_per_month"], BY_NAME["spikiness"]
+    x, y = BY_NAME["requests_per_month"], BY_NAME[breakeven.SPIKINESS]
     grid = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name)
     cells = breakeven.cells(grid, x.name, y.name)
     line = frontier(answer.scenarios, answer.facts, cells[y.name].unique())
@@ -56,7 +57,7 @@ def decision_map(answer: Answer) -> Pieces:
         "Share of the map": [Cell(maps.percent(part), part) for part in share],
     }
     told = (HATCHED if cells["near"].any() else "") + (FRONTIER if len(line) else "")
-    told += _left_out(cells["option"]) + _struck_out(grid)
+    told += _by_the_law(answer) + _left_out(cells["option"]) + _struck_out(grid)
     return Pieces([picture, table(shown, "Who costs least where") + told])
 
 
@@ -68,6 +69,13 @@ FRONTIER = (
     "by the closed form for machines of any size. Whole machines move it to the right.</p>"
 )
 """What is said of the frontier where it is drawn."""
+
+
+def _by_the_law(answer: Answer) -> str:
+    """What is said where spikiness varies while measured hours are in use."""
+    return (
+        "" if answer.hours is None else "<p>Where the spikiness varies, hours follow the Gamma law, not your log.</p>"
+    )
 
 
 def _left_out(found: pd.Series) -> str:

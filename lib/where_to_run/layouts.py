@@ -55,7 +55,6 @@ class Layout:
     output: Column = ""
     cached: Column = ""
     unit: str = ""
-    relative: bool = False
     buckets: bool = False
     counting: Literal["rows", "rate", "counter"] = "rows"
     only: Mapping[str, list[str]] | None = None

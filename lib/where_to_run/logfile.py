@@ -5,13 +5,14 @@ import gzip
 import io
 import json
 import tempfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
-
-import pandas as pd
+from typing import Any
 
 from .layouts import Layout, UsageError
 
@@ -27,8 +28,10 @@ MOST_IN_MEMORY = 2_000_000_000
 MOST_COLUMNS, MOST_ROWS = 2_000, 2_000_000_000
 """What a file may say it has."""
 
-LARGEST_LINE, LARGEST_OBJECT = 1 << 24, 1 << 27
-"""Bytes of one JSON object, in a file of lines and in a file that is one document."""
+LARGEST_LINE, LARGEST_DOCUMENT = 1 << 24, 1 << 27
+"""Bytes of one row, and of a JSON file that is one document."""
+
+TOO_LONG = f"a row is longer than {LARGEST_LINE:,} bytes, a document than {LARGEST_DOCUMENT:,}, or a quote does not end"
 
 MEMORY = "1GB"
 """What the reader holds at once. Of a file on this machine the rest is on disk for as long as the reading takes."""
@@ -38,87 +41,71 @@ KINDS = "a CSV, JSON, JSON-lines or Parquet file; all but Parquet may be packed 
 
 @dataclass
 class Source:
-    """An open file: the names of its columns, and SQL for its rows and for what is in them.
+    """An open file: names of columns, SQL for its rows (`few`: some) and for what is in them, and rows that were torn.
 
-    SQL is made of fixed words and numbered columns; what comes from the file or a visitor is handed over beside it.
+    SQL is made of fixed words, numbered columns and `quoted` text. `objects` are the columns of a JSON file: an object,
+    one inside it, and so on.
     """
 
     connection: Any
-    kind: str
+    file: str
     names: list[str] = field(default_factory=list)
-    relation: str = ""
+    rows: str = ""
+    few: str = ""
     objects: list[str] = field(default_factory=list)
     pairs: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
+    torn: Counter[str] = field(default_factory=Counter)
 
-    def value(self, given: Any) -> str:
-        """The place in the SQL of a value that is handed over beside it."""
-        name = f"v{len(self.values):04}"
-        self.values[name] = given
-        return f"${name}"
-
-    def frame(self, sql: str) -> pd.DataFrame:
-        """What a query gives."""
-        frame: pd.DataFrame = self.connection.execute(
-            sql, {n: v for n, v in self.values.items() if f"${n}" in sql}
-        ).df()
-        return frame
+    def one(self, sql: str) -> tuple[Any, ...]:
+        """The one row a query gives."""
+        row: tuple[Any, ...] = self.connection.execute(sql).fetchone()
+        return row
 
     def unnest(self, layout: Layout) -> None:
         """Take the rows of a JSON document from where the layout says they are; an empty list is one row of nothing."""
         self.pairs = layout.pairs
         for level in layout.rows if self.objects else ():
-            if level not in self.names:
-                continue
-            at, every = (self.value(f"$.{json.dumps(level)}{end}") for end in ("", "[*]"))
-            inner = self.objects[-1]
-            found = (
-                f"CASE WHEN json_array_length({inner}, {at}) > 0 THEN json_extract({inner}, {every}) "
-                f"WHEN json_type({inner}, {at}) = 'ARRAY' THEN [NULL] ELSE [{inner}] END"
-            )
-            self.objects.append(f"o{len(self.objects)}")
-            self.relation = f"(SELECT *, unnest({found}) AS {self.objects[-1]} FROM {self.relation})"
+            if level in self.names:
+                outer, inner = self.objects[-1], f"o{len(self.objects)}"
+                found = f"json_extract({outer}, {_path(level)})"
+                every = f"CASE json_type({found}) WHEN 'ARRAY' THEN json_extract({found}, '$[*]') ELSE [{outer}] END"
+                self.rows = f"(SELECT *, unnest(if(len({every}) = 0, [NULL], {every})) AS {inner} FROM {self.rows})"
+                self.objects.append(inner)
 
     def text(self, path: str) -> str:
         """SQL of the text in a column, or at a path of keys `a > b`; NULL where there is none."""
         head, *rest = path.split(" > ")
-        if self.pairs and head == self.pairs:
-            return f"coalesce({', '.join(self._paired(o, head, rest[0]) for o in reversed(self.objects))})"
         if self.objects:
-            at = self._at([head, *rest])
-            return f"coalesce({', '.join(f'json_extract_string({o}, {at})' for o in reversed(self.objects))})"
+            inside = self._paired if head == self.pairs else _inside
+            return f"coalesce({', '.join(inside(o, head, *rest) for o in reversed(self.objects))})"
         if head not in self.names:
             return "NULL"
         column = f"c{self.names.index(head)}"
-        if not rest:
-            return f"nullif(CAST({column} AS VARCHAR), '')"
-        whole = column if self.kind == "csv" else f"CAST(to_json({column}) AS VARCHAR)"
-        return f"CASE WHEN json_valid({whole}) THEN json_extract_string({whole}, {self._at(rest)}) END"
-
-    def _at(self, keys: list[str]) -> str:
-        return self.value("$" + "".join(f".{json.dumps(key)}" for key in keys))
+        return f"CASE WHEN json_valid({column}) THEN {_inside(column, *rest)} END" if rest else f"nullif({column}, '')"
 
     def _paired(self, o: str, head: str, key: str) -> str:
         """The value of a key in a list of key and value, as OTLP writes attributes."""
-        every = f"json_extract({o}, {self.value(f'$.{json.dumps(head)}[*]')})"
-        entry = f"list_filter({every}, lambda x: json_extract_string(x, '$.key') = {self.value(key)})[1]"
-        return f"coalesce({', '.join(f'json_extract_string({entry}, $$$.value.{kind}Value$$)' for kind in KEPT)})"
+        named = f"lambda pair: json_extract_string(pair, '$.key') = {quoted(key)}"
+        entry = f"list_filter(json_extract({o}, {_path(head)} || '[*]'), {named})[1]"
+        return f"json_extract_string({entry}, '$.value.*')[1]"
 
     @property
-    def row(self) -> str:
+    def whole(self) -> str:
         """SQL of all of a row, to tell rows apart."""
         return ", ".join(self.objects or (f"c{number}" for number in range(len(self.names))))
 
-    def rejected(self) -> dict[str, int]:
-        """Lines that are no rows, by reason; known once the rows were read."""
-        if self.kind != "csv":
-            return {}
-        found = self.frame("SELECT error_type AS why, count(DISTINCT line) AS number FROM reject_errors GROUP BY why")
-        return {f"line with {str(why).lower()}": int(number) for why, number in found.itertuples(index=False)}
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
-KEPT = ("int", "double", "string")
-"""Kinds of values of a pair that are read."""
+def _path(*keys: str) -> str:
+    return quoted("$" + "".join(f".{json.dumps(key, ensure_ascii=False)}" for key in keys))
+
+
+def _inside(o: str, *keys: str) -> str:
+    return f"json_extract_string({o}, {_path(*keys)})"
 
 
 @contextmanager
@@ -129,34 +116,42 @@ def opened(given: Path | bytes) -> Iterator[Source]:
     """
     import duckdb
     import fsspec
+    import pyarrow
 
     head, packed = _peek(given)
-    kind = _kind(head)
-    if kind == "parquet" and packed:
-        raise UsageError("the file is a packed Parquet file; unpack it first")
-    memory, name = fsspec.filesystem("memory"), f"/where-to-run-{id(given)}"
+    kind = _kind(head, packed)
+    memory, on_disk = fsspec.filesystem("memory"), isinstance(given, Path)
+    file = str(given) if on_disk else f"memory:///where-to-run-{id(given)}"
     with tempfile.TemporaryDirectory() as spill:
         safe: dict[str, Any] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "memory_limit": MEMORY,
         }
-        connection = duckdb.connect(config={**safe, "temp_directory": spill if isinstance(given, Path) else ""})
+        connection = duckdb.connect(config={**safe, "temp_directory": spill if on_disk else ""})
         try:
             connection.execute("SET enable_progress_bar = false")
             if isinstance(given, bytes):
-                memory.pipe_file(name, given)
+                memory.pipe_file(file, given)
                 connection.register_filesystem(memory)
-            source = Source(connection, kind)
-            at = source.value(f"memory://{name}" if isinstance(given, bytes) else str(given))
-            {"csv": _csv, "json": _json, "parquet": _parquet}[kind](source, at, head, packed)
+            source = Source(connection, file)
+            if kind == "csv":
+                _csv(source, given, head, packed)
+            elif kind == "json":
+                _json(source, head, packed)
+            else:
+                _parquet(source)
             yield source
-        except duckdb.Error as error:
-            raise UsageError(f"the file cannot be read as {kind}: {str(error).splitlines()[0][:200]}") from None
+        except duckdb.OutOfMemoryException:
+            raise UsageError(f"the file takes more than {MEMORY} of memory to read; give a part of it") from None
+        except (duckdb.Error, pyarrow.ArrowException, csv.Error, OSError) as error:
+            said = str(error).partition("\n")[0].replace(file, "the file")[:200]
+            said = TOO_LONG if any(sign in said for sign in ("straddl", "field limit", "maximum_object")) else said
+            raise UsageError(f"the file cannot be read as {kind}: {said}") from None
         finally:
             connection.close()
-            if memory.exists(name):
-                memory.rm_file(name)
+            if memory.exists(file):
+                memory.rm_file(file)
 
 
 def _peek(given: Path | bytes) -> tuple[bytes, bool]:
@@ -169,60 +164,76 @@ def _peek(given: Path | bytes) -> tuple[bytes, bool]:
             most = file.seek(0, io.SEEK_END) * MOST_TIMES_PACKED + PEEK
             most = min(most, MOST_IN_MEMORY) if isinstance(given, bytes) else most
             file.seek(0)
-            return _unpacked(file, most), True
-    except (OSError, EOFError, ArithmeticError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+            with gzip.open(file) as unpacked:
+                head = unpacked.read(PEEK)
+                while unpacked.tell() <= most:
+                    if not unpacked.read(1 << 22):
+                        return head, True
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"the file cannot be read: {str(error)[:200]}") from None
+    allowed = f"{MOST_TIMES_PACKED} times its size, and {MOST_IN_MEMORY:,} bytes of an upload"
+    raise UsageError(f"the file unpacks to more than {most:,} bytes; read are at most {allowed}")
 
 
-def _unpacked(file: IO[bytes], most: int) -> bytes:
-    with gzip.open(file) as unpacked:
-        head = unpacked.read(PEEK)
-        seen = len(head)
-        while part := unpacked.read(1 << 22):
-            seen += len(part)
-            if seen > most:
-                allowed = f"{MOST_TIMES_PACKED} times its size, and {MOST_IN_MEMORY:,} bytes of an upload"
-                raise UsageError(f"the file unpacks to more than {most:,} bytes; read are at most {allowed}")
-    return head
-
-
-def _kind(head: bytes) -> str:
+def _kind(head: bytes, packed: bool) -> str:
     """Whether a file is csv, json or parquet, by its first bytes."""
     start = head.removeprefix(BOM).lstrip()
-    if not start:
-        raise UsageError(f"the file is empty; give {KINDS}")
-    if head[:4] == b"PAR1":
-        return "parquet"
-    if head[:2] == b"PK":
-        raise UsageError("the file is a zip archive or a spreadsheet; unpack it, or save the sheet as CSV")
-    if start[:1] == b"<":
-        raise UsageError(f"the file is a page (HTML or XML) and no export; give {KINDS}")
-    if b"\x00" in head:
-        raise UsageError(f"the file is not text in UTF-8; give {KINDS}")
-    return "json" if start[:1] in b"[{" else "csv"
+    refused = (
+        (not start, f"is empty; give {KINDS}"),
+        (start[:4] == PARQUET and packed, "is a packed Parquet file; unpack it first"),
+        (start[:2] == b"PK", "is a zip archive or a spreadsheet; unpack it, or save the sheet as CSV"),
+        (start[:1] == b"<", f"is a page (HTML or XML) and no export; give {KINDS}"),
+        (b"\x00" in head and start[:4] != PARQUET, f"is not text in UTF-8; give {KINDS}"),
+    )
+    if why := next((why for applies, why in refused if applies), ""):
+        raise UsageError(f"the file {why}")
+    return "parquet" if start[:4] == PARQUET else "json" if start[:1] in b"[{" else "csv"
 
+
+PARQUET = b"PAR1"
+"""What a Parquet file begins with."""
 
 BOM = b"\xef\xbb\xbf"
 """What some programs write before text in UTF-8."""
 
 
-def _csv(source: Source, at: str, head: bytes, packed: bool) -> None:
+def _csv(source: Source, given: Path | bytes, head: bytes, packed: bool) -> None:
+    """Rows by PyArrow: it counts every torn line in bounded memory, where DuckDB's own reader loses good rows too."""
+    import pyarrow
+    import pyarrow.csv as arrow
+
+    def torn(row: Any) -> str:
+        source.torn[f"line with {'too many' if row.actual_columns > row.expected_columns else 'missing'} columns"] += 1
+        return "skip"
+
     lines = head.removeprefix(BOM).decode("utf-8", "replace").splitlines()[:5]
-    cells = {mark: [next(csv.reader([line], delimiter=mark), []) for line in lines] for mark in ",;\t|"}
+    cells = {mark: [next(csv.reader([line], delimiter=mark), []) for line in lines if line] for mark in ",;\t|"}
     mark = max(cells, key=lambda mark: min(map(len, cells[mark])))
     _name(source, cells[mark][0])
-    types = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(source.names)))
-    quoting = f"delim = '{mark}', quote = '\"', escape = '\"', compression = '{'gzip' if packed else 'none'}'"
-    options = f"header = true, auto_detect = false, store_rejects = true, {quoting}"
-    source.relation = f"read_csv({at}, columns = {{{types}}}, {options})"
+    columns = [f"c{number}" for number in range(len(source.names))]
+    file = str(given) if isinstance(given, Path) else pyarrow.py_buffer(given)
+    reader = arrow.open_csv(
+        pyarrow.input_stream(file, "gzip" if packed else None),
+        arrow.ReadOptions(column_names=columns, skip_rows_after_names=1, block_size=LARGEST_LINE),
+        arrow.ParseOptions(delimiter=mark, newlines_in_values=True, invalid_row_handler=torn),
+        arrow.ConvertOptions(column_types=dict.fromkeys(columns, pyarrow.string()), check_utf8=False),
+    )
+    few = next(iter(reader), pyarrow.RecordBatch.from_pylist([], reader.schema))
+    source.connection.register("few", few)
+    source.connection.register("file", pyarrow.RecordBatchReader.from_batches(reader.schema, chain([few], reader)))
+    source.few, source.rows = "few", "file"
 
 
-def _parquet(source: Source, at: str, head: bytes, packed: bool) -> None:
-    rows = source.frame(f"SELECT sum(num_rows) AS number FROM parquet_file_metadata({at})")["number"].iloc[0]
+def _parquet(source: Source) -> None:
+    at = quoted(source.file)
+    (rows,) = source.one(f"SELECT sum(num_rows) FROM parquet_file_metadata({at})")
     if rows > MOST_ROWS:
         raise UsageError(f"the file says it holds {rows:,.0f} rows; at most {MOST_ROWS:,} are read")
-    _name(source, list(source.frame(f"DESCRIBE SELECT * FROM read_parquet({at})")["column_name"]))
-    source.relation = f"read_parquet({at}) AS t({source.row})"
+    described = source.connection.execute(f"DESCRIBE SELECT * FROM read_parquet({at})").fetchall()
+    _name(source, [name for name, *_ in described])
+    nested = ["(" in kind or "[" in kind for _, kind, *_ in described]
+    texts = (f"CAST({'to_json' * deep}(c{n}) AS VARCHAR) AS c{n}" for n, deep in enumerate(nested))
+    source.rows = f"(SELECT {', '.join(texts)} FROM read_parquet({at}) AS t({source.whole}))"
 
 
 def _name(source: Source, names: list[str]) -> None:
@@ -234,17 +245,16 @@ def _name(source: Source, names: list[str]) -> None:
         raise UsageError(f"the first line names {what}; it must name the columns, each once, at most {MOST_COLUMNS:,}")
 
 
-def _json(source: Source, at: str, head: bytes, packed: bool) -> None:
+def _json(source: Source, head: bytes, packed: bool) -> None:
     first, newline, _ = head.removeprefix(BOM).lstrip().partition(b"\n")
     lines = not first.startswith(b"[") and (not newline or _keys_of(first.decode("utf-8", "replace")) is not None)
     form = "newline_delimited" if lines else "array" if first.startswith(b"[") else "unstructured"
-    size = f"maximum_object_size = {LARGEST_LINE if lines else LARGEST_OBJECT}"
-    options = (
-        f"format = '{form}', ignore_errors = {lines}, compression = '{'gzip' if packed else 'uncompressed'}', {size}"
-    )
-    source.objects, source.relation = ["o0"], f"(SELECT json AS o0 FROM read_json_objects({at}, {options}))"
-    some = source.frame(f"SELECT CAST(o0 AS VARCHAR) AS text FROM {source.relation} LIMIT 50")["text"].dropna()
-    source.names = sorted({name for text in some for name in _keys_of(text) or ()})
+    options = f"format = '{form}', ignore_errors = {lines}, compression = '{'gzip' if packed else 'uncompressed'}'"
+    options += f", maximum_object_size = {LARGEST_LINE if lines else LARGEST_DOCUMENT}"
+    source.objects = ["o0"]
+    source.rows = f"(SELECT json AS o0 FROM read_json_objects({quoted(source.file)}, {options}))"
+    some = source.connection.execute(f"SELECT CAST(o0 AS VARCHAR) FROM {source.rows} LIMIT 50").fetchall()
+    source.names = sorted({name for (text,) in some if text for name in _keys_of(text) or ()})
     if not source.names:
         raise UsageError(f"the file holds no JSON objects; give {KINDS}")
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import available_timezones
 
-import numpy as np
 import pandas as pd
 
-from .layouts import COUNTS, UNITS, Layout, UsageError, choose, paths
-from .logfile import Source, opened
+from .layouts import COUNTS, UNITS, Column, Layout, UsageError, choose, paths
+from .logfile import Source, opened, quoted
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -78,171 +77,163 @@ def read(given: Path | bytes, columns: Mapping[str, str] | None = None, time_zon
         raise UsageError(f"no time zone {time_zone[:60]!r}; write it as Europe/Berlin, or UTC")
     with opened(given) as source:
         layout = choose(source.names, columns or {})
-        source.connection.execute(f"SET TimeZone = '{time_zone}'")
+        source.connection.execute(f"SET TimeZone = {quoted(time_zone)}")
         source.unnest(layout)
         unit, relative = _unit(source, layout)
-        rows = _rows(source, layout, unit, relative, time_zone)
-        step = _step(source, layout, rows)
-        found = source.frame(_counted(rows, layout, step))
-        return _log(found, source.rejected(), layout, time_zone, relative, step)
+        source.connection.execute(f"CREATE TEMP TABLE once AS {_once(source, layout, unit, relative, time_zone)}")
+        step = _step(source, layout)
+        source.connection.execute(f"CREATE TEMP VIEW counted AS {_counted(layout, step)}")
+        return _log(source, layout, time_zone, relative, step)
 
 
 def _unit(source: Source, layout: Layout) -> tuple[str, bool]:
     """The unit of a time that is a number, "" for one in words, and whether it counts from an unknown start."""
-    if layout.source and layout.unit:
-        return layout.unit, layout.relative
     time = source.text(paths(layout.time)[0])
-    some = source.frame(f"SELECT try_cast({time} AS DOUBLE) AS at FROM {source.relation} LIMIT 1000")["at"]
-    if some.notna().sum() <= len(some) / 2:
+    rows = f"{source.few or source.rows} WHERE {time} IS NOT NULL LIMIT 1000"
+    few = f"SELECT try_cast({time} AS DOUBLE) AS size FROM {rows}"
+    numbers, size = source.one(f"SELECT avg(if(isfinite(size), 1, 0)), median(abs(size)) FROM ({few})")
+    if not numbers or numbers <= 1 / 2:
         return "", False
-    size = float(some.abs().max())
-    unit = layout.unit or min((u for u in UNITS if size * UNITS[u] < UNTIL), key=lambda u: -UNITS[u], default="ns")
+    unit = layout.unit or next((u for u in UNITS if size * UNITS[u] < UNTIL), "ns")
     return unit, size * UNITS[unit] < SINCE
 
 
-def _rows(source: Source, layout: Layout, unit: str, relative: bool, zone: str) -> str:
-    """SQL of the rows: time and end [microsecond], hashes of row and series, counts, why it cannot be used.
+def _once(source: Source, layout: Layout, unit: str, relative: bool, zone: str) -> str:
+    """SQL of the rows, each once: time and end [microsecond], hash of its series, counts, why it cannot be used.
 
-    The last is a place in `REASONS`; of several reasons the first in their order is told.
+    `times` is how often it comes, `late` how often after a later one. Of a row that comes again by its id and differs,
+    what can be used counts, and of that the least.
     """
-
-    def micros(text: str) -> str:
-        if not unit:
-            return f"epoch_us(try_cast({text} AS {'TIMESTAMP' if zone == 'UTC' else 'TIMESTAMPTZ'}))"
-        return f"try_cast(try_cast({text} AS DOUBLE) * {UNITS[unit]} + {MONDAY * relative} AS BIGINT)"
-
-    time, *end = (source.text(path) for role in ("time", "end") for path in paths(getattr(layout, role)))
-    known = {role: [source.text(path) for path in paths(getattr(layout, role))] for role in COUNTS}
+    time, end = (_micros(source, column, unit, relative, zone) for column in (layout.time, layout.end))
     name = f"hash({source.text(paths(layout.id)[0])})" if layout.id else "0"
-    row = name if layout.id and layout.counting != "counter" else f"hash({source.row})"
-    texts = []
-    for role, found in known.items():
-        # a stretch of time for which nothing is counted had none
-        none = "0" if found and layout.buckets else "NULL"
-        count = _count(found, isinstance(getattr(layout, role), dict))
-        texts.append(f"coalesce({count}, {none}) AS {role}, {_wrong(found)} AS {role}_wrong")
-    torn = f"{source.objects[0]} IS NULL" if source.objects else "false"
-    said = f"{torn} AS torn, {_other(source, layout)} AS other, {time} IS NULL AS timeless"
-    tests = ["torn", "other", "timeless", "us IS NULL", "false" if relative else f"us NOT BETWEEN {SINCE} AND {UNTIL}"]
-    tests += [f"{role}_wrong" for role in COUNTS]
-    given = " AND ".join(f"{role} IS NULL" for role in COUNTS if known[role])
-    tests.append(given if given and not layout.buckets else "false")
-    why = " ".join(f"WHEN {test} THEN {number}" for number, test in enumerate(tests, start=1))
-    return (
-        f"(SELECT us, until, row, name, {', '.join(COUNTS)}, CAST(CASE {why} ELSE 0 END AS UTINYINT) AS why FROM "
-        f"(SELECT {micros(time)} AS us, {micros(end[0]) if end else 'NULL'} AS until, {row} AS row, {name} AS name, "
-        f"{said}, {', '.join(texts)} FROM {source.relation}))"
+    row = name if layout.id and layout.counting != "counter" else f"hash({source.whole})"
+    least = ", ".join(f"min({column}) AS {column}" for column in ("us", "until", "name", *COUNTS, "why"))
+    return f"""
+        SELECT {least}, count(*) AS times, count(*) FILTER (WHERE late) AS late
+        FROM (
+            SELECT *, {_why(source, layout, relative)} AS why, us < lag(us) OVER () AS late
+            FROM (
+                SELECT *, {time} AS us, {end} AS until, {row} AS row, {name} AS name,
+                    {", ".join(_count(source, layout, role) for role in COUNTS)}
+                FROM {source.rows}))
+        GROUP BY row"""
+
+
+def _micros(source: Source, column: Column, unit: str, relative: bool, zone: str) -> str:
+    """SQL of a time [microsecond since 1970], NULL where there is none or it is not understood."""
+    text = source.text(paths(column)[0]) if column else "NULL"
+    if unit:
+        return f"try_cast(try_cast({text} AS DOUBLE) * {UNITS[unit]} + {MONDAY * relative} AS BIGINT)"
+    return f"epoch_us(try_cast({text} AS {'TIMESTAMP' if zone == 'UTC' else 'TIMESTAMPTZ'}))"
+
+
+def _why(source: Source, layout: Layout, relative: bool) -> str:
+    """SQL of why a row cannot be used, a place in `REASONS`: of several the first in their order."""
+    nothing = " AND ".join(f"{role} IS NULL" for role in COUNTS if getattr(layout, role))
+    tests = (
+        f"{source.objects[0]} IS NULL" if source.objects else "false",
+        _other(source, layout),
+        f"{source.text(paths(layout.time)[0])} IS NULL",
+        "us IS NULL",
+        "false" if relative else f"us NOT BETWEEN {SINCE} AND {UNTIL}",
+        *(f"isnan({role})" for role in COUNTS),
+        nothing if nothing and not layout.buckets else "false",
     )
+    return f"CASE {' '.join(f'WHEN {test} THEN {n}' for n, test in enumerate(tests, start=1))} ELSE 0 END"
 
 
-def _count(texts: list[str], summed: bool) -> str:
-    """SQL of a count: the first there is, or the sum of those there are."""
-    if not summed:
-        return f"try_cast(coalesce({', '.join([*texts, 'NULL'])}) AS DOUBLE)"
-    total = " + ".join(f"coalesce(try_cast({text} AS DOUBLE), 0)" for text in texts)
-    return f"CASE WHEN coalesce({', '.join(texts)}) IS NOT NULL THEN {total} END"
+def _count(source: Source, layout: Layout, role: str) -> str:
+    """SQL of a count: the first there is, or the sum of those there are; NaN where one is no count."""
+    column = getattr(layout, role)
+    numbers = ", ".join(_number(source.text(path)) for path in paths(column)) or "NULL"
+    found = f"list_sum([{numbers}])" if isinstance(column, dict) else f"coalesce({numbers}, NULL)"
+    # a stretch of time for which nothing is counted had none
+    return f"CAST(coalesce({found}, {'0' if column and layout.buckets else 'NULL'}) AS DOUBLE) AS {role}"
 
 
-def _wrong(texts: list[str]) -> str:
-    """SQL of whether a text is there that is no count."""
-    count = "coalesce(try_cast({0} AS DOUBLE) BETWEEN 0 AND {1}, {0} IS NULL)"
-    return " OR ".join(f"NOT {count.format(text, LARGEST)}" for text in texts) or "false"
+def _number(text: str) -> str:
+    """SQL of the number in a text, NaN where it is no count."""
+    number = f"try_cast({text} AS DOUBLE)"
+    return f"CASE WHEN {number} BETWEEN 0 AND {LARGEST} THEN {number} WHEN {text} IS NOT NULL THEN 'nan' END"
 
 
 def _other(source: Source, layout: Layout) -> str:
     """SQL of whether a row is none of those the layout is about."""
     kept = (
-        f"coalesce({source.text(column)} NOT IN ({', '.join(map(source.value, values))}), true)"
+        f"coalesce({source.text(column)} NOT IN ({', '.join(map(quoted, values))}), true)"
         for column, values in (layout.only or {}).items()
     )
     return " OR ".join(kept) or "false"
 
 
-def _step(source: Source, layout: Layout, rows: str) -> int:
+def _step(source: Source, layout: Layout) -> int:
     """The time a row stands for [microsecond]: to its end, or else the least between two times; 0 for a request."""
     if not layout.buckets:
         return 0
-    ends = "SELECT DISTINCT us, until FROM " + rows + " WHERE why = 0"
-    apart = "coalesce(until - us, lead(us) OVER (ORDER BY us) - us)"
-    least = f"SELECT min(apart) AS step FROM (SELECT {apart} AS apart FROM ({ends})) WHERE apart > 0"
-    step = source.frame(least)["step"].iloc[0]
-    return 0 if pd.isna(step) else int(step)
+    ends = "SELECT DISTINCT us, until FROM once WHERE why = 0"
+    apart = f"SELECT coalesce(until - us, lead(us) OVER (ORDER BY us) - us) AS apart FROM ({ends})"
+    return int(source.one(f"SELECT coalesce(min(apart), 0) FROM ({apart}) WHERE apart > 0")[0])
 
 
-def _counted(rows: str, layout: Layout, step: int) -> str:
-    """SQL of the counts by hour, and of requests by their tokens, once for each row and with its repeats."""
-    sql = rows
+def _counted(layout: Layout, step: int) -> str:
+    """SQL of the rows with what was requested in each, whatever its numbers say; `again`: its counter began again."""
+    if layout.counting == "rate":
+        return f"SELECT * REPLACE (requests * {step / SECOND} AS requests), false AS again FROM once"
     if layout.counting == "counter":
-        sql = _increases(rows)
-    elif layout.counting == "rate":
-        sql = f"(SELECT * REPLACE (requests * {step / SECOND} AS requests) FROM {rows})"
-    requests = "requests" if layout.requests else "CAST(NULL AS DOUBLE)" if layout.buckets else "1.0"
-    resets = "resets" if layout.counting == "counter" else "0"
-    each = ", ".join(f"any_value({name}) AS {name}" for name in ("us", "input", "output", "cached", "why"))
-    once = (
-        f"SELECT {each}, any_value({requests}) AS requests, any_value({resets}) AS resets, count(*) AS times, "
-        f"sum(late) AS late FROM (SELECT *, CAST(us < lag(us) OVER () AS INTEGER) AS late FROM {sql}) GROUP BY row"
+        grown = ", ".join(
+            f"{c} - CASE WHEN {c} < lag({c}) OVER w THEN 0 ELSE lag({c}) OVER w END AS {c}" for c in COUNTS
+        )
+        first = f"why = 0 AND coalesce(us - lag(us) OVER w > {HOUR}, true)"
+        return f"""
+            SELECT * REPLACE ({grown}, CASE WHEN {first} THEN {len(REASONS) - 1} ELSE why END AS why),
+                requests < lag(requests) OVER w AS again
+            FROM once WINDOW w AS (PARTITION BY name, why = 0 ORDER BY us)"""
+    requests = "requests" if layout.buckets else "1.0"
+    return f"SELECT * REPLACE ({requests} AS requests), false AS again FROM once"
+
+
+def _log(source: Source, layout: Layout, zone: str, relative: bool, step: int) -> Log:
+    """The log of what was counted; refuses one in which there is no load."""
+    named = {"no tokens": layout.without_tokens}
+    bad = source.connection.execute("SELECT why, sum(times) FROM counted WHERE why > 0 GROUP BY ALL ORDER BY ALL")
+    reasons = {named.get(REASONS[why], REASONS[why]): int(number) for why, number in bad.fetchall()} | source.torn
+    first, last, rows, repeats, late, resets, fine = source.one(
+        f"SELECT min(us), max(us), sum(times), sum(times - 1), sum(late), count(*) FILTER (WHERE again), "
+        f"bool_or(us % {SECOND} <> 0) FROM counted WHERE why = 0"
     )
-    sums = ", ".join(f"sum({name}) AS {name}_once, sum({name} * times) AS {name}_all" for name in COUNTS)
-    return (
-        "SELECT why, hour, grouping(hour, input, output) AS kind, input AS prompt, output AS answer, count(*) AS once, "
-        "sum(times) AS times, sum(late) AS late, sum(resets) AS resets, min(us) AS first, max(us) AS last, "
-        f"max(CAST(us % {SECOND} <> 0 AS INTEGER)) AS fine, {sums} FROM (SELECT *, us // {HOUR} AS hour FROM ({once})) "
-        "GROUP BY GROUPING SETS ((why, hour), (why, input), (why, output))"
-    )
-
-
-def _increases(rows: str) -> str:
-    """SQL of what counters grew by since the reading before; one that is lower than before has begun again at zero."""
-    before = ", ".join(f"lag({name}) OVER w AS {name}_before" for name in ("us", *COUNTS))
-    grown = ", ".join(f"{c} - CASE WHEN {c} < {c}_before THEN 0 ELSE {c}_before END AS {c}" for c in COUNTS)
-    first = f"us_before IS NULL OR us - us_before > {HOUR}"
-    return (
-        f"(SELECT * REPLACE ({grown}, CASE WHEN why = 0 AND ({first}) THEN {len(REASONS) - 1} ELSE why END "
-        "AS why), CAST(requests < requests_before AS INTEGER) AS resets FROM "
-        f"(SELECT *, {before} FROM {rows} WINDOW w AS (PARTITION BY name, why = 0 ORDER BY us)))"
-    )
-
-
-def _log(found: pd.DataFrame, torn: Mapping[str, int], layout: Layout, zone: str, relative: bool, step: int) -> Log:
-    """The log of what SQL counted; refuses one in which there is no load."""
-    found = found.assign(times=found["times"].astype(int), once=found["once"].astype(int))
-    by_hour = found[found["kind"] == KINDS["hour"]]
-    good, bad = by_hour[by_hour["why"] == 0], by_hour[by_hour["why"] > 0].groupby("why")["times"].sum()
-    reasons = {layout.without_tokens if REASONS[why] == "no tokens" else REASONS[why]: int(n) for why, n in bad.items()}
-    reasons |= torn
-    if good.empty or good["first"].min() == good["last"].max():
+    if first == last:
         told = "; ".join(f"{reason}: {number:,}" for reason, number in reasons.items())
         raise UsageError(f"the file has no two usable rows at different times ({told or 'all have the same time'})")
     # two requests of a log without ids may well look the same where times are whole seconds
-    kept = not layout.id and not layout.buckets and not good["fine"].any()
-    sums = {name: good[f"{name}_all" if kept else f"{name}_once"].to_numpy(float) for name in COUNTS}
-    if not any(np.nansum(sums[name]) for name in COUNTS):
-        raise UsageError(f"every count in the file is zero ({good['times'].sum():,} rows), so there is no load to see")
+    kept = not layout.id and not layout.buckets and not fine
+    weight = "times" if kept else "1"
+    sums = ", ".join(f"sum({name} * {weight}) AS {name}" for name in COUNTS)
+    by_hour = f"SELECT us // {HOUR} AS hour, {sums} FROM counted WHERE why = 0 GROUP BY hour ORDER BY hour"
+    hours = source.connection.execute(by_hour).df().set_index("hour").astype(float)
+    if not hours.to_numpy(na_value=0.0).any():
+        raise UsageError(f"every count in the file is zero ({rows:,.0f} rows), so there is no load to see")
     return Log(
         layout=layout,
         zone=zone,
         relative=relative,
-        hours=pd.DataFrame(sums, good["hour"].to_numpy(int)).sort_index(),
-        prompts=_by_tokens(found[:0] if layout.buckets else found, "prompt", kept),
-        answers=_by_tokens(found[:0] if layout.buckets else found, "answer", kept),
+        hours=hours,
+        prompts=_by_tokens(source, layout, "input", weight),
+        answers=_by_tokens(source, layout, "output", weight),
         bad=reasons,
-        rows=int(by_hour["times"].sum()) + sum(torn.values()),
-        repeats=int((good["times"] - good["once"]).sum()),
+        rows=int(rows) + sum(reasons.values()),
+        repeats=int(repeats),
         kept=kept,
-        late=int(good["late"].sum()),
-        resets=int(good["resets"].sum()),
+        late=int(late),
+        resets=int(resets),
         step_h=step / HOUR,
-        first_us=int(good["first"].min()),
-        last_us=int(good["last"].max()) + step,
+        first_us=int(first),
+        last_us=int(last) + step,
     )
 
 
-KINDS = {"hour": 0b011, "prompt": 0b101, "answer": 0b110}
-"""What the bits of SQL's grouping() say a row of the counts is of: those that are set are summed over."""
-
-
-def _by_tokens(found: pd.DataFrame, which: str, kept: bool) -> pd.Series:
-    """Requests by their number of tokens, of the rows that can be used."""
-    some = found[(found["kind"] == KINDS[which]) & (found["why"] == 0) & found[which].notna()].sort_values(which)
-    return pd.Series(some["times" if kept else "once"].to_numpy(float), some[which].to_numpy(float))
+def _by_tokens(source: Source, layout: Layout, which: str, weight: str) -> pd.Series:
+    """Requests by their number of tokens, of the rows that can be used; none of rows that are no requests."""
+    usable = f"why = 0 AND {which} IS NOT NULL AND {not layout.buckets}"
+    sql = f"SELECT {which}, sum({weight}) FROM counted WHERE {usable} GROUP BY ALL ORDER BY ALL"
+    tokens, number = source.connection.execute(sql).fetchnumpy().values()
+    return pd.Series(number.astype(float), tokens)

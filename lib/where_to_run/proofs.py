@@ -11,7 +11,7 @@ from . import demand, kinds, published, serving, simulation, throughput
 from .charts import WIDTH
 from .curves import Measured
 from .facts import Facts
-from .figures import Pieces, of
+from .figures import Fold, Pieces, of
 from .markup import Cell, link, numbers, table
 from .scenario import BY_NAME
 from .units import Array
@@ -65,23 +65,43 @@ def _source(study: str) -> str:
 
 
 def throughput_errors(facts: Facts) -> Pieces:
-    """How far each measured throughput is from what the others of its replica predict, drawn and summed up."""
+    """How far each measured throughput is from what the others of its replica predict: drawn, summed up, row by row."""
     points = kinds.measured_points(facts)
     found = throughput.held_out_errors(points).merge(throughput.fits(points)[[*throughput.REPLICA, "basis"]])
     words = "Error of every measured throughput predicted from the others of its replica, by GPU"
     across = alt.X("error:Q", title="predicted over measured, less 1", axis=alt.Axis(format="%"))
     ticks = alt.Chart(found[["gpu", "error"]], width=WIDTH, description=words).mark_tick(opacity=0.6)
-    size, mean = found["error"].abs().groupby(found["basis"]), found["error"].groupby(found["basis"]).mean()
+    spread = found["basis"].map({basis: facts.value(f"throughput_sigma.{basis}") for basis in found["basis"].unique()})
+    found["within"] = np.log1p(found["error"]).abs() <= spread
+    by = found.assign(size=found["error"].abs()).groupby("basis")
     shown = {
-        "Known by": list(size.groups),
-        "Points": numbers(size.size(), "{:,.0f}"),
-        "Mean error": numbers(size.mean(), "{:.1%}"),
-        "Nine in ten within": numbers(size.quantile(0.9), "{:.1%}"),
-        "With its sign": numbers(mean, "{:+.1%}"),
-        "Verdict": np.where(mean > 0, "a little hopeful", "a little cautious"),
+        "Known by": list(by.groups),
+        "Points": numbers(by.size(), "{:,.0f}"),
+        "Mean error": numbers(by["size"].mean(), "{:.1%}"),
+        "With its sign": numbers(by["error"].mean(), "{:+.1%}"),
+        "Within the spread we draw": numbers(by["within"].mean(), "{:.0%}"),
+        "Verdict": np.where(by["error"].mean() > 0, "a little hopeful", "a little cautious"),
     }
     picture = of(ticks.encode(x=across, y=alt.Y("gpu:N", title=None)))
-    return Pieces([picture, table(shown, "Measured points, each held out in turn")])
+    every = Fold("throughput", f"Every point: {len(found):,} published, with ours beside", lambda: _points(found))
+    return Pieces([picture, table(shown, "Measured points, each held out in turn"), every])
+
+
+def _points(found: pd.DataFrame) -> str:
+    """Every measured throughput: published, ours from the others of its replica, difference, verdict."""
+    shown = {
+        "Model": found["model"],
+        "Replica": found["gpus"].astype(int).astype(str) + " x " + found["gpu"] + ", " + found["precision"],
+        "Known by": found["basis"],
+        "Source": found["source"],
+        "Tokens in": numbers(found["input_tokens"], "{:,.0f}"),
+        "Tokens out": numbers(found["output_tokens"], "{:,.0f}"),
+        "Published": numbers(found["output_tokens_per_s"], "{:,.0f}"),
+        "Ours": numbers(found["predicted"], "{:,.0f}"),
+        "Difference": numbers(found["error"], "{:+.1%}"),
+        "Verdict": np.where(found["within"], "within the spread we draw", np.where(found["error"] > 0, "high", "low")),
+    }
+    return table(shown, "Output of a replica at full load [token/s]", left=4)
 
 
 def loads(trace: str) -> Pieces:

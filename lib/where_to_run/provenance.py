@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from . import audit, stakes, throughput
-from .behind import Fact, rests_on, rows_of, sizing
+from .behind import Fact, rows_of, used
 from .evaluate import Answer
 from .facts import Facts
 from .figures import Pieces
@@ -20,12 +20,12 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
     Stale is what by `today`, the day of the clock unless given, was read longer ago than data/assumptions.csv allows.
     """
     facts, today = answer.facts, today or date.today().isoformat()
-    used = _used(answer)
-    days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in used)
+    facts_used = used(answer, answer.names)
+    days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in facts_used)
     old = facts.cached(("stale", today), lambda: audit.stale(facts, today))
-    late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in used]
+    late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in facts_used]
     read = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
-    says = f"Facts in force on {facts.as_of}. This answer rests on {len(used)} of them, read {read}; "
+    says = f"Facts in force on {facts.as_of}. This answer rests on {len(facts_used)} of them, read {read}; "
     listed = f" ({'; '.join(f'{name} {key}' for name, key in late)})" if late else ""
     count = f"{len(late)} of them are" if len(late) > 1 else f"{len(late) or 'none'} of them is"
     says += f"{count} stale by {today}{listed}."
@@ -38,7 +38,7 @@ def sources(answer: Answer) -> Pieces:
     """Every fact behind the answer: the rows it used of each table, and all single figures, with source and dates."""
     facts, keys = answer.facts, dict[str, list[str]]()
     yardsticks = [Fact("api_offers", offer) for offer in answer.yardsticks["offer"] if offer]
-    for name, key in sorted(_used(answer) | set(yardsticks)):
+    for name, key in sorted(used(answer, answer.names) | set(yardsticks)):
         keys.setdefault(name, []).append(key)
     keys.pop("assumptions", None)
     parts = [
@@ -60,12 +60,6 @@ def sources(answer: Answer) -> Pieces:
     }
     overrides = table(facts.overrides, "Overrides laid over the shipped facts", left=6) if len(facts.overrides) else ""
     return Pieces([overrides + "".join(parts) + table(shown, f"All single figures, in force on {facts.as_of}", left=9)])
-
-
-def _used(answer: Answer) -> set[Fact]:
-    """The facts the options of a one-row answer rest on."""
-    lines = [rows for option in answer.names for rows in rests_on(answer, option).values()]
-    return {fact for rows in [*lines, sizing(answer)] for fact in rows}
 
 
 DULL = {"source", "read_on", "note", "effective_from", "low", "high"}

@@ -2,16 +2,11 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
-from .behind import Fact, rests_on, rows_of, sizing
+from .behind import Fact, rows_of, used
 from .evaluate import Answer, evaluate
 from .facts import Facts, schema
-from .scenario import PLACES
-
-TRIED = 36
-"""Facts tried at both ends of their range; one that bears on the speed of replicas takes the time of three."""
 
 TOLD = ("value", "low", "high", "unit", "source", "effective_from")
 
@@ -31,19 +26,18 @@ RESTS = {
 """What facts remember by name, and the tables or keys it is made from: it is kept where none of them changes."""
 
 
-def at_stake(answer: Answer, tried: int = TRIED) -> pd.DataFrame:
+def at_stake(answer: Answer) -> pd.DataFrame:
     """What the low and the high of a fact change, one at a time, all else as it is; the largest change first.
 
     Columns: table, key, value, low, high, unit, source, effective_from; usd_at_low and usd_at_high, the change in the
     monthly cost of the recommended option, which chooses its machines anew [USD/month]; option_at_low and
-    option_at_high, which of it and the runner-up is ahead then. Tried are the facts first in `reach`. No rows where
-    nothing is recommended.
+    option_at_high, which of it and the runner-up is ahead then. Tried is every fact with a range that the costs, the
+    machines, the times or the scores of the two rest on. No rows where nothing is recommended.
     """
     names = leading(answer)
-    facts = list(reach(answer, names))
-    effort = np.cumsum([3 if f"{fact.table} {fact.key}".startswith(REPLICAS) else 1 for fact in facts])
     ends = [f"{name}_at_{end}" for end in ("low", "high") for name in ("usd", "option")]
-    rows = [(*fact, *_moved(answer, fact, names)) for fact in facts[: np.searchsorted(effort, tried, "right")]]
+    facts = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in sorted(used(answer, names)) if names}
+    rows = [(*fact, *_moved(answer, fact, names)) for fact, row in facts.items() if row["high"] > row["low"]]
     found = pd.DataFrame(rows, columns=["table", "key", *TOLD, *ends])
     largest = found[["usd_at_low", "usd_at_high"]].abs().max(axis=1)
     return found.loc[largest.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
@@ -53,28 +47,6 @@ def leading(answer: Answer) -> list[str]:
     """The recommended option of a one-row answer and the runner-up, where there are."""
     ahead = answer.options[answer.options["rank"] <= 2].sort_values("rank")
     return [str(option) for option in ahead["option"]]
-
-
-def reach(answer: Answer, names: list[str]) -> dict[Fact, list[float]]:
-    """How far each fact with a range could move the cost of options of a one-row answer, the most first [USD/month].
-
-    By the lines that rest on it, or all lines of machines where it says how many there are, times its range over its
-    value. A rule of thumb, to tell which facts to try; one that moves the first of the options comes first.
-    """
-    found: dict[Fact, list[float]] = {}
-    for number, option in enumerate(names):
-        usd = answer.means[answer.means["option"] == option].set_index(["place", "line"])["usd_per_month"].abs()
-        machines = usd[usd.index.get_level_values("place").isin(PLACES[1:])].sum()
-        resting = [(fact, usd.get(line, 0.0)) for line, rows in rests_on(answer, option).items() for fact in rows]
-        for fact, amount in [*resting, *((fact, machines) for fact in sizing(answer))]:
-            found.setdefault(fact, [0.0] * len(names))[number] += amount * _range(answer.facts, fact)
-    return {fact: found[fact] for fact in sorted(found, key=found.__getitem__, reverse=True) if any(found[fact])}
-
-
-def _range(facts: Facts, fact: Fact) -> float:
-    """High less low of a fact over its value, zero where it has no range."""
-    row = rows_of(facts, fact.table)[fact.key]
-    return (row["high"] - row["low"]) / (row[_headline(fact)] or 1.0) if row["high"] > row["low"] else 0.0
 
 
 def _headline(fact: Fact) -> str:
@@ -90,9 +62,8 @@ def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str
     yield from (row[name] for name in TOLD)
     usd = answer.options.set_index("option").at[names[0], "usd_per_month"]
     for end in ("low", "high"):
-        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), answer.hours, names).options.set_index(
-            "option"
-        )
+        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), answer.hours, names).options
+        moved = moved.set_index("option")
         yield float(moved.at[names[0], "usd_per_month"] - usd)
         yield next((str(option) for option in moved.index[moved["recommended"]]), "")
 
@@ -107,7 +78,7 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
         # fits of other models take most of the time and say nothing here
         points = tables["throughput"]
         mine = points[points["model"] == answer.scenarios["open_model"].iloc[0]]
-        tables["throughput"] = mine if len(mine) else points
+        tables["throughput"] = mine if len(mine) else points.head(1)
     made = dict(facts.cache)
     kinds = {key: key[0] if isinstance(key, tuple) else key for key in made}
     kept = {k: made[k] for k, kind in kinds.items() if kind in RESTS and not name.startswith(RESTS[kind])}

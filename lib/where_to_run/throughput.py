@@ -55,21 +55,21 @@ def fits(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def held_out_errors(points: pd.DataFrame) -> pd.DataFrame:
-    """Each point predicted from the others of its replica: REPLICA, the shape, relative error [share].
+    """Each point predicted from the others of its replica: the points, `predicted` [token/s] and `error` [share].
 
     A replica measured once is left out: nothing remains to predict its point from.
     """
-    rows = []
-    for key, group in _groups(points):
+    predicted = {}
+    for _, group in _groups(points):
         for label, point in group.iterrows() if len(group) > 1 else ():
             isl, osl, others = point["input_tokens"], point["output_tokens"], group.drop(index=label)
             if len(group) >= FEWEST_POINTS:
                 alpha, beta, gamma = _coefficients(others)
-                predicted = osl / seconds_per_request((alpha, beta, gamma), isl, osl)
+                predicted[label] = osl / seconds_per_request((alpha, beta, gamma), isl, osl)
             else:
-                predicted = _scale(others) * point["roofline_tokens_per_s"]
-            rows.append((*key, isl, osl, predicted / point["output_tokens_per_s"] - 1))
-    return pd.DataFrame(rows, columns=[*REPLICA, "input_tokens", "output_tokens", "error"])
+                predicted[label] = _scale(others) * point["roofline_tokens_per_s"]
+    found = points.loc[list(predicted)].assign(predicted=list(predicted.values()))
+    return found.assign(error=found["predicted"] / found["output_tokens_per_s"] - 1)
 
 
 def accuracy(points: pd.DataFrame) -> pd.DataFrame:

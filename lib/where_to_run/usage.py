@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .demand import PEAK_QUANTILE
-from .layouts import COUNTS
+from .layouts import COUNTS, UsageError
 from .logs import HOUR, Log
 from .scenario import BY_NAME
 from .units import HOURS_PER_MONTH, Array
@@ -65,14 +65,22 @@ class Usage:
 
 
 def usage(log: Log) -> Usage:
-    """What a log says of a scenario: its latest four weeks give the fields, all of it the growth."""
+    """What a log says of a scenario: its latest four weeks give the fields, all of it the growth.
+
+    Refuses rows that stand for more than a week, and latest weeks without any load.
+    """
     step_h = max(1, round(log.step_h))
+    if step_h > WEEK_H:
+        raise UsageError(f"a row of the file stands for {step_h:,} hours; give rows of a week or less")
     series, gaps = _series(log, step_h)
     weeks = min(RECENT_WEEKS, len(series) * step_h // WEEK_H)
     recent = series.tail(weeks * WEEK_H // step_h) if weeks else series
     whole = recent[recent["state"].isin(["measured", "idle"])]
     long = len(whole) * step_h >= SHORTEST_H
     part = whole if long else series[series["state"] != "missing"]
+    if not part["load"].sum():
+        last = series["time"].iloc[-1]
+        raise UsageError(f"there is no load in the latest weeks of the file, up to {last:%Y-%m-%d}; is a time wrong?")
     span_h = float(len(whole) * step_h) if long else (log.last_us - log.first_us) / HOUR
     drawn = _draws(len(whole), max(1, DAY_H // step_h)) if long else np.empty((0, len(part)), int)
     slots = [series["time"].dt.day_of_week.rename("day"), series["time"].dt.hour.rename("hour")]
