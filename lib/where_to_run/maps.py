@@ -32,7 +32,7 @@ LINE = 14
 WEAR = 3
 """Cells worn away from an area on either side for one above and below."""
 
-PAYS_FROM = "break-even of a rented base with API bursts, by formula"
+PAYS_FROM = "base and burst, by formula"
 """Label of the frontier."""
 
 
