@@ -58,7 +58,7 @@ def parts(out) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (Path(out) / "results.parquet").iterdir()}
 
 
-def wait_for(true, seconds=60.0):
+def wait_for(true, seconds=120.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"
@@ -223,7 +223,8 @@ def test_a_scheduler_and_workers_elsewhere_give_the_same_though_one_is_killed(un
     folder = tmp_path / "out" / "results.parquet"
     with elsewhere(tmp_path, 2) as (address, workers):
         asked = command(file, tmp_path / "out", "--scheduler", address)
-        running = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        patient = {**os.environ, "WHERE_TO_RUN_PATIENCE": "100"}
+        running = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=patient)
         wait_for(lambda: folder.exists() and len(list(folder.iterdir())) > 10)
         kill(workers[0].pid)
         _, said = running.communicate(timeout=120)

@@ -24,7 +24,9 @@ def lines(plan: Plan, facts: Facts, sheet: Lined, workers: int) -> Iterator[str]
     yield f"{plan.size:,} scenarios in {plan.parts:,} part{several}: {' x '.join(_factors(plan))}."
     yield f"{plan.reports.words.capitalize()}."
     numbers = np.linspace(0, plan.size - 1, min(plan.size, ROUNDS * workers * plan.chunk)).astype(int)
-    asked = Reports() if plan.reports.kind == "none" else Reports("top", ROUNDS * workers)
+    known = {"none": 0, "all": plan.size, "top": min(plan.reports.number, plan.size)}.get(plan.reports.kind)
+    few = ROUNDS * workers if known is None else min(ROUNDS * workers, known)
+    asked = Reports("top", few) if few else Reports()
     small = replace(plan, table=plan.columns(numbers), sample=None, axes=None, reports=asked)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as aside:
@@ -34,11 +36,8 @@ def lines(plan: Plan, facts: Facts, sheet: Lined, workers: int) -> Iterator[str]
     seconds, run = time.perf_counter() - start, sweep.runs[-1]
     part, report = run["least seconds for a part"], run["least seconds for a report"]
     seconds += (plan.size - small.size) / plan.chunk * part / workers
-    known = {"all": plan.size, "top": min(plan.reports.number, plan.size)}.get(plan.reports.kind, 0)
-    seconds += max(0, known - run["reports made"]) * report / workers
-    more = ""
-    if plan.reports.kind == "winners":
-        more = f", and {_span(report / workers)} for each report beyond {run['reports made']}"
+    seconds += max(0, (known or 0) - run["reports made"]) * report / workers
+    more = f", and {_span(report / workers)} for each report beyond {few}" if known is None else ""
     yield (
         f"About {_span(seconds)} on {workers} worker{'s' if workers > 1 else ''} of this machine{more}; "
         f"measured on {small.size:,} scenarios and {run['reports made']} reports."
