@@ -146,7 +146,7 @@ def test_a_bad_file_is_refused_with_its_line(text, words, tmp_path):
         ("spikiness,skill_ml\n2,1\n3\n", "t.csv, line 3: 1 cells; its first line has 2"),
         ("spikiness\n2\nmany\n", "t.csv, line 3: spikiness: got 'many'; allowed: 1.05 to 20"),
         ("spikiness,skill_ml\n2,1\n,2\n", "t.csv, line 3: spikiness: got ''; allowed: 1.05 to 20"),
-        ("spikiness\n2\n\n99\n", "t.csv, line 4: spikiness: got 99"),
+        ("spikiness\n2\n\n99\n", "t.csv, line 4: spikiness: got '99'"),
         ("api_model,spikiness\nanthropic/claude-sonnet-5.5,2\ngpt-0,2\n", "t.csv, line 3: api_model: no 'gpt-0'"),
         ("spikiness,spikiness\n2,3\n", "each once"),
         ("spikiness\n\x00\n", "t.csv"),

@@ -192,10 +192,8 @@ def columns(rows: pd.DataFrame) -> dict[str, Array]:
 def frame(rows: Mapping[str, Array]) -> pd.DataFrame:
     """Checked columns as a frame, a scenario a row."""
     index = pd.RangeIndex(len(rows[FIELDS[0].name]), name="scenario")
-    texts = {f.name for f in FIELDS if not f.numeric}
-    return pd.DataFrame(
-        {n: pd.Series(values, index, dtype=object) if n in texts else values for n, values in rows.items()}, index
-    )
+    typed = {n: v if BY_NAME[n].numeric else pd.Series(v, index, dtype=object) for n, v in rows.items()}
+    return pd.DataFrame(typed, index)
 
 
 def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | None = None) -> dict[str, Array]:
@@ -276,9 +274,7 @@ def from_parameters(namespace: Mapping[str, Any]) -> pd.DataFrame:
     given = {f.name: namespace[f.name] for f in FIELDS if namespace.get(f.name) is not None}
     rows = grid(str(namespace.get("preset") or ""), **given)
     if len(rows) != 1:
-        raise ScenarioError(
-            f"the parameters make {len(rows)} scenarios; this notebook answers one. Give one value a field"
-        )
+        raise ScenarioError(f"the parameters make {len(rows)} scenarios; it answers one. Give one value a field")
     return rows
 
 
