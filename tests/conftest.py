@@ -1,4 +1,4 @@
-"""Order and groups of the tests, and the browser that some share."""
+"""Groups of the tests, and the browser that some share."""
 
 import pytest
 
@@ -10,8 +10,6 @@ SERVED = {"test_app", "test_lab", "test_serve", "test_takeaway"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    # tests that fork a warm process come before those that draw, after which it could not fork
-    items.sort(key=lambda item: item.path.stem != "test_report")
     for item in items:
         item.add_marker(pytest.mark.xdist_group("served" if item.path.stem in SERVED else "others"))
 

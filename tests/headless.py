@@ -10,10 +10,7 @@ from where_to_run.paths import NOTEBOOKS
 
 
 def shown(folder: Path, notebook: str, *arguments: str) -> str:
-    """The HTML that a notebook shows, run in a folder with papermill's arguments; fails where it fails or complains.
-
-    A process of its own, because a fork of one that has drawn a chart would hang.
-    """
+    """The HTML that a notebook shows, run in a folder with papermill's arguments; fails where it fails or complains."""
     asked = [sys.executable, "-m", "papermill", str(NOTEBOOKS / f"{notebook}.ipynb"), "out.ipynb", *arguments]
     run = subprocess.run(asked, cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -1,15 +1,13 @@
 """Maps: every cell is painted, hatched and labelled as the frame says, and the words say it too."""
 
-import subprocess
-import sys
-
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from where_to_run import charts, maps
 from where_to_run.bills import HARDWARE
+from where_to_run.figures import VEGA_LITE
 from where_to_run.routings import NAMES, TITLES
 from where_to_run.scenario import BY_NAME
 
@@ -130,13 +128,8 @@ def test_a_map_on_which_nothing_is_allowed_is_drawn():
 
 
 def picture(chart) -> str:
-    """The SVG, drawn in another process: one in which vl-convert has run cannot fork any more, as the reports do."""
-    code = "import sys, vl_convert; print(vl_convert.vegalite_to_svg(sys.stdin.read(), vl_version=sys.argv[1]))"
-    version = alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", code, version], input=chart.to_json(), capture_output=True, text=True, timeout=60
-    )
-    return done.stdout
+    """The SVG."""
+    return vl_convert.vegalite_to_svg(chart.to_json(), vl_version=VEGA_LITE)
 
 
 def test_every_option_has_a_colour_of_its_own():

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from where_to_run import batch, evaluate, planfile, scenario
+from where_to_run.cli import main
 from where_to_run.facts import load
 from where_to_run.findings import moves
 from where_to_run.results import Results
@@ -55,7 +58,7 @@ def parts(out) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (Path(out) / "results.parquet").iterdir()}
 
 
-def wait_for(true, seconds=60.0):
+def wait_for(true, seconds=120.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"
@@ -103,12 +106,12 @@ def test_one_process_writes_the_same_bytes_as_two_workers(undisturbed, tmp_path)
     file, _, before = undisturbed
     plan, facts, _ = planfile.read(file)
     key = pq.read_schema(undisturbed[1] / "results.parquet" / "part-00000.parquet").metadata[b"sweep"].decode()
-    packed = batch.pack(plan, facts, key)
+    packed = batch.pack(plan, facts, key, str(tmp_path))
     for number in (0, 30, 59):
         columns = plan.columns(range(*plan.span(number)))
         file = batch.file_of(plan, number)
-        done = batch.answer_part(packed, batch.Part(number, columns, None, str(tmp_path), file))
-        assert done.scenarios == 4 and (tmp_path / file).read_bytes() == before[Path(file).name]
+        failures, _ = batch.answer_part(packed, batch.Part(number, columns, file))
+        assert failures == [] and (tmp_path / file).read_bytes() == before[Path(file).name]
 
 
 def test_the_manifest_tells_inputs_facts_software_and_timings(undisturbed):
@@ -159,10 +162,15 @@ def test_a_folder_of_another_sweep_or_of_other_things_is_left_alone(undisturbed,
 
 def test_killed_at_ten_random_moments_and_run_again_it_is_as_if_undisturbed(undisturbed, tmp_path):
     file, _, before = undisturbed
-    out, draw, kills, unfinished = tmp_path / "out", random.Random(5), 0, 0
+    out, draw, kills, unfinished, most = tmp_path / "out", random.Random(5), 0, 0, 0.0
     for _ in range(10):
         running = begun(command(file, out, "--workers", "1"))
-        time.sleep(draw.uniform(1.0, 4.5))
+        if most:
+            time.sleep(draw.uniform(0.3, 1.5) * most)
+        else:  # how long it takes until the first parts are written, here and now
+            start = time.monotonic()
+            wait_for(lambda: len(list(out.glob("results.parquet/part-*"))) > 2)
+            most = time.monotonic() - start
         kills += running.poll() is None
         kill(running.pid)
         running.wait()
@@ -215,7 +223,8 @@ def test_a_scheduler_and_workers_elsewhere_give_the_same_though_one_is_killed(un
     folder = tmp_path / "out" / "results.parquet"
     with elsewhere(tmp_path, 2) as (address, workers):
         asked = command(file, tmp_path / "out", "--scheduler", address)
-        running = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        patient = {**os.environ, "WHERE_TO_RUN_PATIENCE": "100"}
+        running = subprocess.Popen(asked, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=patient)
         wait_for(lambda: folder.exists() and len(list(folder.iterdir())) > 10)
         kill(workers[0].pid)
         _, said = running.communicate(timeout=120)
@@ -257,32 +266,95 @@ def test_an_output_that_cannot_be_written_is_told_first(tmp_path):
     assert told.returncode == 2 and "no folder that can be written" in told.stderr
 
 
-def test_reports_are_made_once_linked_and_one_that_fails_is_told_and_tried_again(tmp_path):
-    file, out = written(tmp_path, GRID + "reports: {top: 2, by: usd_per_month}\n"), tmp_path / "out"
-    first = sweep(file, out, "--workers", "1")
-    assert first.returncode == 0, first.stderr
-    made = sorted(path.name for path in (out / "reports").iterdir())
-    assert len(made) == 2
-    page = (out / "summary.html").read_text()
-    for name in made:
-        decided = json.loads((out / "reports" / name / "decision.json").read_text())
-        rows = pd.read_parquet(out / "results.parquet", filters=[("scenario", "==", int(name))])
-        assert decided["recommended"] == rows["winner"].iloc[0] and f'href="reports/{name}/report.html"' in page
-    gone, kept = (out / "reports" / name for name in made)
-    stamp = (kept / "report.html").stat().st_mtime_ns
-    for path in gone.iterdir():
-        path.unlink()
-    (gone / "thesis.txt").write_text("mine")
-    second = sweep(file, out, "--workers", "1")
-    assert second.returncode == 1 and f"FAILED  report {int(gone.name)}" in second.stderr
+def makers(pid) -> list[int]:
+    """Of the processes a process has started those that make reports."""
+    return [child for child in children(pid) if b"where_to_run.hot" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_disk_full_and_killed_while_reports_are_made_it_makes_what_is_missing(tmp_path):
+    file, out = written(tmp_path, GRID + "reports: {top: 3, by: usd_per_month}\n"), tmp_path / "out"
+
+    def pages():
+        """When each report's page was written; a page means a whole report."""
+        found = {path.parent.name: path.stat().st_mtime_ns for path in out.glob("reports/*/report.html")}
+        for name in found:
+            assert (out / "reports" / name / "report.html").read_text().rstrip().endswith("</html>")
+            assert json.loads((out / "reports" / name / "decision.json").read_text())["recommended"]
+        return found
+
+    def full():  # the results fit, a report does not
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+
+    told = sweep(file, out, "--workers", "1", preexec_fn=full)
+    assert told.returncode == 2 and "cannot write" in told.stderr and "File too large" in told.stderr
+    results = (out / "results.parquet").read_bytes()
+    assert pages() == {} and not (out / "summary.html").exists()
+
+    running = begun(command(file, out, "--workers", "1"))
+    wait_for(pages)
+    kill(running.pid)  # the client
+    running.wait()
+    first = pages()
+    assert 1 <= len(first) <= 3
+
+    running = begun(command(file, out, "--workers", "2"))
+    wait_for(lambda: makers(running.pid))
+    kill(makers(running.pid)[0])
+    assert running.wait(timeout=120) == 1
     told = json.loads((out / "manifest.json").read_text())
-    assert "holds other things than a report" in told["failures"][0]["why"]
-    assert told["state"] == "finished with failures"
-    assert (gone / "thesis.txt").read_text() == "mine" and (kept / "report.html").stat().st_mtime_ns == stamp
-    (gone / "thesis.txt").unlink()
-    third = sweep(file, out, "--workers", "1")
-    assert third.returncode == 0 and "2 reports, 1 of them made now" in third.stdout
-    assert (kept / "report.html").stat().st_mtime_ns == stamp
+    assert told["state"] == "finished with failures" and "died with status -9" in told["failures"][0]["why"]
+
+    running = begun(command(file, out, "--workers", "2"))
+    wait_for(lambda: makers(running.pid))
+    maker = makers(running.pid)[0]
+    kill(int(Path(f"/proc/{maker}/stat").read_text().split()[3]))  # the worker it works for
+    assert running.wait(timeout=120) == 0
+    last = pages()
+    assert len(last) == 3 and first.items() <= last.items()
+    assert (out / "results.parquet").read_bytes() == results
+    told = json.loads((out / "manifest.json").read_text())
+    assert told["state"] == "finished" and told["runs"][-1]["scenarios answered"] == 0
+    best = pd.read_parquet(out / "results.parquet", filters=[("recommended", "==", True)]).set_index("scenario")
+    page = (out / "summary.html").read_text()
+    for name in last:
+        decided = json.loads((out / "reports" / name / "decision.json").read_text())
+        assert decided["recommended"] == best.at[int(name), "option"] and f'href="reports/{name}/report.html"' in page
+
+
+def test_a_manifest_cut_short_is_told_and_without_it_the_parts_are_known(undisturbed, tmp_path, capsys):
+    file, out, before = undisturbed
+    here = tmp_path / "out"
+    shutil.copytree(out, here)
+    manifest = (here / "manifest.json").read_bytes()
+    (here / "manifest.json").write_bytes(manifest[: len(manifest) // 2])
+    assert main(["sweep", str(file), "--out", str(here)]) == 2
+    assert "is no sweep's, or damaged" in capsys.readouterr().err and parts(here) == before
+    (here / "manifest.json").unlink()
+    (here / "summary.html").unlink()
+    done = sweep(file, here, "--workers", "1")
+    assert done.returncode == 0 and "0 of them answered now" in done.stdout and parts(here) == before
+
+
+def test_results_that_somebody_has_written_anew_are_left_alone(undisturbed, tmp_path, capsys):
+    file, out, _ = undisturbed
+    here = tmp_path / "out"
+    shutil.copytree(out, here)
+    edited = here / "results.parquet" / "part-00007.parquet"
+    pd.read_parquet(edited).assign(winner="owned").to_parquet(edited)
+    content = edited.read_bytes()
+    assert main(["sweep", str(file), "--out", str(here)]) == 2
+    assert "part-00007.parquet is not what this sweep wrote; move it away" in capsys.readouterr().err
+    assert edited.read_bytes() == content
+
+
+def test_a_store_without_credentials_is_told_in_words(tmp_path, capsys, monkeypatch):
+    def refuse(*arguments, **options):
+        raise RuntimeError("Unable to locate credentials")
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", refuse)
+    assert main(["sweep", str(written(tmp_path, GRID)), "--out", "memory://bucket/out"]) == 2
+    told = capsys.readouterr().err
+    assert "cannot write: memory://bucket/out: RuntimeError: Unable to locate credentials" in told
 
 
 def test_a_scenario_that_fails_is_told_and_the_rest_of_its_part_is_answered(tmp_path, monkeypatch):
@@ -294,22 +366,23 @@ def test_a_scenario_that_fails_is_told_and_the_rest_of_its_part_is_answered(tmp_
         return evaluate(rows, known, **options)
 
     monkeypatch.setattr(batch, "evaluate", fragile)
-    part = batch.Part(0, plan.columns(range(40)), None, str(tmp_path), "p.parquet")
-    done = batch.answer_part(batch.pack(plan, facts, "key"), part)
-    assert done.failures == [(9, "ZeroDivisionError: by nothing")] and done.scenarios == 39
+    packed = batch.pack(plan, facts, "key", str(tmp_path))
+    failures, _ = batch.answer_part(packed, batch.Part(0, plan.columns(range(40)), "p.parquet"))
+    assert failures == [(9, "ZeroDivisionError: by nothing")]
     found = pd.read_parquet(tmp_path / "p.parquet")
     assert sorted(set(range(40)) - set(found["scenario"])) == [9] and len(found) == 39 * len(NAMES)
     assert batch.state(Store(str(tmp_path)), "p.parquet", "key") == [(9, "ZeroDivisionError: by nothing")]
-    assert batch.state(Store(str(tmp_path)), "p.parquet", "another") is None
+    with pytest.raises(scenario.ScenarioError, match="not what this sweep wrote; move it away"):
+        batch.state(Store(str(tmp_path)), "p.parquet", "another")
 
 
 def test_an_object_store_takes_what_a_folder_takes(tmp_path):
     plan, facts, _ = planfile.read(written(tmp_path, GRID + "chunk: 60\n"))
-    packed = batch.pack(plan, facts, "key")
-    for number in range(plan.parts):
-        columns = plan.columns(range(*plan.span(number)))
-        for address in ("memory://bucket/out", str(tmp_path / "out")):
-            batch.answer_part(packed, batch.Part(number, columns, None, address, batch.file_of(plan, number)))
+    for address in ("memory://bucket/out", str(tmp_path / "out")):
+        packed = batch.pack(plan, facts, "key", address)
+        for number in range(plan.parts):
+            columns = plan.columns(range(*plan.span(number)))
+            batch.answer_part(packed, batch.Part(number, columns, batch.file_of(plan, number)))
     far, near = Store("memory://bucket/out"), Store(str(tmp_path / "out"))
     assert far.names("results.parquet") == near.names("results.parquet") == {"part-00000.parquet", "part-00001.parquet"}
     for number in range(plan.parts):

@@ -1,5 +1,8 @@
 """The file of a sweep: what it may say, what it is refused for and on which line, and the scenarios it makes."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,9 +144,9 @@ def test_a_bad_file_is_refused_with_its_line(text, words, tmp_path):
         ("spikiness,volume\n2,3\n", "t.csv, line 1: no field 'volume'"),
         ("2,3\n4,5\n", "t.csv, line 1: no field '2'"),
         ("spikiness,skill_ml\n2,1\n3\n", "t.csv, line 3: 1 cells; its first line has 2"),
-        ("spikiness\n2\nmany\n", "t.csv, line 3: spikiness: got 'many', not a number"),
-        ("spikiness,skill_ml\n2,1\n,2\n", "t.csv, line 3: spikiness: got nothing, not a number"),
-        ("spikiness\n2\n\n99\n", "t.csv, line 4: spikiness: got 99"),
+        ("spikiness\n2\nmany\n", "t.csv, line 3: spikiness: got 'many'; allowed: 1.05 to 20"),
+        ("spikiness,skill_ml\n2,1\n,2\n", "t.csv, line 3: spikiness: got ''; allowed: 1.05 to 20"),
+        ("spikiness\n2\n\n99\n", "t.csv, line 4: spikiness: got '99'"),
         ("api_model,spikiness\nanthropic/claude-sonnet-5.5,2\ngpt-0,2\n", "t.csv, line 3: api_model: no 'gpt-0'"),
         ("spikiness,spikiness\n2,3\n", "each once"),
         ("spikiness\n\x00\n", "t.csv"),
@@ -239,13 +242,12 @@ def test_drawn_scenarios_can_be_answered(tmp_path):
     assert len(evaluate(plan(tmp_path, text).rows(range(8)), load()).options) == 8 * 7
 
 
-def test_dry_run_says_how_many_and_how_long_and_does_nothing(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_dry_run_says_how_many_and_how_long_and_keeps_nothing(tmp_path):
     (tmp_path / "s.yaml").write_text("grid: {spikiness: [2, 8], skill_ml: [1, 2, 3]}\nreports: {top: 2}\n")
-    assert main(["sweep", "s.yaml", "--out", "o", "--dry-run", "--workers", "2"]) == 0
-    told = capsys.readouterr().out
+    asked = [sys.executable, "-m", "where_to_run", "sweep", "s.yaml", "--out", "o", "--dry-run", "--workers", "2"]
+    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "6 scenarios in 1 part: 2 spikiness x 3 skill_ml" in told and "on 2 workers" in told and "2 reports" in told
-    assert not (tmp_path / "o").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]
 
 
 def test_a_bad_file_leaves_nothing_behind(tmp_path, capsys):

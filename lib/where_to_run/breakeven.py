@@ -43,8 +43,8 @@ def axis(field: str, low: float | None = None, high: float | None = None, points
     Refuses a field without numbers, and ends outside its range.
     """
     asked = BY_NAME.get(field)
-    if asked is None or asked.kind not in ("number", "whole"):
-        numeric = [f.name for f in BY_NAME.values() if f.kind in ("number", "whole")]
+    if asked is None or not asked.numeric:
+        numeric = [f.name for f in BY_NAME.values() if f.numeric]
         raise ScenarioError(f"break-even goes along a numeric field, not {field!r}: one of {', '.join(numeric)}")
     first, last = asked.slider or (asked.low, asked.high)
     first, last = first if low is None else low, last if high is None else high

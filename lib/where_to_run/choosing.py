@@ -51,7 +51,7 @@ def _winners(plan: Plan, results: Results) -> list[int]:
 def _middle(plan: Plan, numbers: pd.Series) -> int:
     """Of some scenarios the one nearest to their medians, field by field, each over its spread."""
     swept = plan.columns(numbers)
-    values = swept[[name for name in plan.swept if BY_NAME[name].kind in ("number", "whole")]].astype(float)
+    values = swept[[name for name in plan.swept if BY_NAME[name].numeric]].astype(float)
     spread = values.std(ddof=0).replace(0.0, 1.0)
     return int(np.square((values - values.median()) / spread).sum(axis=1).idxmin())
 
@@ -76,7 +76,7 @@ def _neighbours(plan: Plan) -> Array:
     axes = list(plan.axes or {})
     touching: Any = ndimage.generate_binary_structure(len(axes), 1)
     for place, name in enumerate(axes):
-        if BY_NAME[name].kind not in ("number", "whole"):
+        if not BY_NAME[name].numeric:
             apart: list[Any] = [slice(None)] * len(axes)
             for end in (0, 2):
                 apart[place] = end

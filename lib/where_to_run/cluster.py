@@ -37,7 +37,7 @@ def client(scheduler: str = "", workers: int = 0) -> Iterator[Any]:
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT}),
         LocalCluster(
-            n_workers=number, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            n_workers=number, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
         ) as cluster,
         Client(cluster) as found,
     ):

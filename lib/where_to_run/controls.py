@@ -22,13 +22,13 @@ def controls(facts: Facts) -> list[dict[str, Any]]:
     return [
         {
             "name": f.name,
-            "label": f"{f.label} [{f.unit}]" if f.kind in ("number", "whole") else f.label,
+            "label": f"{f.label} [{f.unit}]" if f.numeric else f.label,
             "unit": "" if f.unit.startswith("share") else f.unit,
             "meaning": f"{f.meaning}. Allowed: {f.allowed}.",
             "group": f.group,
             "front": f.group in IN_FRONT,
             "kind": f.kind,
-            **({"stops": [stop(f, at) for at in stops(f)]} if f.kind in ("number", "whole") else _choices(f, facts)),
+            **({"stops": [stop(f, at) for at in stops(f)]} if f.numeric else _choices(f, facts)),
         }
         for f in scenario.FIELDS
     ]
@@ -53,7 +53,7 @@ def stop(field: Field, value: float) -> dict[str, Any]:
 
 def readout(field: Field, value: Any) -> str:
     """A value for reading, without its unit: 3 M, 30 %, 5 (office hours), hipaa."""
-    if field.kind not in ("number", "whole"):
+    if not field.numeric:
         return str(value).replace(",", ", ") or "none"
     percent = field.unit.startswith("share")
     number = f"{100 * value:.4g} %" if percent else short(value)

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,6 @@ import vl_convert
 
 Spec = Mapping[str, Any]
 Columns = dict[str, list[Any]]
-
-DRAWN = threading.Event()
-"""Set once this process has drawn: the converter then has threads of its own, and a fork of it could not draw."""
 
 VEGA_LITE = alt.SCHEMA_VERSION.removeprefix("v").rsplit(".", 1)[0]
 
@@ -44,7 +40,6 @@ class Figure:
 
     def picture(self) -> str:
         """The figure as a picture inside HTML, with its words; nothing is loaded."""
-        DRAWN.set()
         svg = vl_convert.vegalite_to_svg(self.whole(), vl_version=VEGA_LITE)
         picture = base64.b64encode(svg.encode()).decode()
         words = html.escape(self.words, quote=True)

@@ -43,8 +43,8 @@ def cut(rows: pd.DataFrame, name: str, most: int = BINS, even: bool = False) -> 
     """A swept field in bins: its values where they are few or names, else as many scenarios or as much room in each."""
     field, column = BY_NAME[name], rows[name]
     code, values = pd.factorize(column, sort=True)
-    if len(values) <= max(most, CELLS if even else 0) or field.kind not in ("number", "whole"):
-        told = [str(v) or "none" for v in values] if field.kind not in ("number", "whole") else list(values)
+    if len(values) <= max(most, CELLS if even else 0) or not field.numeric:
+        told = [str(v) or "none" for v in values] if not field.numeric else list(values)
         return Along(field, code, told, told)
     numbers = column.to_numpy(float)
     edges = _edges(numbers, field, most) if even else np.unique(np.quantile(numbers, np.linspace(0, 1, most + 1)))
@@ -95,7 +95,7 @@ def by_bin(rows: pd.DataFrame, along: Along) -> pd.DataFrame:
 
 def widest(rows: pd.DataFrame, swept: list[str]) -> list[str]:
     """The two numeric fields with most values, the first of the question first where they have as many."""
-    numeric = [name for name in swept if BY_NAME[name].kind in ("number", "whole")]
+    numeric = [name for name in swept if BY_NAME[name].numeric]
     many = sorted(numeric, key=lambda name: -rows[name].nunique())[:2]
     return [name for name in swept if name in many]
 

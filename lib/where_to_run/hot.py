@@ -1,10 +1,8 @@
 """Hot: a process that runs one notebook after the other, its libraries loaded and its converter of charts started.
 
-Every notebook has a shell and names of its own; modules and what they remember are shared. It reads a job a line and
-answers a line, so whoever asks sees a notebook that takes the process down with it.
+It reads a job a line and answers a line, so whoever asks sees a notebook that takes the process down with it.
 """
 
-import io
 import json
 import os
 import queue
@@ -18,38 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import papermill
-from papermill.engines import Engine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from . import evaluate, facts, report, scenario, warm
 from .paths import NOTEBOOKS
 from .stores import Store
-
-NAME = "hot"
-
-
-class HotEngine(Engine):  # type: ignore[misc]
-    """Papermill's engine of the name `hot`: the cells run in this process, in a shell of their own."""
-
-    @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> Any:
-        """Run the notebook and put its outputs into it; it stops at the first error.
-
-        It is saved at the end alone, not twice a cell: a report is made aside, and nobody reads half of one.
-        """
-        nb_man.output_path = None
-        cells = [(i, cell.source) for i, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
-        told, shown = io.BytesIO(), (sys.stdout, sys.stderr)
-        try:
-            warm.run_cells(cells, told)
-        finally:
-            sys.stdout, sys.stderr = shown
-        told.seek(0)
-        warm.take_over(nb_man, told)
-        return nb_man.nb
-
-
-papermill_engines.register(NAME, HotEngine)
 
 
 @lru_cache(maxsize=2)
@@ -71,11 +42,8 @@ def _report(job: dict[str, Any]) -> None:
     answer = evaluate(scenario.grid(given["preset"], **changes), known)
     parameters = {**given, "as_of": job["as_of"], "facts_file": path}
     store = Store(job["address"])
-    if store.local:
-        report.make(answer, parameters, Path(store.path(job["folder"])), NAME)
-        return
     with tempfile.TemporaryDirectory() as aside:
-        made = report.make(answer, parameters, Path(aside) / "report", NAME)
+        made = report.make(answer, parameters, Path(aside) / "report")
         for name in ("decision.json", "report.ipynb", "report.html"):
             store.write(f"{job['folder']}/{name}", (made / name).read_bytes())
 
@@ -90,7 +58,7 @@ def _summary(job: dict[str, Any]) -> None:
             progress_bar=False,
             log_output=False,
             kernel_name="python3",
-            engine_name=NAME,
+            engine_name=warm.NAME,
         )
     Store(job["address"]).write("summary.html", report.to_html(run, job["title"]).encode())
 
@@ -123,7 +91,7 @@ def main() -> None:
             told: dict[str, Any] = {"seconds": time.perf_counter() - start}
         except Exception as error:
             traceback.print_exc()
-            told = {"error": _words(error)}
+            told = {"error": _words(error), "errno": getattr(error, "errno", None)}
         answers.write(json.dumps(told) + "\n")
         answers.flush()
 

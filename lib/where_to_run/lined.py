@@ -27,6 +27,13 @@ class Lined:
     value: Any
     lines: Mapping[At, int]
 
+    def at(self, *at: str | int) -> Any:
+        """The value at a place; None where there is none."""
+        found = self.value
+        for name in at:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
     def refusal(self, words: str, *at: str | int) -> ScenarioError:
         """A refusal that names the file, and the line of a value or of what it stands in."""
         while at and at not in self.lines:

@@ -19,6 +19,9 @@ MOST_SCENARIOS = 10_000_000
 LEAST, MOST, PARTS = 640, 5_120, 16
 """Fewest and most scenarios in one part of the results, and the parts a smaller sweep is cut into."""
 
+NAME = "name"
+"""Column of a table that names its scenarios; it may be left out."""
+
 By = Literal["score", "usd_per_month", "npv_usd"]
 
 
@@ -46,7 +49,8 @@ class Reports:
 class Plan:
     """A sweep: every row of a table with every point of a sample with every cell of a grid, over one base scenario.
 
-    `given` holds the fields that differ from the preset in all scenarios, `base` one value of every field.
+    `given` holds the fields that differ from the preset in all scenarios, `base` one value of every field. The table
+    may have a NAME beside its fields.
     """
 
     preset: str
@@ -55,7 +59,6 @@ class Plan:
     as_of: str = ""
     facts_file: str = ""
     table: pd.DataFrame | None = None
-    names: Sequence[str] | None = None
     sample: Sample | None = None
     axes: Mapping[str, Sequence[Any]] | None = None
     reports: Reports = Reports()
@@ -90,20 +93,14 @@ class Plan:
         return part * self.chunk, min((part + 1) * self.chunk, self.size)
 
     def columns(self, numbers: Any) -> pd.DataFrame:
-        """The swept fields of some scenarios, by their numbers."""
+        """The swept fields of some scenarios by their numbers, after their names where they have some."""
         row, point, *cells = np.unravel_index(np.asarray(numbers), self.shape)
-        found: dict[str, Any] = {}
-        if self.table is not None:
-            found |= {str(name): self.table[name].to_numpy()[row] for name in self.table.columns}
-        if self.sample is not None:
-            found |= {str(name): self.sample.frame[name].to_numpy()[point] for name in self.sample.frame.columns}
+        frames = [(self.table, row), (None if self.sample is None else self.sample.frame, point)]
+        found = {str(name): f[name].to_numpy()[at] for f, at in frames if f is not None for name in f.columns}
         for (name, values), cell in zip((self.axes or {}).items(), cells, strict=True):
-            found[name] = np.array(values, dtype=None if _is_number(name) else object)[cell]
-        return pd.DataFrame({name: found[name] for name in self.swept}, index=np.asarray(numbers))
-
-    def table_rows(self, numbers: Any) -> list[int]:
-        """Of some scenarios the rows of the table."""
-        return [int(row) for row in np.unravel_index(np.asarray(numbers), self.shape)[0]]
+            found[name] = np.array(values, dtype=None if BY_NAME[name].numeric else object)[cell]
+        ordered = [name for name in (NAME, *self.swept) if name in found]
+        return pd.DataFrame({name: found[name] for name in ordered}, index=np.asarray(numbers))
 
     def rows(self, numbers: Any) -> pd.DataFrame:
         """Some scenarios as `evaluate` takes them."""
@@ -111,14 +108,13 @@ class Plan:
 
     def parameters(self, number: int) -> dict[str, Any]:
         """What the report notebook is given for one scenario."""
-        row = self.columns([number]).iloc[0].to_dict()
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
-        return {"preset": self.preset, **self.given, **plain}
+        row = self.columns([number])[self.swept].iloc[0]
+        return {"preset": self.preset, **self.given, **{str(name): _plain(value) for name, value in row.items()}}
 
     def name(self, number: int) -> str:
         """Name of a scenario's folder of a report: its number, and the name its row of the table has."""
-        named = f"-{self.names[self.table_rows([number])[0]]}" if self.names else ""
-        return f"{number:0{len(str(self.size - 1))}d}{named}"
+        named = self.columns([number]).get(NAME)
+        return f"{number:0{len(str(self.size - 1))}d}" + ("" if named is None else f"-{named.iloc[0]}")
 
     @property
     def told(self) -> dict[str, Any]:
@@ -131,8 +127,8 @@ class Plan:
         }
         table = None
         if self.table is not None:
-            written = self.table.to_csv(index=False) + ",".join(self.names or [])
-            table = {"rows": len(self.table), "sha256": sha256(written.encode()).hexdigest()}
+            written = self.table.to_csv(index=False).encode()
+            table = {"rows": len(self.table), "sha256": sha256(written).hexdigest()}
         return {
             "base": {name: _plain(value) for name, value in self.base.items()},
             "table": table,
@@ -155,12 +151,8 @@ def whole(base: Mapping[str, Any], columns: pd.DataFrame) -> pd.DataFrame:
         for name, value in base.items()
     }
     return pd.DataFrame(
-        {n: pd.Series(v, dtype=None if _is_number(n) else object) for n, v in fields.items()}
+        {n: pd.Series(v, dtype=None if BY_NAME[n].numeric else object) for n, v in fields.items()}
     ).rename_axis("scenario")
-
-
-def _is_number(name: str) -> bool:
-    return BY_NAME[name].kind in ("number", "whole")
 
 
 def _plain(value: Any) -> Any:

@@ -35,27 +35,19 @@ def read(path: Path) -> tuple[Plan, Facts, Lined]:
         if name not in KNOWN:
             raise sheet.refusal(f"no entry {name[:40]!r}; a sweep takes {', '.join(KNOWN)}", name)
     known, overrides = _facts(sheet)
-    preset = _text(sheet, "preset")
-    fields = _mapping(sheet, "fields")
-    base = _base(sheet, preset, fields)
     keys = known.keys()
-    _check(sheet, base, keys, "fields")
-    rest = base.iloc[0].to_dict()
-    table, names = _table(sheet, rest, keys)
+    preset, fields = _text(sheet, "preset"), _mapping(sheet, "fields")
+    rest = _base(sheet, preset, fields, keys)
+    table = _table(sheet, rest, keys)
     sample = _sample(sheet, rest, keys)
     others = [1 if table is None else len(table), sample.number if sample else 1]
     axes = _grid(sheet, rest, keys, others)
     _once(sheet, fields, axes, sample, table)
-    plan = Plan(preset, fields, rest, _day(sheet), overrides, table, names, sample, axes, _reports(sheet))
-    plan = replace(plan, chunk=_number(sheet, fitting(plan.size), 1, 100_000, "chunk"))
-    _check_reports(sheet, plan)
-    return plan, known, sheet
-
-
-def _check_reports(sheet: Lined, plan: Plan) -> None:
+    plan = Plan(preset, fields, rest, _day(sheet), overrides, table, sample, axes, _reports(sheet))
     asked = {"all": plan.size, "top": plan.reports.number}.get(plan.reports.kind, 0)
     if asked > MOST_REPORTS:
         raise sheet.refusal(f"{asked:,} reports; at most {MOST_REPORTS:,}. Ask for the top ones", "reports")
+    return replace(plan, chunk=_number(sheet, fitting(plan.size), 1, 100_000, "chunk")), known, sheet
 
 
 def _facts(sheet: Lined) -> tuple[Facts, str]:
@@ -68,12 +60,12 @@ def _facts(sheet: Lined) -> tuple[Facts, str]:
 
 
 def _day(sheet: Lined) -> str:
-    given = sheet.value.get("as_of")
+    given = sheet.at("as_of")
     return given.isoformat() if isinstance(given, date) else _text(sheet, "as_of")
 
 
 def _text(sheet: Lined, name: str) -> str:
-    given = sheet.value.get(name)
+    given = sheet.at(name)
     if given is not None and not isinstance(given, str):
         raise sheet.refusal(f"{name}: give one text, not {str(given)[:40]!r}", name)
     return given or ""
@@ -81,11 +73,9 @@ def _text(sheet: Lined, name: str) -> str:
 
 def _mapping(sheet: Lined, *at: str) -> dict[str, Any]:
     """A part of the file that is made of fields; refuses unknown ones."""
-    given = sheet.value
-    for name in at:
-        given = given.get(name)
-    if given is None and at[-1] not in sheet.value:
+    if at[0] not in sheet.value:
         return {}
+    given = sheet.at(*at)
     if not isinstance(given, dict) or not given:
         raise sheet.refusal(f"{at[-1]}: give one field or more, as `spikiness: [2, 8]`; it is empty", *at)
     for name in given:
@@ -95,9 +85,7 @@ def _mapping(sheet: Lined, *at: str) -> dict[str, Any]:
 
 
 def _number(sheet: Lined, default: int, low: int, high: int, *at: str) -> int:
-    given = sheet.value
-    for name in at:
-        given = given.get(name) if isinstance(given, dict) else None
+    given = sheet.at(*at)
     if given is None:
         return default
     if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
@@ -105,23 +93,24 @@ def _number(sheet: Lined, default: int, low: int, high: int, *at: str) -> int:
     return given
 
 
-def _base(sheet: Lined, preset: str, fields: dict[str, Any]) -> pd.DataFrame:
+def _base(sheet: Lined, preset: str, fields: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """One value of every field: of the preset, and of the fields that differ from it."""
     with sheet.naming("preset"):
         rows = scenario.grid(preset)
     for name, value in fields.items():
         with sheet.naming("fields", name):
-            several = scenario.field(name).kind in ("names", "order")
+            several = not scenario.field(name).numeric and scenario.field(name).kind != "choice"
             if isinstance(value, dict) or (isinstance(value, list) and not several):
                 raise ScenarioError(f"{name}: give one value here; several go under grid")
-            scenario.grid(**{name: value})
-    if fields:
-        rows = scenario.grid(preset, **fields)
-    return rows
+            rows = scenario.check(rows.assign(**{name: scenario.grid(**{name: value})[name]}), keys)
+    with sheet.naming("preset"):
+        return dict(scenario.check(rows, keys).iloc[0])
 
 
-def _check(sheet: Lined, rows: pd.DataFrame, keys: Mapping[str, Any], *at: str) -> pd.DataFrame:
-    with sheet.naming(*at):
-        return scenario.check(rows, keys)
+def _values(name: str, values: Any, rest: dict[str, Any], keys: Mapping[str, Any]) -> list[Any]:
+    """Values of one field as they stand in a frame; refuses what is out of its range or unknown."""
+    asked: dict[str, Any] = {name: values}
+    return scenario.check(whole(rest, scenario.grid(**asked)[[name]]), keys)[name].tolist()
 
 
 def _grid(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any], others: list[int]) -> dict[str, list[Any]]:
@@ -130,35 +119,22 @@ def _grid(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any], others: l
     counts = others + [_count(sheet, name, axis) for name, axis in asked.items()]
     if (size := prod(counts)) > MOST_SCENARIOS:
         factors = " x ".join(f"{count:,}" for count in counts if count > 1)
-        raise sheet.refusal(
-            f"{factors} = {size:.3g} scenarios; at most {MOST_SCENARIOS:,}. Give fewer values",
-            "grid" if asked else "sample",
-        )
+        told = f"{factors} = {size:.3g} scenarios; at most {MOST_SCENARIOS:,}. Give fewer values"
+        raise sheet.refusal(told, "grid" if asked else "sample")
     axes = {}
     for name, axis in asked.items():
         with sheet.naming("grid", name):
             values = _steps(name, axis) if isinstance(axis, dict) else axis
-            found = _column(name, values)
-            checked = scenario.check(whole(rest, pd.DataFrame({name: found})), keys)[name]
-            axes[name] = list(dict.fromkeys(checked.tolist()))
+            axes[name] = list(dict.fromkeys(_values(name, values, rest, keys)))
     return axes
-
-
-def _column(name: str, values: Any) -> pd.Series:
-    """Values of one field as they stand in a frame, within its range."""
-    asked: dict[str, Any] = {name: values}
-    return scenario.grid(**asked)[name]
 
 
 def _count(sheet: Lined, name: str, axis: Any) -> int:
     if isinstance(axis, dict):
         return _number(sheet, 0, 1, 10**15, "grid", name, "steps") or 1
     if not isinstance(axis, list) or not axis:
-        raise sheet.refusal(
-            f"{name}: give a list of values, or from, to, steps and log; got {axis if axis != [] else 'an empty list'}",
-            "grid",
-            name,
-        )
+        got = "an empty list" if axis == [] else str(axis)[:40]
+        raise sheet.refusal(f"{name}: give a list of values, or from, to, steps and log; got {got}", "grid", name)
     return len(axis)
 
 
@@ -167,12 +143,13 @@ def _steps(name: str, axis: dict[str, Any]) -> Any:
     field = scenario.field(name)
     if set(axis) - {"from", "to", "steps", "log"} or not {"from", "to", "steps"} <= set(axis):
         raise ScenarioError(f"{name}: give from, to, steps and, for equal factors, log: true; got {', '.join(axis)}")
-    if field.kind not in ("number", "whole"):
+    if not field.numeric:
         raise ScenarioError(f"{name} is no number: list its values; allowed: {field.allowed}")
     log = axis.get("log", False)
     if not isinstance(log, bool):
         raise ScenarioError(f"{name}: log is true or false, not {str(log)[:40]!r}")
-    first, last = _column(name, [axis["from"], axis["to"]])
+    ends: dict[str, Any] = {name: [axis["from"], axis["to"]]}
+    first, last = scenario.grid(**ends)[name]
     if log and min(first, last) <= 0:
         raise ScenarioError(f"{name}: equal factors need both ends above zero")
     values = np.geomspace(first, last, axis["steps"]) if log else np.linspace(first, last, axis["steps"])
@@ -181,50 +158,39 @@ def _steps(name: str, axis: dict[str, Any]) -> Any:
 
 
 def _sample(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any]) -> Sample | None:
-    given = sheet.value.get("sample")
-    if given is None and "sample" not in sheet.value:
+    if "sample" not in sheet.value:
         return None
-    if (
-        not isinstance(given, dict)
-        or set(given) - {"n", "seed", "method", "fields"}
-        or not {"n", "fields"} <= set(given)
-    ):
+    given = sheet.at("sample") or {}
+    if not isinstance(given, dict) or not {"n", "fields"} <= set(given) <= {"n", "seed", "method", "fields"}:
         raise sheet.refusal("sample: give n, fields and, as you like, seed and method", "sample")
     number = _number(sheet, 0, 1, MOST_ROWS, "sample", "n")
     seed = _number(sheet, 0, 0, 2**32 - 1, "sample", "seed")
-    method = given.get("method", METHODS[0])
-    if method not in METHODS:
+    method = given.get("method", "sobol")
+    if not isinstance(method, str) or method not in METHODS:
         raise sheet.refusal(f"no method {str(method)[:40]!r}; there are: {', '.join(METHODS)}", "sample", "method")
     laws = []
     for name, asked in _mapping(sheet, "sample", "fields").items():
         with sheet.naming("sample", "fields", name):
             laws.append(sampling.law(scenario.field(name), asked))
             if laws[-1].distribution == "choice":
-                written = _column(name, laws[-1].figures["values"]).tolist()
-                scenario.check(whole(rest, pd.DataFrame({name: written})), keys)
+                written = _values(name, laws[-1].figures["values"], rest, keys)
                 laws[-1] = replace(laws[-1], figures={**laws[-1].figures, "values": written})
     return Sample(number, seed, method, tuple(laws))
 
 
-def _table(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any]) -> tuple[pd.DataFrame | None, list[str] | None]:
-    """The scenarios of a CSV file whose first line names fields, and their names where it has them."""
+def _table(sheet: Lined, rest: dict[str, Any], keys: Mapping[str, Any]) -> pd.DataFrame | None:
+    """The scenarios of the CSV file that is named."""
     name = _text(sheet, "table")
-    if not name:
-        return None, None
     with sheet.naming("table"):
-        return tablefile.read(sheet.path.parent / name, rest, keys)
+        return tablefile.read(sheet.path.parent / name, rest, keys) if name else None
 
 
 def _once(sheet: Lined, fields: dict[str, Any], axes: dict[str, Any], sample: Sample | None, table: Any) -> None:
     """Refuse a field that is set in two places."""
-    places: dict[str, str] = {}
     drawn = [law.field.name for law in sample.laws] if sample else []
-    for place, names in (
-        ("fields", fields),
-        ("table", [] if table is None else table),
-        ("sample", drawn),
-        ("grid", axes),
-    ):
+    asked = {"fields": fields, "table": [] if table is None else table, "sample": drawn, "grid": axes}
+    places: dict[str, str] = {}
+    for place, names in asked.items():
         for name in names:
             if name in places:
                 raise sheet.refusal(f"{name} stands in {places[name]} and in {place}; give it once", place, name)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -14,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import papermill
+from IPython.core.interactiveshell import InteractiveShell
 from nbconvert import HTMLExporter
 
-from . import figures, panels, scenario
+from . import panels, scenario, warm
 from .evaluate import Answer
 from .markup import usd
 from .paths import NOTEBOOKS
@@ -36,12 +36,12 @@ def folder_name(preset: str, changes: Mapping[str, Any]) -> str:
 FILES = {"report.html", "report.ipynb", "decision.json"}
 
 
-def make(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: str = "") -> Path:
+def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     """Write report.html, report.ipynb and decision.json of a one-scenario answer into a folder; returns the folder.
 
     The files are made aside and moved in at once: a failure leaves nothing half-written, and an older report stays
-    until the new one is whole. `engine` is papermill's, where it is not for us to choose. Refuses a folder that holds
-    anything but an older report. Raises what the notebook raised.
+    until the new one is whole. Refuses a folder that holds anything but an older report. Raises what the notebook
+    raised.
     """
     if len(answer.scenarios) != 1:
         raise scenario.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
@@ -51,7 +51,7 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: st
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write(answer, parameters, aside / "new", engine)
+        _write(answer, parameters, aside / "new")
         if folder.exists():
             folder.replace(aside / "old")
         (aside / "new").replace(folder)
@@ -60,7 +60,7 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: st
     return folder
 
 
-def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: str) -> None:
+def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
     folder.mkdir()
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
@@ -69,21 +69,13 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path, engine: 
         progress_bar=False,
         log_output=False,
         kernel_name="python3",
-        **({"engine_name": engine} if engine else _engine()),
+        # a kernel has a shell already, and there is but one in a process
+        **({} if InteractiveShell.initialized() else {"engine_name": warm.NAME}),
     )
     (folder / "report.html").write_text(to_html(notebook, _title(parameters)), encoding="utf-8")
     (folder / "decision.json").write_text(
         json.dumps(decision(answer), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-
-
-def _engine() -> dict[str, str]:
-    """The warm engine where processes can fork and the fork can draw, papermill's own elsewhere."""
-    if not hasattr(os, "fork") or figures.DRAWN.is_set():
-        return {}
-    from . import warm
-
-    return {"engine_name": warm.NAME}
 
 
 def _title(parameters: Mapping[str, Any]) -> str:

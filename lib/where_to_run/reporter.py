@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
@@ -20,12 +21,11 @@ MOST = 100
 
 
 class Job(NamedTuple):
-    """A notebook to run: `report` or `summary`, for which scenario, with which parameters, and where it goes."""
+    """A notebook to run: `report` or `summary`, for which scenario, with which parameters, and into which folder."""
 
     do: str
-    number: int
-    parameters: dict[str, Any]
-    address: str
+    number: int = 0
+    parameters: Mapping[str, Any] = {}
     folder: str = ""
 
 
@@ -90,11 +90,15 @@ _one_at_a_time = threading.Lock()
 
 
 def run(packed: bytes, job: Job) -> float:
-    """Run one notebook in the process this worker keeps for it; returns the seconds it took."""
+    """Run one notebook in the process this worker keeps for it; returns the seconds it took.
+
+    Raises ReportError, or an OSError where there was no room to write.
+    """
     shared = unpack(packed)
     own = shared.facts.overrides
     asked = {
         **job._asdict(),
+        "address": shared.address,
         "as_of": shared.facts.as_of,
         "overrides": own.to_csv(index=False) if len(own) else "",
         "title": "Where to run: a sweep",
@@ -105,6 +109,8 @@ def run(packed: bytes, job: Job) -> float:
         if not _kept:
             _kept.append(Process())
         told = _kept[0].ask(asked)
+    if told.get("errno"):
+        raise OSError(told["errno"], told["error"])
     if "error" in told:
         raise ReportError(told["error"])
     return float(told["seconds"])

@@ -23,9 +23,6 @@ FIGURES = {
 }
 """What each distribution takes; a normal one is cut at low and high, by default the ends of the field's range."""
 
-INSIDE = 1e-12
-"""How far points keep from 0 and 1, where a distribution without ends has none."""
-
 
 @dataclass(frozen=True)
 class Law:
@@ -37,31 +34,29 @@ class Law:
 
     def draw(self, share: Array) -> Array:
         """Values of the field for points from 0 to 1, by the inverse of the distribution."""
-        f = self.figures
+        f, whole = self.figures, self.field.kind == "whole"
         if self.distribution == "choice":
             upto = np.cumsum(f["weights"]) / np.sum(f["weights"])
             values = np.array(f["values"], dtype=object)[np.searchsorted(upto[:-1], share, side="right")]
-            return values if self.field.kind in ("choice", "names", "order") else values.astype(float)
-        share = np.clip(share, INSIDE, 1 - INSIDE)
-        whole = self.field.kind == "whole"
+            return values.astype(float) if self.field.numeric else values
         if self.distribution == "uniform" and whole:
             return np.floor(f["low"] + share * (f["high"] - f["low"] + 1))
-        drawn = np.clip(_inverse(self.distribution, f, share), f["low"], f["high"])
+        drawn = np.clip(_spread_by(self.distribution, f).ppf(share), f["low"], f["high"])
         return np.round(drawn) if whole else drawn
 
 
-def _inverse(distribution: str, f: Mapping[str, float], share: Array) -> Array:
-    low, span = f["low"], f["high"] - f["low"]
-    if distribution == "uniform":
-        return np.asarray(low + share * span)
-    if distribution == "loguniform":
-        return np.asarray(low * (f["high"] / low) ** share)
-    from scipy.stats import triang, truncnorm  # slow to import, and no worker draws
+def _spread_by(distribution: str, f: Mapping[str, float]) -> Any:
+    """A distribution of scipy; all have two ends."""
+    from scipy.stats import loguniform, triang, truncnorm, uniform
 
+    low, high, span = f["low"], f["high"], f["high"] - f["low"]
+    if distribution == "uniform":
+        return uniform(low, span)
+    if distribution == "loguniform":
+        return loguniform(low, high)
     if distribution == "triangular":
-        return np.asarray(triang.ppf(share, (f["mode"] - low) / span, low, span))
-    ends = ((end - f["mean"]) / f["sd"] for end in (low, f["high"]))
-    return np.asarray(truncnorm.ppf(share, *ends, f["mean"], f["sd"]))
+        return triang((f["mode"] - low) / span, low, span)
+    return truncnorm((low - f["mean"]) / f["sd"], (high - f["mean"]) / f["sd"], f["mean"], f["sd"])
 
 
 def law(field: Field, given: Any) -> Law:
@@ -92,7 +87,7 @@ def _choice(field: Field, figures: dict[str, Any]) -> Law:
 
 
 def _spread(field: Field, name: str, figures: dict[str, Any]) -> Law:
-    if field.kind not in ("number", "whole"):
+    if not field.numeric:
         raise ScenarioError(f"{field.name} is no number: give `values:` to choose from; allowed: {field.allowed}")
     if name == "normal":
         figures = {"low": field.low, "high": field.high} | figures
@@ -135,13 +130,11 @@ class Sample:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The fields drawn, a scenario a row; the first rows of a larger Sobol sample are the smaller one."""
-        points = self._points()
-        return pd.DataFrame({law.field.name: law.draw(points[:, i]) for i, law in enumerate(self.laws)})
+        from scipy.stats import qmc  # slow to import, and no worker draws
 
-    def _points(self) -> Array:
-        from scipy.stats import qmc
-
+        engine = (qmc.Sobol if self.method == "sobol" else qmc.LatinHypercube)(len(self.laws), rng=self.seed)
         if self.method == "sobol":
-            power = int(np.ceil(np.log2(max(self.number, 1))))
-            return np.asarray(qmc.Sobol(len(self.laws), rng=self.seed).random_base2(power)[: self.number])
-        return np.asarray(qmc.LatinHypercube(len(self.laws), rng=self.seed).random(self.number))
+            points = engine.random_base2(int(np.ceil(np.log2(self.number))))[: self.number]
+        else:
+            points = engine.random(self.number)
+        return pd.DataFrame({law.field.name: law.draw(points[:, i]) for i, law in enumerate(self.laws)})

@@ -56,9 +56,14 @@ class Field:
     words: Mapping[float, str] | None = None
 
     @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers and not names."""
+        return self.kind in ("number", "whole")
+
+    @property
     def allowed(self) -> str:
         """What may be given, in words."""
-        if self.kind in ("number", "whole"):
+        if self.numeric:
             return f"{self.low:g} to {self.high:g} {self.unit}"
         if isinstance(self.choices, str):
             return f"keys of {self.choices}"
@@ -144,7 +149,7 @@ def _listed(f: Field, value: Any) -> list[Any]:
 
 def _value(f: Field, value: Any) -> Any:
     """One value as it stands in a frame: a number, a name, or names joined by commas."""
-    if f.kind in ("number", "whole"):
+    if f.numeric:
         return _number(f, value)
     if f.kind == "choice":
         return str(value)
@@ -187,10 +192,8 @@ def columns(rows: pd.DataFrame) -> dict[str, Array]:
 def frame(rows: Mapping[str, Array]) -> pd.DataFrame:
     """Checked columns as a frame, a scenario a row."""
     index = pd.RangeIndex(len(rows[FIELDS[0].name]), name="scenario")
-    texts = {f.name for f in FIELDS if f.kind not in ("number", "whole")}
-    return pd.DataFrame(
-        {n: pd.Series(values, index, dtype=object) if n in texts else values for n, values in rows.items()}, index
-    )
+    typed = {n: v if BY_NAME[n].numeric else pd.Series(v, index, dtype=object) for n, v in rows.items()}
+    return pd.DataFrame(typed, index)
 
 
 def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | None = None) -> dict[str, Array]:
@@ -206,7 +209,7 @@ def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | Non
 
 
 def _checked(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:
-    if f.kind not in ("number", "whole"):
+    if not f.numeric:
         return _checked_names(f, column, keys)
     try:
         numbers = column.astype(float)
@@ -271,9 +274,7 @@ def from_parameters(namespace: Mapping[str, Any]) -> pd.DataFrame:
     given = {f.name: namespace[f.name] for f in FIELDS if namespace.get(f.name) is not None}
     rows = grid(str(namespace.get("preset") or ""), **given)
     if len(rows) != 1:
-        raise ScenarioError(
-            f"the parameters make {len(rows)} scenarios; this notebook answers one. Give one value a field"
-        )
+        raise ScenarioError(f"the parameters make {len(rows)} scenarios; it answers one. Give one value a field")
     return rows
 
 

@@ -2,14 +2,13 @@
 
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from .scenario import ScenarioError
 
@@ -28,9 +27,8 @@ class Store:
             raise ScenarioError(f"{address}: {error}. Install that package beside this one") from None
         except ValueError as error:
             raise ScenarioError(f"{address} is no folder that can be written: {error}") from None
-        protocols = [self.fs.protocol] if isinstance(self.fs.protocol, str) else self.fs.protocol
-        self.local = "file" in protocols
-        self.root = str(Path(root).absolute()) if self.local else root.rstrip("/")
+        self.local = isinstance(self.fs, LocalFileSystem)
+        self.root = root.rstrip("/")
 
     def path(self, name: str) -> str:
         """Full path of a file by its name within the folder."""
@@ -39,22 +37,21 @@ class Store:
     def names(self, folder: str) -> set[str]:
         """Names of the files and folders in a folder; none where it is not there."""
         self.fs.invalidate_cache()
-        try:
+        with suppress(FileNotFoundError, NotADirectoryError), self._reached():
             return {found.rstrip("/").rsplit("/", 1)[-1] for found in self.fs.ls(self.path(folder), detail=False)}
-        except (FileNotFoundError, NotADirectoryError):
-            return set()
+        return set()
 
     def read(self, name: str) -> bytes | None:
         """What a file holds; None where it is not there."""
-        try:
+        with suppress(FileNotFoundError, NotADirectoryError), self._reached():
             return bytes(self.fs.cat_file(self.path(name)))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file at once: aside, to the disk, and renamed; an object store does as much by itself."""
         if not self.local:
-            self.fs.pipe_file(self.path(name), content)
+            with self._reached():
+                self.fs.pipe_file(self.path(name), content)
             return
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,15 +67,31 @@ class Store:
             with suppress(OSError):
                 Path(aside).unlink()
             raise
-        _settle(target.parent)
+        with _opened(target.parent) as folder:
+            os.fsync(folder)
+
+    def remove(self, name: str) -> None:
+        """Take a file away, if it is there."""
+        with suppress(FileNotFoundError), self._reached():
+            self.fs.rm_file(self.path(name))
 
     def check(self) -> None:
         """Refuse, before any work, a folder that cannot be written (`OSError`)."""
         new = [path for path in (Path(self.root), *Path(self.root).parents) if self.local and not path.exists()]
         self.write(f"{ASIDE}check", b"written to see whether it can be")
-        self.fs.rm_file(self.path(f"{ASIDE}check"))
+        self.remove(f"{ASIDE}check")
         for path in new:
             path.rmdir()
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """What an object store fails with, as a credential that is not there, is an OSError like a disk's."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError(f"{self.address}: {type(error).__name__}: {error}") from error
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -90,30 +103,25 @@ class Store:
             yield
             return
         Path(self.root).mkdir(parents=True, exist_ok=True)
-        held = os.open(self.root, os.O_RDONLY)
-        try:
+        with _opened(Path(self.root)) as folder:
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise ScenarioError(f"another sweep is writing to {self.root}; let it end, or name a new one") from None
             self._clear()
             yield
             self._clear()
-        finally:
-            os.close(held)
 
     def _clear(self) -> None:
-        for folder in ("", "results.parquet"):
-            for left in Path(self.path(folder)).glob(f"{ASIDE}*"):
-                left.unlink(missing_ok=True)
-        for left in Path(self.path("reports")).glob(".*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for left in Path(self.root).rglob(f"{ASIDE}*"):
+            left.unlink(missing_ok=True)
 
 
-def _settle(folder: Path) -> None:
-    """Have the disk keep the names in a folder too."""
-    handle: Any = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """A folder as the system has it open: to lock it, or to have the disk keep the names in it."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        yield handle
     finally:
         os.close(handle)

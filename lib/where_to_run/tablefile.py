@@ -2,39 +2,32 @@
 
 import csv
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from . import scenario
-from .plan import whole
-from .scenario import ScenarioError
+from .plan import NAME, whole
+from .scenario import BY_NAME, ScenarioError
 
 MOST_ROWS = 2_000_000
-NAME = "name"
-"""Column of a table that names its scenarios; it may be left out."""
-
 Line = tuple[int, list[str]]
 """Number of a line, and its cells."""
 
 
-def read(
-    path: Path, base: Mapping[str, Any], keys: Mapping[str, Sequence[str]]
-) -> tuple[pd.DataFrame, list[str] | None]:
-    """The scenarios of a CSV file whose first line names fields, and their names where it has them."""
+def read(path: Path, base: Mapping[str, Any], keys: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The scenarios of a CSV file whose first line names fields and, as one likes, a NAME."""
     heads, lines = _lines(path)
-    numbers = [number for number, _ in lines]
-    columns = {}
-    for place, head in enumerate(heads):
-        if head != NAME:
-            columns[head] = _column(path.name, head, [cells[place] for _, cells in lines], numbers)
-    checked = _checked(path.name, whole(base, pd.DataFrame(columns)), keys, numbers)
-    named = [slug(cells[heads.index(NAME)]) for _, cells in lines] if NAME in heads else None
-    return checked[list(columns)], named
+    texts = pd.DataFrame([cells for _, cells in lines], columns=heads, dtype=object)
+    for name in heads:
+        if name != NAME and not BY_NAME[name].numeric:
+            texts[name] = texts[name].str.replace(r"\s*,\s*", ",", regex=True).str.strip()
+    checked = _checked(path.name, whole(base, texts), keys, [number for number, _ in lines])
+    return pd.DataFrame({head: texts[NAME].map(slug) if head == NAME else checked[head] for head in heads})
 
 
 def slug(text: str) -> str:
@@ -83,30 +76,14 @@ def _check_heads(heads: list[str]) -> None:
         raise ScenarioError(f"it must name fields, each once; got {','.join(heads)[:80]!r}")
 
 
-def _column(file: str, name: str, texts: list[str], numbers: list[int]) -> list[Any]:
-    """One field of every line, numbers as numbers."""
-    field = scenario.field(name)
-    if field.kind not in ("number", "whole"):
-        return [",".join(part.strip() for part in text.split(",")) for text in texts]
-    values = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
-    if values.isna().any():
-        bad = int(np.argmax(values.isna()))
-        got = repr(texts[bad][:40]) if texts[bad] else "nothing"
-        raise ScenarioError(f"{file}, line {numbers[bad]}: {name}: got {got}, not a number; allowed: {field.allowed}")
-    return values.tolist()
-
-
 def _checked(file: str, rows: pd.DataFrame, keys: Mapping[str, Sequence[str]], numbers: list[int]) -> pd.DataFrame:
-    """The rows checked; a refusal names the first line that is refused alone."""
+    """The rows checked; a refusal names the first line that is refused, as if it stood alone."""
     try:
         return scenario.check(rows, keys)
     except ScenarioError:
-        low, high = 0, len(rows)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if _refused(rows.iloc[low:middle], keys) else (middle, high)
-        with _naming(file, numbers[low]):
-            scenario.check(rows.iloc[[low]], keys)
+        bad = bisect_left(range(len(rows)), True, key=lambda last: _refused(rows.iloc[: last + 1], keys))
+        with _naming(file, numbers[bad]):
+            scenario.check(rows.iloc[[bad]], keys)
         raise
 
 

@@ -39,7 +39,7 @@ def make(name: str, answer: Answer, preset: str, files: Mapping[str, str]) -> tu
 
 
 def _report(answer: Answer, preset: str, files: Mapping[str, str]) -> bytes:
-    """The report as the command line makes it, in a process of its own: this one may have threads and cannot fork."""
+    """The report as the command line makes it, in a process of its own: this one is at work for a visitor."""
     settings = [f"--set={name}={value}" for name, value in scenario.changed(answer.scenarios, preset).items()]
     named = {"--preset": preset, "--facts": files.get("facts_file", ""), "--as-of": files.get("as_of", "")}
     with tempfile.TemporaryDirectory() as folder:
