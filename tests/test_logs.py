@@ -235,6 +235,7 @@ WRONG = {
     "fake gzip": (b"\x1f\x8bnothing", "cannot be read"),
     "page": (f"<!doctype html><script>{SCRIPT}</script>".encode(), "page"),
     "head alone": (HEADS, "no two usable rows"),
+    "head without an end": (HEADS.strip(), "no two usable rows"),
     "one row": (HEADS + b"2026-03-02 09:10:00,1,1\n", "no two usable rows"),
     "one time": (HEADS + b"2026-03-02 09:10:00.5,1,1\n2026-03-02 09:10:00.5,2,1\n", "no two usable rows"),
     "no good row": (HEADS + b"soon,1,1\n=now(),1,1\n", r"time not understood: 2"),

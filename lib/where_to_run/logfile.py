@@ -211,6 +211,11 @@ def _csv(source: Source, given: Path | bytes, head: bytes, packed: bool) -> None
     mark = max(cells, key=lambda mark: min(map(len, cells[mark])))
     _name(source, cells[mark][0])
     columns = [f"c{number}" for number in range(len(source.names))]
+    source.rows = "file"
+    if len(lines) == 1 and len(head) < PEEK:
+        # a head alone, which PyArrow refuses where no line ends
+        source.connection.register("file", pyarrow.schema([(name, pyarrow.string()) for name in columns]).empty_table())
+        return
     file = str(given) if isinstance(given, Path) else pyarrow.py_buffer(given)
     reader = arrow.open_csv(
         pyarrow.input_stream(file, "gzip" if packed else None),
@@ -221,7 +226,7 @@ def _csv(source: Source, given: Path | bytes, head: bytes, packed: bool) -> None
     few = next(iter(reader), pyarrow.RecordBatch.from_pylist([], reader.schema))
     source.connection.register("few", few)
     source.connection.register("file", pyarrow.RecordBatchReader.from_batches(reader.schema, chain([few], reader)))
-    source.few, source.rows = "few", "file"
+    source.few = "few"
 
 
 def _parquet(source: Source) -> None:
