@@ -345,3 +345,15 @@ def test_measured_hours_take_the_place_of_spikiness():
     # the same requests at an API; a hundred in every hour need fewer machines than ten times that in one of ten
     api, rented = (found().journey.state(stages_.index(option)) for option in ("api", "rented"))
     assert costs[0][api] == pytest.approx(costs[1][api]) and costs[0][rented] < 0.9 * costs[1][rented]
+
+
+def test_the_rent_of_a_contract_is_bound_with_bursts_by_the_hour_above_it_too():
+    volumes, alone = np.geomspace(1e5, 1e8, 4), {"gpu": "l40s", "spikiness": 3.0}
+    rows = scenario.grid(requests_per_month=list(volumes), growth_per_month=0.0, horizon_months=12, **alone)
+    answer = evaluate(rows, unhosted(), names=("rented",))
+    month = answer.lines.query("month == 1 and line == 'machines'").set_index("scenario")["usd"]
+    contract = answer.sizing.query("month == 1").set_index("scenario")["contract"]
+    assert set(contract) == {"reserved 1 year", "reserved 1 year, bursts by the hour"}
+    costed, _ = stages(scenario.grid(**alone), unhosted(), volumes, (1e5, 1e8))
+    (rent,) = (one.rent for one in costed if one.stage.option == "rented")
+    assert rent == pytest.approx(month.to_numpy())
