@@ -304,7 +304,7 @@ def month_one(preset):
 def test_to_begin_with_is_never_dearer_than_the_cheapest_option_that_is_allowed(preset):
     road = hosted(preset)
     p = road.plan.programme
-    usd = p.running[0, road.journey.middle, road.state]
+    usd = p.running[0, road.journey.programme.middle, road.state]
     # costs run straight between the volumes at which stages are costed, and machines are whole: a hundredth
     assert usd <= 1.01 * month_one(preset).min()
 
@@ -333,7 +333,7 @@ def test_another_vendor_of_the_weights_is_a_move_of_its_own():
     # by hand: one API more to set up, 15,000; a month of the dearer one more, a discount apart; both run for a month
     p, way = road.plan.programme, road.journey
     at = {stage.api: way.state(n) for n, stage in enumerate(way.stages) if stage.option == "api"}
-    one, other = (p.running[0, way.middle, at[name]] for name in sorted(names))
+    one, other = (p.running[0, way.programme.middle, at[name]] for name in sorted(names))
     assert now.at[dear, "more_usd"] == pytest.approx(15_000 + p.discount * one, rel=1e-9)
     assert one > 3 * other
 
