@@ -59,7 +59,7 @@ def test_the_page_loads_nothing_runs_nothing_and_describes_every_picture(hospita
     loads = Loads(page)
     assert loads.fetched == [] and loads.scripts == 0
     assert "@import" not in page and "url(" not in page.split("</style>")[0]
-    assert len(loads.pictures) == 16 and all(len(words) > 20 for words in loads.pictures)
+    assert len(loads.pictures) == 17 and all(len(words) > 20 for words in loads.pictures)
 
 
 def test_the_page_shows_no_code(hospital):
