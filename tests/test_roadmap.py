@@ -304,7 +304,7 @@ def month_one(preset):
 def test_to_begin_with_is_never_dearer_than_the_cheapest_option_that_is_allowed(preset):
     road = hosted(preset)
     p = road.plan.programme
-    usd = p.running[0, road.journey.middle, road.state]
+    usd = p.running[0, road.journey.programme.middle, road.state]
     # costs run straight between the volumes at which stages are costed, and machines are whole: a hundredth
     assert usd <= 1.01 * month_one(preset).min()
 
@@ -333,7 +333,7 @@ def test_another_vendor_of_the_weights_is_a_move_of_its_own():
     # by hand: one API more to set up, 15,000; a month of the dearer one more, a discount apart; both run for a month
     p, way = road.plan.programme, road.journey
     at = {stage.api: way.state(n) for n, stage in enumerate(way.stages) if stage.option == "api"}
-    one, other = (p.running[0, way.middle, at[name]] for name in sorted(names))
+    one, other = (p.running[0, way.programme.middle, at[name]] for name in sorted(names))
     assert now.at[dear, "more_usd"] == pytest.approx(15_000 + p.discount * one, rel=1e-9)
     assert one > 3 * other
 
@@ -345,3 +345,15 @@ def test_measured_hours_take_the_place_of_spikiness():
     # the same requests at an API; a hundred in every hour need fewer machines than ten times that in one of ten
     api, rented = (found().journey.state(stages_.index(option)) for option in ("api", "rented"))
     assert costs[0][api] == pytest.approx(costs[1][api]) and costs[0][rented] < 0.9 * costs[1][rented]
+
+
+def test_the_rent_of_a_contract_is_bound_with_bursts_by_the_hour_above_it_too():
+    volumes, alone = np.geomspace(1e5, 1e8, 4), {"gpu": "l40s", "spikiness": 3.0}
+    rows = scenario.grid(requests_per_month=list(volumes), growth_per_month=0.0, horizon_months=12, **alone)
+    answer = evaluate(rows, unhosted(), names=("rented",))
+    month = answer.lines.query("month == 1 and line == 'machines'").set_index("scenario")["usd"]
+    contract = answer.sizing.query("month == 1").set_index("scenario")["contract"]
+    assert set(contract) == {"reserved 1 year", "reserved 1 year, bursts by the hour"}
+    costed, _ = stages(scenario.grid(**alone), unhosted(), volumes, (1e5, 1e8))
+    (rent,) = (one.rent for one in costed if one.stage.option == "rented")
+    assert rent == pytest.approx(month.to_numpy())

@@ -55,11 +55,6 @@ class Journey:
         """Months of the scenario; the programme looks further."""
         return int(self.scenario["horizon_months"].iloc[0])
 
-    @property
-    def middle(self) -> int:
-        """Level of the volume of month 0."""
-        return self.programme.early // 2
-
     def state(self, stage: int) -> int:
         """The first state of a stage."""
         return int(np.flatnonzero(self.stage == stage)[0])

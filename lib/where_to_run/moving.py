@@ -10,7 +10,7 @@ import pandas as pd
 from . import roadmap_charts, simple_rules
 from .evaluate import Answer
 from .figures import Pieces
-from .markup import money, numbers, table, usd
+from .markup import Cell, money, numbers, table, usd
 from .moves import WAITING
 from .parts import parts, taken
 from .roadmap import Roadmap, roadmap
@@ -149,11 +149,10 @@ def triggers(_: Answer, road: Roadmap) -> Pieces:
         "Running": shown["stage"],
         "Month": shown["month"],
         "Order when": shown["when"],
-        "Requests a month": numbers(shown["requests_per_month"], "{:,.3g}"),
+        "Requests a month": [Cell(volume_words(volume), volume) for volume in shown["requests_per_month"]],
         "Move to": shown["to"],
         "Months before need": shown["lead_months"],
     }
-    rows["Requests a month"] = [cell._replace(text=volume_words(cell.sort)) for cell in rows["Requests a month"]]
     drawn = roadmap_charts.triggers_over_time(found, road.journey.likely)
     return Pieces([drawn, table(rows, "Triggers on the three-month average of the volume")])
 

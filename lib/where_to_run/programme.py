@@ -47,6 +47,11 @@ class Programme:
         """Months of the programme."""
         return len(self.running)
 
+    @property
+    def middle(self) -> int:
+        """Level in the middle of month 0."""
+        return self.early // 2
+
     def levels(self, month: int) -> int:
         """Levels in use in a month."""
         return self.early + month + 1
@@ -142,7 +147,7 @@ def wait(plan: Plan, state: int, months: int) -> float:
     value = plan.value[months, : p.levels(months), state]
     for t in reversed(range(months)):
         value = p.discount * (p.running[t, : p.levels(t), state] + p.ahead(value))
-    return float(value[p.early // 2])
+    return float(value[p.middle])
 
 
 def edge(at: Array, gain: Array) -> float:
@@ -163,7 +168,7 @@ def course(plan: Plan, state: int, until: Array | None = None) -> Course:
     """
     p = plan.programme
     free = np.zeros((p.months + 1, *p.running.shape[1:]))
-    free[0, p.early // 2, state] = 1.0
+    free[0, p.middle, state] = 1.0
     runs, ordered = np.zeros((p.months, p.running.shape[2])), np.zeros((p.months, len(p.start)))
     for t in range(p.months):
         staying = free[t, : p.levels(t)] * (plan.move[t, : p.levels(t)] == STAY)
@@ -198,7 +203,7 @@ def follow(p: Programme, rule: Decide, ups: Array, state: int) -> Array:
     not made.
     """
     number = len(ups)
-    levels = p.early // 2 + np.cumsum(np.pad(ups.astype(int), ((0, 0), (1, 0))), axis=1)
+    levels = p.middle + np.cumsum(np.pad(ups.astype(int), ((0, 0), (1, 0))), axis=1)
     states, coming, due = np.full(number, state), np.full(number, state), np.zeros(number, int)
     cost, beside, worth = np.zeros(number), np.zeros(number), 1.0
     for t in range(p.months):

@@ -65,11 +65,11 @@ class Roadmap:
         servers = np.array([stage.servers for stage in way.stages])
         number = np.flatnonzero(servers == 0)
         state = np.searchsorted(way.stage, number)
-        move = self.plan.move[0, way.middle, state]
+        move = self.plan.move[0, way.programme.middle, state]
         found = pd.DataFrame({"stage": [way.stages[n].words for n in number]}, number)
         found = found.assign(option=[way.stages[n].option for n in number], launch_weeks=way.weeks[number])
         found.loc[found["option"] == WAITING, "launch_weeks"] = way.weeks[servers > 0].min(initial=np.inf)
-        found["usd"] = way.price[number] + self.plan.value[0, way.middle, state]
+        found["usd"] = way.price[number] + self.plan.value[0, way.programme.middle, state]
         found["in_time"] = (found["launch_weeks"] <= deadline) & (found["usd"] < NEVER)
         found["then"] = [way.stages[way.to_stage[m]].words if m != STAY else "" for m in move]
         if not found["in_time"].any():
@@ -171,8 +171,8 @@ class Roadmap:
 
         `now` is the best move there is in month 0, be it good or not; NaN for what is not open.
         """
-        way, best = self.journey, float(self.plan.value[0, self.journey.middle, self.state])
-        moving = wait(self.plan, self.state, 1) - self.plan.gain[0, way.middle, self.state]
+        way, best = self.journey, float(self.plan.value[0, self.journey.programme.middle, self.state])
+        moving = wait(self.plan, self.state, 1) - self.plan.gain[0, way.programme.middle, self.state]
         rows = [("the plan", best), ("move now", moving if np.isfinite(moving) else np.nan)]
         rows += [
             (f"wait {months} months", wait(self.plan, self.state, months)) for months in WAITS if months < way.horizon

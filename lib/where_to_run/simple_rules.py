@@ -74,7 +74,7 @@ def _move(roadmap: Roadmap) -> tuple[Array, Array]:
     open_ = np.flatnonzero((p.start == state) & np.isfinite(p.price[0]))
     if not len(open_):
         return found, np.zeros(p.running.shape[:2], bool)
-    usd = p.price[0, open_] + roadmap.plan.value[0, way.middle, p.to[0, open_]]
+    usd = p.price[0, open_] + roadmap.plan.value[0, way.programme.middle, p.to[0, open_]]
     words, first = [way.stages[n].words for n in way.to_stage[open_]], roadmap.first_move["to"].tolist()
     chosen = open_[words.index(first[1]) if first[1:] and first[1] in words else usd.argmin()]
     found[state] = chosen
