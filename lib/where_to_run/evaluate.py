@@ -27,7 +27,7 @@ MOST_TO_OPEN = 2_000
 OPENED = ("values", "weights")
 """What a judged block has for those who open it alone."""
 
-INTERNAL = ("verdict", "rule", "place", "by_rule", "bar")
+INTERNAL = ("verdict", "rule", "place", "by_rule")
 """What was found, in codes."""
 
 
@@ -119,7 +119,7 @@ class Answer:
 
         Not a word is made for it, so it is what those who compare many scenarios take.
         """
-        return self._frame({"barred_by": _coded(self._found["bar"], reasons.bars(self.facts))})
+        return self._frame({"barred_by": _coded(reasons.bar(self.facts, self._found), reasons.bars(self.facts))})
 
     def words(self, at: Array) -> tuple[Array, Array]:
         """The columns because and unlock of some rows of `options`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import fit, reasons, rules
+from . import fit, rules
 from .curves import Curve
 from .facts import Facts
 from .levers import Levers
@@ -127,7 +127,6 @@ def _block(index: Array, question: Question, names: Sequence[str], committed: Ma
     allowed, profiles = gates(question)
     found = search(question, allowed, names, committed)
     columns = dict(found.figures)
-    columns["bar"] = reasons.bar(question.facts, columns)
     _scores(question, columns, *found.routing())
     return Judged(index, question, profiles, found, columns)
 

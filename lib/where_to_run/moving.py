@@ -12,10 +12,10 @@ from .evaluate import Answer
 from .figures import Pieces
 from .markup import Cell, money, numbers, table, usd
 from .moves import WAITING
-from .parts import parts, taken
+from .parts import taken
 from .roadmap import Roadmap, roadmap
 from .routings import API, OWN, TITLES
-from .scenario import PLACES, ScenarioError
+from .scenario import ScenarioError
 
 Panel = Callable[[Answer], Pieces]
 
@@ -104,10 +104,9 @@ def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
     ranked, way = answer.options[answer.options["recommended"]], road.journey
     for option in ranked["option"]:
         question, routing, _ = taken(answer, option)
-        ends = [(part.place, part.second) for part in parts(question, routing)]
-        used = tuple(any(place in end for end in ends) for place in range(len(PLACES)))
+        used = tuple(routing.uses(question.shares > 0)[0].tolist())
         offer = str(question.api(routing.least_api).offer[0]) if used[API] else ""
-        here = [n for n in road.now.index if way.stages[n][1:3] == (used, offer)]
+        here = [n for n in road.now.index if (way.stages[n].used, way.stages[n].api) == (used, offer)]
         here += [n for n in road.now.index if used[OWN] and way.stages[n].option == WAITING]
         if road.first in here:
             return

@@ -84,7 +84,7 @@ def least_cost(question: Question, routing: Routing) -> Array:
     People, set-up and platforms, and every request that may be served in two ways at the price of the cheaper,
     machines full at all times and own servers for nothing.
     """
-    used = _used(question, routing)
+    used = routing.uses(question.shares > 0)
     fixed = team(question, used)
     api = question.api(routing.least_api)
     price = np.stack([np.minimum(api.usd(), api.usd(waiting=True)), full_machine_usd(question), np.zeros(len(used))])
@@ -97,16 +97,8 @@ def least_cost(question: Question, routing: Routing) -> Array:
 
 def launch_weeks(question: Question, routing: Routing) -> Array:
     """Weeks until a routing can start, by scenario: its people and its machines ready [week]."""
-    hands = team(question, _used(question, routing))
+    hands = team(question, routing.uses(question.shares > 0))
     return np.maximum(hands.people_weeks, hands.setup_weeks)
-
-
-def _used(question: Question, routing: Routing) -> Array:
-    """Whether any traffic may be at a place, over (scenario, place)."""
-    places, present = np.arange(len(PLACES)), (question.shares > 0)[..., None]
-    there = (routing.place[..., None] == places) | (routing.overflow[..., None] == places)
-    used: Array = (there & present).any(axis=1)
-    return used
 
 
 def _place(question: Question, result: Outcome, routing: Routing, place: int, at: Array, used: Array) -> Array:

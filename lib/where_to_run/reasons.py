@@ -27,7 +27,7 @@ def bars(facts: Facts) -> list[str]:
 
 def words(facts: Facts, rows: Mapping[str, Array], columns: Mapping[str, Array], at: Array) -> tuple[Array, Array]:
     """The first reason and all remedies at some positions over (scenario, option); empty where all is well."""
-    options = columns["bar"].shape[1]
+    options = columns["by_rule"].shape[1]
     by_rule, rule, place = (columns[name].ravel()[at] for name in ("by_rule", "rule", "place"))
     broken = columns["broken"].reshape(-1, len(LIMITS))[at]
     because, unlock = np.full((2, len(at)), "", dtype=object)

@@ -36,6 +36,12 @@ class Routing:
         """The same for some of the streams."""
         return Routing(self.place[:, streams], self.overflow[:, streams], self.least_api)
 
+    def uses(self, present: Array) -> Array:
+        """Whether any of the streams that are `present` may be at a place, over (scenario, place)."""
+        places = np.arange(len(PLACES))
+        there = (self.place[..., None] == places) | (self.overflow[..., None] == places)
+        return np.asarray((there & present[..., None]).any(axis=1))
+
     @cached_property
     def key(self) -> tuple[bytes, bytes, bool]:
         """The same for two routings that come to the same."""

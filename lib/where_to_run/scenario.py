@@ -274,7 +274,7 @@ def from_parameters(namespace: Mapping[str, Any]) -> pd.DataFrame:
     given = {f.name: namespace[f.name] for f in FIELDS if namespace.get(f.name) is not None}
     rows = grid(str(namespace.get("preset") or ""), **given)
     if len(rows) != 1:
-        raise ScenarioError(f"the parameters make {len(rows)} scenarios; it answers one. Give one value a field")
+        raise ScenarioError(f"the parameters make {len(rows)} scenarios; this answers one. Give one value a field")
     return rows
 
 

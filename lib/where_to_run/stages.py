@@ -72,7 +72,7 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
         seen[goes.key] = option = seen.setdefault(goes.key[:2], options[0])
         out = outcome(question, way.take(everywhere), allowed)
         if out.fits.all():
-            used = np.isin(np.arange(len(PLACES)), [goes.place, goes.overflow])
+            used = way.uses(here[None])[0]
             offer = str(question.api(way.least_api).offer[0]) if used[API] else ""
             # in month 1 nothing one-off is due
             usd = np.asarray(sum(line[:, 1] for line in out.lines.values()))
