@@ -58,10 +58,11 @@ def test_four_months_of_own_servers_are_right_line_by_line():
 
 def test_servers_are_counted_whole_and_work_only_after_delivery():
     machines = bill([EIGHT], toy_load(GROWING)).machines
-    # counted as needed from month 1 on; the share of the month they serve stands apart
-    assert machines.count[0].tolist() == [0, 4, 4, 4, 7]
-    assert machines.gpus[0].tolist() == [0, 32, 32, 32, 56]
-    assert machines.working[0] == pytest.approx([0, 4, 4, 4, 8])  # 5 or 10 requests/s x 0.8 s, a GPU each
+    # none stands before delivery; the share of the month they serve stands apart
+    assert machines.count[0].tolist() == [0, 0, 4, 4, 7]
+    assert machines.gpus[0].tolist() == [0, 0, 32, 32, 56]
+    assert machines.first.tolist() == [32]
+    assert machines.working[0] == pytest.approx([0, 0, 4, 4, 8])  # 5 or 10 requests/s x 0.8 s, a GPU each
     assert machines.operating[0] == pytest.approx([0, 0, 0.5, 1, 1])
     # 32 replicas carry 32 requests/s, the mean is 5, a Gamma law of cv 1 is exponential
     assert machines.spilled[0] == pytest.approx(np.exp(-32 / 5), abs=5e-5)
@@ -79,18 +80,35 @@ def test_set_up_after_delivery_is_waited_for_too():
     assert found.machines.operating[0] == pytest.approx([0, 0, 0, 0.5, 1])
 
 
-def test_nothing_runs_before_delivery():
-    # delivered after 5 months, the horizon has 4: bought, awaited and sold, but never powered
+def test_the_first_order_is_for_the_months_it_serves_not_for_those_it_is_awaited_in():
+    # delivered in the middle of month 2: the 7 servers that 10 requests/s need in month 1 are never bought, the 4 of
+    # months 2 and 3 are
+    found = bill([EIGHT], toy_load([10.0, 5.0, 5.0]))
+    assert usd(found, "servers") == pytest.approx([400_000, 0, 0, 0])
+    assert found.machines.count[0].tolist() == [0, 0, 4, 4]
+
+
+def test_of_a_volume_that_falls_four_percent_a_month_the_first_order_is_for_the_month_it_arrives_in():
+    # 12 requests/s in month 1, 4 % less each month: 48 busy at the peak, + 1.1 x sqrt(5 x 48 / 4) = 8.52, over the
+    # 53.3 of the busiest share -> 57, 58 with the spare: 8 servers of eight. Delivery and set-up take 7.5 months, so
+    # they serve from the middle of month 8 on, at 12 x 0.96^7 = 9.017 requests/s: 36.07 + 7.39 = 43.46 -> 44, 45 with
+    # the spare: 6 servers, and never fewer after
+    falling = [12 * 0.96**month for month in range(12)]
+    found = bill([EIGHT], toy_load(falling), figures={"own.delivery_weeks": 7.5 * MONTH})
+    assert usd(found, "servers") == pytest.approx([600_000] + [0] * 12)
+    assert found.machines.count[0].tolist() == [0] * 8 + [6] * 5
+
+
+def test_nothing_is_bought_that_is_delivered_after_the_end():
+    # delivered after 5 months, the horizon has 4
     found = bill([EIGHT], toy_load(GROWING), hands=2_500, figures={"own.delivery_weeks": 5 * MONTH})
-    for line in ("power", "colocation", "maintenance", "staff for further servers"):
-        assert usd(found, line) == [0, 0, 0, 0, 0]
-    # the one order is for the most any month needs, and nothing more is needed after the horizon
-    assert usd(found, "servers") == pytest.approx([700_000, 0, 0, 0, 0])
+    assert sum(abs(line).sum() for line in found.lines.values()) == 0
 
 
 def test_servers_no_longer_needed_stay_until_the_end():
-    found = bill([EIGHT], toy_load([10.0, 5.0, 5.0]))
-    assert found.machines.count[0].tolist() == [0, 7, 7, 7]
+    # 7 in month 2, when they arrive, for 10 requests/s; 4 would do in month 3
+    found = bill([EIGHT], toy_load([10.0, 10.0, 5.0]))
+    assert found.machines.count[0].tolist() == [0, 0, 7, 7]
     assert usd(found, "servers") == pytest.approx([700_000, 0, 0, 0])
     assert usd(found, "residual value")[3] == pytest.approx(-630_000)  # 700,000 x 90 %
 
@@ -105,11 +123,11 @@ def test_a_year_old_server_fetches_sixty_percent_and_a_year_and_a_half_old_one_h
 def test_work_that_can_wait_adds_servers_only_beyond_the_idle_hours():
     # all can wait: 5 x 0.8 = 4 replicas at work, / 0.9 = 4.44 -> one server of eight, two at 10 requests/s
     # (8.9)
-    found = bill([EIGHT], joined(toy_load(5, batch_share=1.0), toy_load(10, batch_share=1.0)))
-    assert found.machines.count[:, 1].tolist() == [1, 2]
+    found = bill([EIGHT], joined(*(toy_load(rate, batch_share=1.0, horizon=2) for rate in (5, 10))))
+    assert found.machines.count[:, 2].tolist() == [1, 2]
     # 40 % can wait: 18 replicas stand for the rest (test_rented_gpus), work is 4: three servers, none for
     # what waits
-    assert bill([EIGHT], toy_load(5, batch_share=0.4)).machines.count[0, 1] == 3
+    assert bill([EIGHT], toy_load(5, batch_share=0.4, horizon=2)).machines.count[0, 2] == 3
 
 
 HUNGRY = ("hungry", ("tiny", 8, 90_000, 5_000, 40.0))

@@ -28,8 +28,8 @@ class Machines:
     """The machines of a bill, by scenario and, where said, by month.
 
     By month: `count` of machines and `gpus` that stand ready, GPUs `working` on average, and the share of the month
-    they are `operating`. By scenario: `spilled`, the share of the traffic in hours above the capacity of month 1, and
-    the words `contract`, `replica` and `basis` (fitted, scaled or roofline).
+    they are `operating`. By scenario: `spilled`, the share of the traffic in hours above the capacity of the first
+    month of service, and the words `contract`, `replica` and `basis` (fitted, scaled or roofline).
     """
 
     count: Array
@@ -40,6 +40,11 @@ class Machines:
     contract: Array
     replica: Array
     basis: Array
+
+    @property
+    def first(self) -> Array:
+        """GPUs that stand ready in the first month of service, by scenario; none where there is no such month."""
+        return pick(self.gpus.T, (self.operating > 0).argmax(axis=1))
 
 
 @dataclass
@@ -188,9 +193,9 @@ def pick(array: Array, chosen: Array) -> Array:
     return array[chosen, np.arange(len(chosen))]
 
 
-def spilled(load: Load, need: Need, carried: Array, kind: Array) -> Array:
-    """Share of what cannot wait that comes in hours above `carried` replicas in month 1, by the Gamma law."""
-    rate = demand.requests_per_second(load.requests[:, 1]) * (1 - load.batch_share[:, 0])
+def spilled(load: Load, need: Need, carried: Array, kind: Array, month: Array) -> Array:
+    """Share of what cannot wait that comes in hours above `carried` replicas in a month, by the Gamma law."""
+    rate = demand.requests_per_second(pick(load.requests.T, month)) * (1 - load.batch_share[:, 0])
     seconds = pick(need.planned, kind)
     with np.errstate(invalid="ignore", divide="ignore"):
         multiple = np.where((rate > 0) & (carried > 0), carried / seconds / rate, np.inf)

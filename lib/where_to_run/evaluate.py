@@ -45,8 +45,8 @@ def evaluate(
     Returns an `Answer`, whose `options` has a row per scenario and option: verdict, because, unlock, launch_weeks
     [week], capex_usd [USD], usd_per_month [USD/month, mean of all lines over the horizon], running_usd_per_month
     [USD/month, without hardware], npv_usd [USD], usd_per_mtok [USD/Mtok, discounted cost over discounted tokens],
-    gpus [GPU, in month 1], utilisation [share of the GPU hours at work], overflow_share [share of traffic served at a
-    second place, or without one in hours above the capacity of month 1], hires [FTE], score [share], rank, recommended.
+    gpus [GPU, in the first month of service], utilisation [share of the GPU hours at work], overflow_share [share of traffic served at a
+    second place, or without one in hours above the capacity of its first month], hires [FTE], score [share], rank, recommended.
     `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
     `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by the
     levers of `levers.LEVERS`; `committed` gives the options asked the routing each has, of one scenario, in place of a

@@ -46,7 +46,7 @@ class Rack:
             return self.left * factors[np.arange(len(horizon)), horizon]
         weights = factors if driver == "ordered" else factors * self.operating
         if driver == "further":
-            first = (self.standing[..., 1] > 0) * weights.sum(axis=1)
+            first = self.standing.any(axis=-1) * weights.sum(axis=1)
             return np.einsum("osm,sm->os", self.standing, weights) - first
         return np.einsum("osm,sm->os", getattr(self, driver), weights)
 
@@ -80,7 +80,9 @@ def bill(facts: Facts, load: Load, need: Need, gpu: Array, factors: Array, limit
     holds = need.possible[choice.kind] & ~choice.barred(gpu)
     chosen = np.where(holds, worth, np.inf).argmin(axis=0)
     lines = priced(facts, load, rack, prices, (chosen, chosen), factors)
-    above = spilled(load, need, pick(rack.standing, chosen)[:, 1] * choice.each[chosen], choice.kind[chosen])
+    first, every = (rack.operating > 0).argmax(axis=1), np.arange(len(chosen))
+    carried = pick(rack.standing, chosen)[every, first] * choice.each[chosen]
+    above = spilled(load, need, carried, choice.kind[chosen], first)
     machines = stood(choice, rack, (chosen, chosen), above)
     return Bill(lines, choice.columns["key"][chosen], np.asarray(holds.any(axis=0)), machines)
 
@@ -153,6 +155,8 @@ def _rack(facts: Facts, load: Load, choice: Offers, need: Need) -> Rack:
     standing /= each
     if load.batch_share.any():
         np.maximum(standing, work / need.busiest_share, out=standing)
+    # what is ordered on the day of the decision is sized for the months it serves, not for those it is awaited in
+    standing *= in_operation(facts, load) > 0
     return filled(facts, load, np.maximum.accumulate(np.asarray(whole(standing)), axis=-1), work)
 
 

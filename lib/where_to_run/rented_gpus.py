@@ -189,7 +189,7 @@ def _machines(load: Load, fleet: Fleet, chosen: Array, term: Array) -> Machines:
     in_one = fleet.column("gpus")[chosen][:, None]
     busy = np.minimum(fleet.need.busy(kind, fleet.scenario[chosen]), count * each * fleet.need.busiest_share)
     words = {name: column[fleet.offer[chosen]] for name, column in fleet.offers.words.items()}
-    above = spilled(load, fleet.need, (count * each)[:, 1], kind)
+    above = spilled(load, fleet.need, (count * each)[:, 1], kind, np.ones(len(count), np.intp))
     # machines on spot stand only while they work
     spot = fleet.spot[chosen] * in_one
     working = busy * in_one / each + spot

@@ -183,7 +183,7 @@ def _sizes(out: Outcome, number: int) -> dict[str, Array]:
     for _, share, bill in out.bills:
         if machines := bill.machines:
             here = share > 0
-            gpus = gpus + machines.gpus[:, 1] * here
+            gpus = gpus + machines.first * here
             running = running + (machines.gpus * machines.operating).sum(axis=1) * here
             busy = busy + (machines.working * machines.operating).sum(axis=1) * here
             spilled = spilled + machines.spilled * share
