@@ -17,8 +17,11 @@ import papermill
 import pyarrow
 import pyarrow.csv
 
-from where_to_run import breakeven, draws, evaluate, facts, logs, report, scenario, uncertainty, usage
-from where_to_run.roadmap import roadmap
+from where_to_run.analysis import breakeven, draws, uncertainty
+from where_to_run.analysis.roadmap import roadmap
+from where_to_run.batch import report
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.inputs import facts, log_hours, question, usage
 
 SEED = 20261122
 
@@ -26,7 +29,7 @@ SEED = 20261122
 def scenarios(number: int) -> pd.DataFrame:
     """Rows spread over volume, spikiness, growth, sensitivity and request size, 36 months each."""
     draw = np.random.default_rng(SEED)
-    rows = pd.concat([scenario.grid()] * number, ignore_index=True)
+    rows = pd.concat([question.grid()] * number, ignore_index=True)
     return rows.assign(
         requests_per_month=10 ** draw.uniform(4, 9, number),
         spikiness=draw.uniform(1.1, 15, number),
@@ -53,7 +56,7 @@ def peak_gb() -> float:
 
 def bench_evaluate() -> None:
     known = facts.load()
-    evaluate(scenario.grid(), known)
+    evaluate(question.grid(), known)
     print(
         f"{'rows':>8} {'seconds':>9} {'ms a row':>9} {'peak GB':>8}   all options and best_mix, 36 months, two threads"
     )
@@ -69,7 +72,7 @@ def bench_evaluate() -> None:
 def bench_map() -> None:
     known = facts.load()
     # a map is remembered for scenarios that differ in its two fields alone, so each differs in another
-    asked = [scenario.grid(input_tokens=tokens) for tokens in (1200, 1201, 1202, 1203)]
+    asked = [question.grid(input_tokens=tokens) for tokens in (1200, 1201, 1202, 1203)]
     breakeven.decision_map(asked.pop(), known)
     taken = seconds(lambda: breakeven.decision_map(asked.pop(), known), 3)
     print(f"decision map of 80 x 80: {taken:.2f} s (limit 1 s)")
@@ -84,8 +87,8 @@ def bench_uncertainty() -> None:
     print(
         f"{'uncertainty':>16} {'2^10 draws':>11} {'2^14 draws':>11}   limits 0.3 s and 3 s; {floor:.2f} s is evaluate"
     )
-    for preset in ("", *scenario.presets()):
-        answer = evaluate(scenario.grid(preset), known)
+    for preset in ("", *question.presets()):
+        answer = evaluate(question.grid(preset), known)
         plan = uncertainty.planned(answer)
         first, full = (
             seconds(lambda n=n, plan=plan: uncertainty.odds(plan.at(draws.points(n, len(draws.NAMES)))), 3)
@@ -96,7 +99,7 @@ def bench_uncertainty() -> None:
 
 def bench_roadmap() -> None:
     """A roadmap of 60 months with all its frames, beside answering the same scenario."""
-    known, row = facts.load(), scenario.grid(horizon_months=60)
+    known, row = facts.load(), question.grid(horizon_months=60)
 
     def ours() -> object:
         road = roadmap(row, known)
@@ -115,7 +118,7 @@ def bench_report() -> None:
         nbformat.write(
             nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": ""}}), empty
         )
-        answer = evaluate(scenario.grid(), facts.load())
+        answer = evaluate(question.grid(), facts.load())
 
         def floor() -> object:
             return papermill.execute_notebook(
@@ -148,7 +151,7 @@ def bench_usage(number: int = 10_000_000) -> None:
 
 def _read_usage(path: Path) -> tuple[float, float, int]:
     start = time.perf_counter()
-    found = usage.usage(logs.read(path))
+    found = usage.usage(log_hours.read(path))
     return time.perf_counter() - start, peak_gb(), found.log.rows
 
 

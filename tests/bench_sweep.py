@@ -10,7 +10,7 @@ from pathlib import Path
 
 import papermill
 
-from where_to_run import scenario
+from where_to_run.inputs import question
 from where_to_run.paths import NOTEBOOKS
 
 LAWS = """\
@@ -103,7 +103,7 @@ def bench_workers() -> None:
 
 def stock(number: int) -> tuple[float, float]:
     """Seconds the report notebook takes by the command papermill, and by execute_notebook in one process."""
-    volumes = [float(v) for v in scenario.grid(requests_per_month=[1e5, 1e6, 1e7, 1e8])["requests_per_month"]][:number]
+    volumes = [float(v) for v in question.grid(requests_per_month=[1e5, 1e6, 1e7, 1e8])["requests_per_month"]][:number]
     report, command = str(NOTEBOOKS / "report.ipynb"), str(Path(sys.executable).parent / "papermill")
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/out.ipynb"

@@ -11,10 +11,14 @@ from html import unescape
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
-from where_to_run import controls, facts, panels, scenario, sharing
-from where_to_run.evaluate import Answer, evaluate
-from where_to_run.figures import Figure
-from where_to_run.routings import TITLES
+from where_to_run.app import controls
+from where_to_run.decision.answer import Answer
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.routing import TITLES
+from where_to_run.inputs import facts, question
+from where_to_run.inputs import share as the_share
+from where_to_run.views import decide
+from where_to_run.views.figure import Figure
 
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync"),
@@ -108,11 +112,11 @@ class Visitor:
 
     def stop(self, name: str) -> float:
         """The value at which the slider of a field stands."""
-        return controls.stops(scenario.BY_NAME[name])[int(self.slider(name).input_value())]
+        return controls.stops(question.BY_NAME[name])[int(self.slider(name).input_value())]
 
     def linked(self, rows, preset: str = "") -> None:
         """Wait until the page's address is the link to a scenario; it follows a moment after the answer."""
-        query = sharing.query(scenario.changed(rows, preset), preset)
+        query = the_share.query(question.changed(rows, preset), preset)
         self.page.wait_for_function("query => location.search.slice(1) === query", arg=query, timeout=5000)
 
     def bottom_line(self) -> str:
@@ -193,7 +197,7 @@ def truth(rows) -> Answer:
 
 def spoken(answer: Answer) -> str:
     """The recommendation in words."""
-    return words(panels.bottom_line(answer).words)
+    return words(decide.bottom_line(answer).words)
 
 
 def without_blanks(text: str) -> str:
@@ -203,7 +207,7 @@ def without_blanks(text: str) -> str:
 
 def check_page(seen: Visitor, preset: str = "", **fields) -> Answer:
     """The address and the answer are those of a scenario, which is given back answered."""
-    rows = scenario.grid(preset, **fields)
+    rows = question.grid(preset, **fields)
     seen.linked(rows, preset)
     answer = truth(rows)
     check_answer(seen, answer)

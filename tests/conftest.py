@@ -4,7 +4,7 @@ import pytest
 
 import browser
 
-SERVED = {"test_app", "test_lab", "test_serve", "test_takeaway"}
+SERVED = {"test_app", "test_lab", "test_server", "test_downloads"}
 """Tests with servers and a browser: `pytest -n 2 --dist loadgroup` runs them beside the others."""
 
 

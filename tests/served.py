@@ -23,7 +23,7 @@ import psutil
 LAUNCH = """
 import json, sys
 from pathlib import Path
-from where_to_run.serve import Service, app
+from where_to_run.app.server import Service, app
 options = json.loads(sys.argv[1])
 app(Service(**options | {"notebook": Path(options["notebook"]), "browser": False}))
 """

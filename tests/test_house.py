@@ -13,92 +13,115 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from where_to_run import scenario
+from where_to_run.inputs import question
 from where_to_run.paths import DATA, NOTEBOOKS, PROJECT
 
 LIB = PROJECT / "lib" / "where_to_run"
-FLOORS = [
-    ["units", "paths", "overrides"],
-    ["scenario", "facts"],
-    ["levers", "layouts"],
-    ["demand", "serving", "throughput", "finance", "rules", "people", "fit", "routings", "programme", "risk"],
-    ["ranking"],
-    ["curves", "kinds", "sharing", "controls"],
-    ["audit", "replicas", "staffing"],
-    ["bills", "bursts"],
-    ["vendor_api", "rented_gpus", "own_gpus"],
-    ["hourly"],
-    ["tiers", "own_base", "calls", "moves"],
-    ["pools"],
-    ["options"],
-    ["search"],
-    ["judgement", "reasons"],
-    ["evaluate"],
-    ["parts"],
-    ["stages"],
-    ["journey"],
-    ["unlock", "breakeven", "frontier", "hybrid", "roadmap"],
-    ["published", "simulation"],
-    ["draws", "logfile"],
-    ["uncertainty", "logs"],
-    ["usage"],
-    ["figures", "markup", "simple_rules"],
-    ["behind", "bundle"],
-    ["stakes"],
-    ["charts"],
-    ["panels", "maps", "hybrid_charts", "roadmap_charts", "doubt_charts"],
-    ["provenance", "crossings", "mixing", "moving", "proofs", "doubt", "your_usage"],
-    ["pages", "board", "upload", "warm", "kernels", "visitor"],
-    ["report", "example", "visit", "refining"],
-    ["takeaway", "serve"],
-    ["lined", "sampling", "stores"],
-    ["plan", "cluster"],
-    ["tablefile", "identity"],
-    ["planfile", "batch"],
-    ["results", "reporter"],
-    ["choosing", "findings", "hot"],
-    ["sweep_charts", "sweep"],
-    ["sweep_panels", "estimate"],
-    ["workbook", "cli"],
-    ["__main__"],
-]
-FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-# the one step within a floor of the plan
-STEP = {("throughput", "serving")}
+ROOMS = ("units", "paths", "formulas", "inputs", "places", "decision", "analysis", "views", "batch", "app", "cli")
+"""In order: a file may use its own room, without a circle, and the rooms before it."""
+
+CORE = ("units", "paths", "formulas", "inputs", "places", "decision")
+ASIDE = (
+    "formulas.lattice",
+    "formulas.risk",
+    "inputs.log_file",
+    "inputs.log_formats",
+    "inputs.log_hours",
+    "inputs.usage",
+)
+"""In rooms of the core, but not of it: the formulas of two pages, and the reading of logs."""
+
+MOST_CORE = 3_600
+FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}
 OWN_PARAMETERS = {"sweep", "6_your_usage"}
 """Notebooks about a file or a folder, and not about a scenario somebody sets field by field."""
 
 NOTEBOOK_FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
+def room(module: str) -> str:
+    return module.split(".")[0]
+
+
 def imported(module: str) -> set[str]:
-    """Modules of the package that a module imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse((LIB / f"{module}.py").read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module} if node.module else {alias.name for alias in node.names}
+    """Files of the package that a file imports, wherever in it."""
+    found, package = set(), module.split(".")[:-1]
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            for alias in node.names:
+                name = ".".join(part for part in (*above, alias.name) if part)
+                found.add(name if name in FILES else name.rpartition(".")[0])
+    return found & set(FILES)
+
+
+def reached(module: str) -> set[str]:
+    """Files a file imports, and those they import."""
+    found, asked = set(), [module]
+    while asked:
+        new = imported(asked.pop()) - found
+        found |= new
+        asked += new
     return found
 
 
-def test_every_module_has_a_floor():
-    assert {path.stem for path in LIB.glob("*.py")} - {"__init__"} == set(FLOOR)
+def code_lines(path: Path) -> int:
+    """Lines without docstrings, comments and blanks."""
+    source = path.read_text()
+    texts = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+    told = {line for n in texts if isinstance(n.value.value, str) for line in range(n.lineno, (n.end_lineno or 0) + 1)}
+    return sum(
+        bool(line.strip()) and not line.strip().startswith("#") and number not in told
+        for number, line in enumerate(source.splitlines(), 1)
+    )
 
 
-@pytest.mark.parametrize("module", sorted(FLOOR))
-def test_a_module_imports_only_from_floors_below(module):
+def core() -> list[str]:
+    return [m for m in FILES if room(m) in CORE and m not in ASIDE]
+
+
+def test_every_file_is_in_a_room():
+    assert {room(module) for module in FILES} == {*ROOMS, "__init__", "__main__"}
+
+
+@pytest.mark.parametrize("module", sorted(m for m in FILES if room(m) in ROOMS))
+def test_a_file_uses_its_own_room_and_those_below(module):
     for other in imported(module):
-        assert FLOOR[other] < FLOOR[module] or (module, other) in STEP, f"{module} imports {other}"
+        assert ROOMS.index(room(other)) <= ROOMS.index(room(module)), f"{module} imports {other}"
+    assert module not in reached(module), "a circle"
 
 
-@pytest.mark.parametrize("module", [m for m, floor in FLOOR.items() if floor >= 2 and floor <= FLOOR["breakeven"]])
-def test_formulas_and_questions_touch_no_file_clock_or_chance(module):
-    source = (LIB / f"{module}.py").read_text()
-    assert not re.search(r"\bopen\(|read_csv|read_text|datetime|\btime\.\w|random|\bos\.", source)
+def test_no_file_takes_what_another_keeps_to_itself():
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.ImportFrom) and node.level else []
+            assert not [name for name in names if name.startswith("_")], module
 
 
-def test_no_module_is_longer_than_three_hundred_lines():
-    long = {path.name: n for path in LIB.glob("*.py") if (n := len(path.read_text().splitlines())) > 300}
-    assert not long
+def test_the_core_is_small_and_stands_alone():
+    slow = {
+        "altair",
+        "IPython",
+        "ipykernel",
+        "anywidget",
+        "voila",
+        "nbconvert",
+        "dask",
+        "distributed",
+        "duckdb",
+        "papermill",
+    }
+    for module in core():
+        for node in ast.walk(ast.parse(FILES[module].read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            assert not slow & {name.split(".")[0] for name in names}, module
+    assert sum(code_lines(FILES[module]) for module in core()) <= MOST_CORE
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if room(m) in ("formulas", "places", "decision")])
+def test_formulas_places_and_decisions_touch_no_file_clock_or_chance(module):
+    assert not re.search(r"\bopen\(|read_csv|read_text|datetime|\btime\.\w|random|\bos\.", FILES[module].read_text())
 
 
 @pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda p: p.stem)
@@ -116,7 +139,7 @@ def test_a_notebook_is_an_essay_without_outputs_functions_or_long_cells(path):
 def test_the_parameters_cell_is_the_one_the_question_defines(path):
     cells = nbformat.read(path, as_version=4).cells
     tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    assert tagged == [scenario.parameters_cell()], "run: make parameters"
+    assert tagged == [question.parameters_cell()], "run: make parameters"
 
 
 def locked() -> dict[str, str]:
@@ -162,7 +185,7 @@ def test_every_package_that_is_imported_is_declared():
         "logbook",
         "headless",
     }
-    for path in [*LIB.glob("*.py"), *(PROJECT / "tests").glob("*.py")]:
+    for path in [*FILES.values(), *(PROJECT / "tests").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             tops = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             tops += [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
@@ -182,9 +205,9 @@ def test_no_file_names_a_registry_or_a_path_of_this_machine():
 
 
 def test_every_preset_is_a_story_with_valid_fields():
-    stories = scenario.presets()
+    stories = question.presets()
     assert {"startup", "hospital", "bank", "public_body", "research_lab", "software_company"} <= set(stories)
     for name, story in stories.items():
         assert set(story) == {"title", "story", "fields"} and story["story"].count(".") >= 2
-        assert len(scenario.grid(name)) == 1
+        assert len(question.grid(name)) == 1
     assert all((DATA / "scenarios" / f"{name}.yaml").exists() for name in stories)

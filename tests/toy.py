@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaincc
 
-from where_to_run import curves
-from where_to_run import facts as facts_module
-from where_to_run.facts import Facts
-from where_to_run.replicas import Load
+from where_to_run.formulas import load_curve
+from where_to_run.inputs import facts
+from where_to_run.inputs.facts import Facts
+from where_to_run.places.workload import Load
 
 PER_SECOND = 730 * 3600.0
 """Requests a month at one request a second: 2,628,000."""
@@ -53,7 +53,7 @@ SHAPES = [(100, 100), (1000, 100), (100, 1000), (1000, 1000), (2000, 500), (500,
 @cache
 def shipped() -> Facts:
     """The tables as they are; the toy world replaces whatever its arithmetic needs."""
-    return facts_module.load()
+    return facts.load()
 
 
 def toy_facts(machines=(), servers=(), figures=()) -> Facts:
@@ -121,7 +121,7 @@ def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=N
         cached_share=0.5 * one,
         batch_share=batch_share * one,
         spikiness=spikiness * one,
-        curve=curves.Gamma(one),
+        curve=load_curve.Gamma(one),
         headroom_beta=1.1 * one,
         derate=0.8 * one,
         spare_replicas=one,
@@ -132,7 +132,7 @@ def joined(*loads) -> Load:
     """Several scenarios in one block."""
     cv = np.concatenate([load.curve.cv for load in loads])
     columns = [name for name in Load.__dataclass_fields__ if name not in ("curve", "levers")]
-    return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=curves.Gamma(cv))
+    return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=load_curve.Gamma(cv))
 
 
 def spill(capacity, mean, cv):

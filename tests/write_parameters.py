@@ -2,7 +2,7 @@
 
 import nbformat
 
-from where_to_run import scenario
+from where_to_run.inputs import question
 from where_to_run.paths import NOTEBOOKS
 
 OTHERS = {NOTEBOOKS / "sweep.ipynb", NOTEBOOKS / "6_your_usage.ipynb"}  # about a folder of results, and about a log
@@ -11,5 +11,5 @@ for path in sorted(set(NOTEBOOKS.glob("*.ipynb")) - OTHERS):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = scenario.parameters_cell()
+            cell.source = question.parameters_cell()
     nbformat.write(notebook, path)

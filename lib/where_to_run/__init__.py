@@ -6,7 +6,7 @@ import sys
 # here has an IRI. None makes the import fail at once, which jsonschema forgives (python-jsonschema/jsonschema#1428).
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-from . import breakeven, facts, scenario  # noqa: E402
-from .evaluate import evaluate  # noqa: E402
+from .decision.evaluate import evaluate  # noqa: E402
+from .inputs import facts, question  # noqa: E402
 
-__all__ = ["breakeven", "evaluate", "facts", "scenario"]
+__all__ = ["evaluate", "facts", "question"]

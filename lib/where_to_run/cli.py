@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import evaluate, facts, scenario
-from .facts import FactsError
+from .decision.evaluate import evaluate
+from .inputs import facts, question
+from .inputs.question import ScenarioError
+from .inputs.tables import FactsError
 from .paths import NOTEBOOKS, REPORTS
-from .scenario import ScenarioError
 
 REFUSED = 2
 """Exit code where the question or the facts cannot be used."""
@@ -38,14 +39,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="where-to-run", description="Where should a team run its LLM?")
     commands = parser.add_subparsers(required=True, metavar="command")
     report = commands.add_parser("report", help="answer one scenario: HTML page, notebook, decision.json")
-    report.add_argument("--preset", default="", help=f"a story to start from: {', '.join(scenario.presets())}")
+    report.add_argument("--preset", default="", help=f"a story to start from: {', '.join(question.presets())}")
     report.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
         dest="settings",
-        help=f"change a field, as often as needed. Fields: {', '.join(scenario.BY_NAME)}",
+        help=f"change a field, as often as needed. Fields: {', '.join(question.BY_NAME)}",
     )
     report.add_argument("--facts", default="", metavar="CSV", help="overrides: table,key,column,value,source,note")
     report.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
@@ -99,16 +100,16 @@ def _settings(texts: list[str]) -> dict[str, Any]:
     for name, equals, _ in pairs:
         if not equals:
             raise ScenarioError(f"--set {name!r}: write it as field=value, for example --set spikiness=8")
-    return {name: scenario.parse(name, value) for name, _, value in pairs}
+    return {name: question.parse(name, value) for name, _, value in pairs}
 
 
 def _report(options: argparse.Namespace) -> int:
     changes = _settings(options.settings)
-    rows = scenario.grid(options.preset, **changes)
+    rows = question.grid(options.preset, **changes)
     overrides = str(Path(options.facts).resolve()) if options.facts else ""
     answer = evaluate(rows, facts.load(options.as_of or None, overrides or None))
 
-    from . import report
+    from .batch import report
 
     # a number reaches the notebook as it was parsed, so both see the same scenario
     parameters = {"preset": options.preset, **changes, "facts_file": overrides, "as_of": options.as_of}
@@ -122,11 +123,11 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from . import estimate, planfile, sweep
+    from .batch import sweep, sweep_file
 
     out = options.out or str(REPORTS / f"sweep-{options.file.stem}")
     if options.dry_run:
-        for line in estimate.lines(*planfile.read(options.file), options.workers or os.cpu_count() or 1):
+        for line in sweep.lines(*sweep_file.read(options.file), options.workers or os.cpu_count() or 1):
             print(line, flush=True)
         return 0
     try:
@@ -137,7 +138,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _app(options: argparse.Namespace) -> int:
-    from . import serve
+    from .app import server
 
     token = options.token or os.environ.get("WHERE_TO_RUN_TOKEN", "")
     if options.password:
@@ -146,8 +147,8 @@ def _app(options: argparse.Namespace) -> int:
             print("where-to-run: an empty password would let everybody in", file=sys.stderr)
             return REFUSED
     return _served(
-        lambda: serve.app(
-            serve.Service(
+        lambda: server.app(
+            server.Service(
                 port=options.port,
                 base_url=options.base_url,
                 token=token,
@@ -159,14 +160,14 @@ def _app(options: argparse.Namespace) -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from . import serve
+    from .app import server
 
-    return _served(lambda: serve.lab(options.notebook, options.port, options.browser, options.token))
+    return _served(lambda: server.lab(options.notebook, options.port, options.browser, options.token))
 
 
 def _served(run: Callable[[], None]) -> int:
     """0 once a server has stopped, 2 where it could not start."""
-    from .serve import ServeError
+    from .app.server import ServeError
 
     try:
         run()
@@ -177,12 +178,12 @@ def _served(run: Callable[[], None]) -> int:
 
 
 def _check_data(options: argparse.Namespace) -> int:
-    from . import audit
+    from .analysis import data_check
 
-    found = audit.problems()
+    found = data_check.problems()
     if not found:
         loaded = facts.load()
-        old = audit.stale(loaded, options.today)
+        old = facts.stale(loaded, options.today)
         counts = ", ".join(f"{len(rows)} {name}" for name, rows in loaded.tables.items())
         print(f"In force on {loaded.as_of}: {counts}, {len(loaded.rules['rules'])} rules.")
         print(

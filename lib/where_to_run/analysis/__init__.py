@@ -1,0 +1,1 @@
+"""Analysis: questions asked of `evaluate`, answered as tidy frames."""

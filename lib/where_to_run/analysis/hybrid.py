@@ -1,0 +1,376 @@
+"""Hybrid: who serves which part of the load where a base passes on what comes above it, and what the mixing costs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..decision.answer import Answer
+from ..decision.block import OFFERS, Based, Question, based, carried, limits, overflow
+from ..decision.option import Outcome
+from ..decision.routing import API, NAMES, NOWHERE, OWN, TITLES, Routing
+from ..decision.staffing import ROUTING
+from ..inputs.question import PLACES, STREAMS
+from ..places import own_gpus
+from ..places.bill import Bill, Machines
+from ..places.fleet import Pool, least
+from ..places.offers import Offers, offers
+from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
+
+MIX = "base_and_burst"
+"""The option these questions are about unless another is asked for."""
+
+ALONE = ("api", "rented", "owned")
+"""For each of PLACES the option that sends everything there."""
+
+AWAITING, UNSERVED = "awaiting own servers", "not served"
+"""Traffic of own servers before they are delivered: served elsewhere, or nowhere."""
+
+HOURS = np.linspace(HOURS_PER_MONTH**-0.5, 1.0, 70) ** 2
+"""Shares of the hours at which a load-duration curve is drawn, from the busiest hour of a month on."""
+
+POINTS = 56
+"""Numbers of machines at which cost is shown at most, besides those that matter in themselves."""
+
+
+def why_not(answer: Answer, option: str = MIX) -> str:
+    """In a sentence, why nothing overflows in an option of a one-row answer; empty where something does."""
+    question, routing, outcome = taken(answer, option)
+    if not outcome.fits[0]:
+        return f"{TITLES[option]} cannot be costed here: {answer.options.set_index('option')['because'][option]}"
+    if base_of(answer, option):
+        return ""
+    goes = [f"{TITLES[ALONE[part.place]]} ({part.bill.offer[0]})" for part in parts(question, routing)]
+    to = f"{'everything' if len(goes) == 1 else 'each stream whole'} to {' or '.join(goes)}"
+    return f"Nothing overflows here: of all ways open to {TITLES[option]} the best sends {to}."
+
+
+def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
+    """Where options of a one-row answer send each stream that has traffic.
+
+    Columns: option, stream, share (of all requests), place, offer, overflow_place, overflow_offer; the last two are
+    empty where nothing overflows, offers where nothing on offer can serve.
+    """
+    rows = []
+    for option in options:
+        question, routing, outcome = taken(answer, option)
+        used = {part.place: part for part in parts(question, routing)}
+        for stream in np.flatnonzero(question.shares[0] > 0):
+            part, second = used[int(routing.place[0, stream])], int(routing.overflow[0, stream])
+            names = [str(part.bill.offer[0]), part.overflow_offer if second != NOWHERE else ""]
+            first, then = names if outcome.fits[0] else ("", "")
+            to = "" if second == NOWHERE else PLACES[second]
+            share = float(question.shares[0, stream])
+            rows.append((option, " ".join(STREAMS[stream]), share, PLACES[part.place], first, to, then))
+    columns = ["option", "stream", "share", "place", "offer", "overflow_place", "overflow_offer"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def served(answer: Answer) -> pd.DataFrame:
+    """Share of all requests over the horizon that each place serves; overflow counts where it is served.
+
+    Columns: option, place, share. Besides the places there are what is served elsewhere while own servers are
+    awaited, and what is not served until then. An option that cannot be costed has no rows.
+    """
+    rows = []
+    for option in NAMES:
+        question, routing, outcome = taken(answer, option)
+        if not outcome.fits[0]:
+            continue
+        requests, live = question.load.requests, question.load.live
+        found = dict.fromkeys((*PLACES, AWAITING, UNSERVED), 0.0)
+        found[UNSERVED] = float((requests * (live - outcome.served)).sum())
+        for part in parts(question, routing):
+            standing = own_gpus.in_operation(question.facts, question.load) if part.place == OWN else live
+            passed = _passed(part)
+            found[AWAITING] += float((requests * (live - standing) * part.share).sum())
+            found[PLACES[part.place]] += float((requests * standing * part.share).sum()) - passed
+            found[PLACES[part.second]] += passed
+        found[AWAITING] -= found[UNSERVED]
+        rows += [(option, place, number / requests.sum()) for place, number in found.items()]
+    return pd.DataFrame(rows, columns=["option", "place", "share"])
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a routing sends to one place, arrays over the one scenario: the share of all requests, the part of it that
+    `may` overflow, and the place that goes to.
+    """
+
+    question: Question
+    place: int
+    second: int
+    share: Array
+    may: Array
+    least_api: bool
+
+    @property
+    def bill(self) -> Bill:
+        """The bill of the place, without what overflows."""
+        if self.second == NOWHERE:
+            return carried(self.question, self.place, self.share, self.least_api)
+        return self.based.bill
+
+    @property
+    def based(self) -> Based:
+        """The base and what it passes on; of a part with overflow alone."""
+        return based(self.question, (self.place, self.second), self.share, self.may, self.least_api)
+
+    @property
+    def machines(self) -> Machines:
+        """The machines of the base."""
+        found = self.bill.machines
+        assert found is not None, "an API has no machines"
+        return found
+
+    @property
+    def offer(self) -> tuple[Offers, Array]:
+        """The offers of the base's place, and the position of the one taken."""
+        choice = offers(self.question.facts, OFFERS[self.place], self.question.model)
+        same = (choice.columns["key"] == self.bill.offer[0]) & (choice.words["replica"] == self.machines.replica[0])
+        return choice, np.flatnonzero(same)[:1]
+
+    @property
+    def overflow_offer(self) -> str:
+        """What takes the overflow."""
+        bursts = self.based.bursts
+        return str((bursts.offer if bursts else self.question.api(self.least_api).offer)[0])
+
+
+def _passed(part: Part) -> float:
+    """Requests passed on over the horizon."""
+    if part.second == NOWHERE:
+        return 0.0
+    return float((part.based.passed.prompt + part.based.passed.waiting).sum()) * SECONDS_PER_MONTH
+
+
+def base(answer: Answer, option: str = MIX) -> pd.DataFrame:
+    """The base of an option of a one-row answer, month by month while it serves; empty where nothing overflows.
+
+    Columns: month, place, offer, contract, machines, capacity [request/s that cannot wait], load [mean request/s that
+    cannot wait of the streams that go there], overflow_place, overflow_offer, overflow_share [of that load],
+    overflow_hours [share of the hours in which something overflows].
+    """
+    if (part := base_of(answer, option)) is None:
+        return pd.DataFrame(columns=[*BASE])
+    machines, months = part.machines, np.flatnonzero(part.machines.operating[0] > 0)
+    here, count = pool(part, months), machines.count[:, months]
+    capacity, load = _capacity(here, count), here.need.prompt
+    multiple = np.divide(capacity, load, out=np.full(load.shape, np.inf), where=load > 0)
+    passed = here.passed(count).prompt
+    hours = np.where(passed > 0, here.load.curve.exceedance(multiple, here.scenario), 0.0)
+    share = np.divide(passed, load, out=np.zeros(load.shape), where=load > 0)
+    words = PLACES[part.place], str(part.bill.offer[0]), str(machines.contract[0])
+    then = PLACES[part.second], part.overflow_offer
+    values = (months, *words, count[0], capacity[0], load[0], *then, share[0], hours[0])
+    return pd.DataFrame(dict(zip(BASE, values, strict=True)))
+
+
+BASE = (
+    *("month", "place", "offer", "contract", "machines", "capacity", "load"),
+    *("overflow_place", "overflow_offer", "overflow_share", "overflow_hours"),
+)
+
+
+def _capacity(here: Pool, machines: Array) -> Array:
+    """What so many machines carry, over (pair, month) [request/s]."""
+    return here.need.carried(here.kind, here.scenario, machines * here.each[:, None])
+
+
+def in_service(answer: Answer, month: int | None = None, option: str = MIX) -> int:
+    """The month asked, or the middle one of those in which the base of an option serves.
+
+    Refuses a month in which it does not, and an option without overflow.
+    """
+    part = base_of(answer, option)
+    if part is None:
+        raise ValueError(why_not(answer, option))
+    operating = part.machines.operating[0]
+    months = np.flatnonzero(operating >= min(1.0, operating.max())).tolist()
+    if month is not None and month not in months:
+        raise ValueError(f"month {month}: the base serves in months {months[0]} to {months[-1]}; give one of them")
+    return int(months[len(months) // 2] if month is None else month)
+
+
+def load_duration(answer: Answer, month: int | None = None, option: str = MIX) -> pd.DataFrame:
+    """The load-duration curve of a month, default the middle one of service, cut into who serves which part.
+
+    Columns: month, part, place, share (of the month's load), hours (share of the hours that are at least as busy), load
+    [request/s], times_mean [multiple of the mean load]. In every hour the parts add up to the load that cannot wait.
+    They are `held`, what must stay at the base, `base`, the rest of what it carries, `overflow`, and `elsewhere`,
+    streams that go to another place whole. What is held never overflows; in an hour above the capacity it waits. Empty
+    where nothing overflows, and where everything can wait.
+    """
+    columns = ["month", "part", "place", "share", "hours", "load", "times_mean"]
+    part = base_of(answer, option)
+    if part is None or (part.question.load.batch_share == 1).all():
+        return pd.DataFrame(columns=columns)
+    month = in_service(answer, month, option)
+    here, count = pool(part, np.array([month])), part.machines.count[:, [month]]
+    mean, held, share = here.need.prompt[0, 0], 1 - part.may[0], part.share[0]
+    capacity, passed = _capacity(here, count)[0, 0], here.passed(count).prompt[0, 0] / mean
+    load = mean * here.load.curve.level(HOURS[None], here.scenario)[0]
+    above = np.maximum(0.0, load - capacity) - np.maximum(0.0, held * load - capacity)
+    bands = [
+        ("held", part.place, held * share, held * load),
+        ("base", part.place, (1 - held - passed) * share, (1 - held) * load - above),
+        ("overflow", part.second, passed * share, above),
+    ]
+    for other in parts(*taken(answer, option)[:2]):
+        if other.place != part.place:
+            bands.append(("elsewhere", other.place, other.share[0], load * other.share[0] / share))
+    found = [(name, PLACES[place], of, HOURS, band) for name, place, of, band in bands if band.any()]
+    frame = pd.concat([pd.DataFrame(dict(zip(columns[1:6], row, strict=True))) for row in found], ignore_index=True)
+    return frame.assign(month=month, times_mean=frame["load"] / (mean / share))[columns]
+
+
+def cost_against_capacity(answer: Answer, month: int | None = None, option: str = MIX) -> pd.DataFrame:
+    """Cost of a month [USD/month] against the machines of the base, default the middle month of service.
+
+    Columns: month, machines, base_usd, overflow_usd, usd (their sum), enough (for what may not be passed on), best
+    (the least sum among those), planned (what the option has that month). The offer and contract are those the option
+    took; an own server costs what having it in that month adds. With no machine all that may go is passed on. People,
+    set-up and egress hardly depend on the number and are left out. Empty where nothing overflows.
+    """
+    columns = ["month", "machines", "base_usd", "overflow_usd", "usd", "enough", "best", "planned"]
+    if (part := base_of(answer, option)) is None:
+        return pd.DataFrame(columns=columns)
+    month = in_service(answer, month, option)
+    here, each_usd = pool(part, np.array([month])), usd_per_machine(part, month)
+    fewest = float(here.held()[0, 0]) if part.may[0] < 1 else 0.0
+    planned = float(part.machines.count[0, month])
+    points = _numbers(here, fewest, planned)
+    best = _best(here, each_usd, points[points >= fewest])
+    machines = np.unique(np.append(points, best))
+    base_usd, overflow_usd = machines * each_usd, _overflow_usd(here, machines)
+    usd = base_usd + overflow_usd
+    enough = (machines >= fewest, machines == best, machines == planned)
+    return pd.DataFrame(dict(zip(columns, (month, machines, base_usd, overflow_usd, usd, *enough), strict=True)))
+
+
+def _numbers(here: Pool, fewest: float, planned: float) -> Array:
+    """Numbers of machines worth showing: to half as many again as the busiest hours need, and those given."""
+    peak = float(here.need.replicas(here.kind, here.scenario)[0, 0] / here.each[0])
+    most = max(3.0, np.ceil(1.5 * peak), np.ceil(1.2 * planned), fewest)
+    return np.unique(np.round(np.append(np.linspace(0, most, POINTS), [fewest, planned])))
+
+
+def _overflow_usd(here: Pool, machines: Array) -> Array:
+    """Cost of what so many machines pass on [USD/month]; the pool has one pair and one month."""
+    pairs = here.take(np.zeros(len(machines), np.intp))
+    return pairs.usd(machines[:, None])[:, 0]
+
+
+def _best(here: Pool, each_usd: float, points: Array) -> float:
+    """Number of machines at which base and overflow cost least: about the cheapest of some points."""
+    cheapest = int(np.argmin(points * each_usd + _overflow_usd(here, points)))
+    low, high = points[max(0, cheapest - 1)], points[min(len(points) - 1, cheapest + 1)]
+
+    def cost(machines: Array, _: Array) -> Array:
+        return machines * each_usd + _overflow_usd(here, machines[:, 0])[:, None]
+
+    return float(least(cost, np.array([[low]]), np.array([[high]]))[0][0, 0])
+
+
+KINDS = ("tokens", "machines and hardware", "until own servers are delivered", "people", "set-up and platform", ROUTING)
+"""Groups of lines in which the price of mixing is told."""
+
+USD = "USD/month"
+
+
+def price_of_mixing(answer: Answer, option: str = MIX) -> pd.DataFrame:
+    """An option with overflow beside its ends: all at the place of the base, all at the place of the overflow.
+
+    Columns: option, what, value, unit. `what` is a group of lines [USD/month, mean over the horizon], `total`, their
+    sum, `people to add` [FTE] and `weeks to launch` [week]. An end that cannot be costed has no rows. Empty where
+    nothing overflows.
+    """
+    columns = ["option", "what", "value", "unit"]
+    if (part := base_of(answer, option)) is None:
+        return pd.DataFrame(columns=columns)
+    figures = answer.options.set_index("option")
+    names = [option, *(ALONE[place] for place in (part.place, part.second))]
+    rows: list[tuple[str, str, float, str]] = []
+    for name in names:
+        row = figures.loc[name]
+        if np.isnan(row["usd_per_month"]):
+            continue
+        usd = _by_kind(answer, name)
+        rows += [(name, what, usd[what], USD) for what in KINDS] + [(name, "total", sum(usd.values()), USD)]
+        rows.append((name, "people to add", float(row["hires"]), "FTE"))
+        rows.append((name, "weeks to launch", float(row["launch_weeks"]), "week"))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _by_kind(answer: Answer, option: str) -> dict[str, float]:
+    """Mean monthly cost of an option by group of lines [USD/month]."""
+    found = dict.fromkeys(KINDS, 0.0)
+    months = float(answer.scenarios["horizon_months"].iloc[0])
+    for (place, line), usd in taken(answer, option)[2].lines.items():
+        found[_kind(place, line)] += float(usd.sum()) / months
+    return found
+
+
+def _kind(place: str, line: str) -> str:
+    if place == ROUTING:
+        return ROUTING
+    if place == "people" or line == "staff for further servers":
+        return "people"
+    if line in ("set-up project", "platform services"):
+        return "set-up and platform"
+    if line == "bill while waiting for delivery":
+        return "until own servers are delivered"
+    return "tokens" if place == PLACES[API] else "machines and hardware"
+
+
+def parts(question: Question, routing: Routing) -> Iterator[Part]:
+    """What a routing sends to each place it uses."""
+    for place in range(len(PLACES)):
+        at = question.shares * (routing.place == place)
+        share = at.sum(axis=1)
+        if share[0] > 0:
+            goes = np.where(at > 0, routing.overflow, NOWHERE)
+            second = int(goes.max())
+            may = (at * (goes == second)).sum(axis=1) / share if second != NOWHERE else share * 0
+            yield Part(question, place, second, share, may, routing.least_api)
+
+
+def taken(answer: Answer, option: str) -> tuple[Question, Routing, Outcome]:
+    """The question of a one-row answer, the routing an option took, and what that came to."""
+    block = answer._opened[0]
+    number = int(block.found.taken[0, NAMES.index(option)])
+    return block.question, block.found.routings[number], block.found.costed[number][1]
+
+
+def base_of(answer: Answer, option: str) -> Part | None:
+    """The part of an option that overflows; none where nothing does, or where nothing on offer can serve."""
+    question, routing, outcome = taken(answer, option)
+    if not outcome.fits[0]:
+        return None
+    return next((part for part in parts(question, routing) if part.second != NOWHERE), None)
+
+
+def pool(part: Part, months: Array) -> Pool:
+    """The pool of the offer the base took, one pair, in some months."""
+    load, need = part.question.needs(part.share)
+    outlet, _ = overflow(part.question, part.second, part.share, part.may, part.least_api)
+    load, need = load.at(months), need.at(months)
+    choice, offer = part.offer
+    here, kept = np.zeros(1, np.intp), need.part(1 - part.may)
+    return Pool(load, need, kept, outlet, choice.kind[offer], here, choice.each[offer], np.zeros(1))
+
+
+def usd_per_machine(part: Part, month: int) -> float:
+    """What a machine of the base costs in a month [USD/month].
+
+    A rented one its rent under the contract taken, and storage; an own server what having it in that month adds to the
+    bill: the value it loses, interest, power at rest, housing and upkeep.
+    """
+    question, (choice, offer) = part.question, part.offer
+    if part.place != OWN:
+        rent = part.bill.lines["machines"] + part.bill.lines["storage"]
+        return float(rent[0, month] / part.machines.count[0, month])
+    operating = own_gpus.in_operation(question.facts, question.load)
+    user = own_gpus.user_cost(question.facts, question.load, limits(question), question.factors, choice, offer)
+    return float((user[0] / np.maximum(question.factors * operating, 1e-12)[0])[month])

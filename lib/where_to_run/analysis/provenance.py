@@ -1,0 +1,233 @@
+"""Provenance: the dated facts that each line of an option rests on, and what an error in one of them would change."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ..decision.answer import Answer
+from ..decision.block import Question, until_delivery
+from ..decision.evaluate import evaluate
+from ..decision.routing import OWN, RENTED
+from ..decision.staffing import ROUTING
+from ..inputs.facts import Facts
+from ..inputs.question import PLACES
+from ..inputs.tables import schema
+from .hybrid import parts, taken
+
+
+class Fact(NamedTuple):
+    """A row of a table in force: the table and its key."""
+
+    table: str
+    key: str
+
+
+OFFERS = dict(zip(PLACES, ("api_offers", "machines", "servers"), strict=True))
+"""The table with the offers of each place."""
+
+TOKENS = ("input tokens", "cached input tokens", "output tokens", "batch discount", "residency uplift")
+BY_WORTH = ("capital tied up", "residual value")
+
+STORAGE = ("rented.storage_gb_per_replica", "rented.storage_usd")
+EGRESS = ("rented.bytes_per_token", "rented.egress_usd")
+
+FIGURES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(TOKENS, ()),
+    "long prompts": ("demand.input_tokens_cv",),
+    "retries": ("api.retry_share",),
+    "machines": (),
+    "burst machines": (),
+    "spot machines": ("rented.spot_overhead_share",),
+    "contract past the horizon": (),
+    "storage": STORAGE,
+    "egress": EGRESS,
+    "servers": (),
+    "network": ("own.network_share",),
+    "spare parts": ("own.spares_share",),
+    "installation": (),
+    **dict.fromkeys(BY_WORTH, ("residual.",)),
+    "power": ("own.peak_power_share", "own.idle_power_share", "own.pue", "own.electricity_usd"),
+    "colocation": ("own.colocation_usd",),
+    "maintenance": ("own.maintenance_share",),
+    "bill while waiting for delivery": (
+        "own.delivery_weeks",
+        "setup_weeks.own_gpus",
+        "api.retry_share",
+        *STORAGE,
+        *EGRESS,
+    ),
+    "staff for further servers": ("people.fte_per_extra_server", "people.benefits_share"),
+    "set-up project": ("setup_usd.{place}",),
+    "platform services": ("platform_usd.{place}",),
+    "least staff": ("people.benefits_share",),
+    "people to add": ("people.benefits_share",),
+    "recruiting and ramp-up": ("people.benefits_share", "people.recruiting_share", "people.ramp_months"),
+}
+"""The figures of data/assumptions.csv each line rests on, beside its offer; one that ends in a dot stands for all that
+start so. How many machines there are rests on more, see `sizing`."""
+
+WITHOUT_OFFER = ("set-up project", "platform services", "staff for further servers", "egress", "storage")
+
+SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks", "setup_weeks.own_gpus")
+"""Figures that say how many machines there are from when on, beside those of the service level."""
+
+
+SCORING = ("anchor.", "control.", "elasticity.", "freedom.", "setup_weeks.", "people.")
+"""Figures the score, the time to launch and the staff rest on, whatever the option."""
+
+
+def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
+    """For every line of an option of a one-row answer, place and name, the facts it rests on."""
+    question, routing, outcome = taken(answer, option)
+    offers: dict[str, list[Fact]] = {}
+    for place, share, bill in outcome.bills:
+        if share[0] > 0:
+            offers.setdefault(place, []).append(Fact(OFFERS[place], str(bill.offer[0])))
+    found = {}
+    for place, line in (key for key, amounts in outcome.lines.items() if amounts[0].any()):
+        if place == "people":
+            rows = list(_staff(question, line, list(offers)))
+        elif line == "bill while waiting for delivery":
+            rows = [Fact("api_offers", str(question.api(routing.least_api).offer[0]))]
+            shares = [part.share for part in parts(question, routing) if part.place == OWN]
+            rents = [until_delivery(question, share) for share in shares]
+            rows += [Fact(OFFERS[PLACES[RENTED]], str(bill.offer[0])) for bill in rents if bill.fits[0]]
+        elif line == "staff for further servers":
+            rows = [Fact("roles", "hardware")]
+        else:
+            rows = [] if line in WITHOUT_OFFER else list(dict.fromkeys(offers[place]))
+        found[place, line] = rows + figures(question.facts, line, place)
+    return found
+
+
+def figures(facts: Facts, line: str, place: str = "") -> list[Fact]:
+    """The single figures a line at a place rests on."""
+    names = [name.format(place=place) for name in FIGURES[line]]
+    found: list[Fact] = facts.cached(("figures", line, place), lambda: _matching(facts, names))
+    return found
+
+
+def _matching(facts: Facts, names: Sequence[str]) -> list[Fact]:
+    known = rows_of(facts, "assumptions")
+    starting = [[k for k in known if k.startswith(name)] if name.endswith(".") else [name] for name in names]
+    return [Fact("assumptions", key) for keys in starting for key in keys]
+
+
+def _staff(question: Question, line: str, places: list[str]) -> Iterator[Fact]:
+    """Skills asked for at the places in use that make up a line of people, and what those people earn."""
+    areas, mixed = dict[str, None](), len(places) > 1
+    for key, skill in rows_of(question.facts, "skills").items():
+        # changing the weights asks for one level more
+        short = skill["level_needed"] + (skill["area"] == "ml") > question.rows[f"skill_{skill['area']}"][0]
+        counts = skill["floor_fte"] > 0 if line == "least staff" else short
+        if counts and (skill["place"] in places or (mixed and skill["place"] == ROUTING)):
+            areas[skill["area"]] = None
+            yield Fact("skills", key)
+    yield from (Fact("roles", area) for area in areas)
+    if mixed and line == "least staff":
+        yield Fact("assumptions", "people.mixed_staff_share")
+
+
+def sizing(answer: Answer) -> list[Fact]:
+    """The facts the number of machines rests on in a one-row answer, whatever the option; none where none has any."""
+    facts, row, stands = answer.facts, answer.scenarios.iloc[0], answer.sizing
+    if stands.empty:
+        return []
+    stood = set(zip(stands["place"], stands["offer"], strict=True))
+    gpus = sorted({rows_of(facts, OFFERS[place])[offer]["gpu"] for place, offer in stood})
+    points = rows_of(facts, "throughput").items()
+    measured = [key for key, point in points if point["model"] == row["open_model"] and point["gpu"] in gpus]
+    by_formula = ["roofline."] if (stands["basis"] != "fitted").any() else []
+    tables = {"models": [row["open_model"]], "gpus": gpus, "throughput": measured}
+    rows = [Fact(table, key) for table, keys in tables.items() for key in keys]
+    return rows + _matching(facts, [*SIZING, f"service.{row['latency']}.", *by_formula])
+
+
+def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
+    """All facts that options of a one-row answer rest on: their costs, the number of machines, times and scores."""
+    lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
+    return {*lines, *sizing(answer), *_matching(answer.facts, SCORING)}
+
+
+def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:
+    """The rows of a table by key."""
+    rows: dict[str, dict[str, Any]] = facts.cached(("rows", table), lambda: facts.table(table).to_dict("index"))
+    return rows
+
+
+TOLD = ("value", "low", "high", "unit", "source", "effective_from")
+
+SERVING = tuple(f"assumptions serving.{n}" for n in ("memory_", "kv_", "weight_", "max_sequences", "large_gpu"))
+REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
+RESTS = {
+    **dict.fromkeys(("fits", "kinds", "kind columns", "roofline"), REPLICAS),
+    "offers": (*REPLICAS, "machines", "servers"),
+    "api prices": ("api_offers",),
+    "api positions": (),
+    "skills": ("skills",),
+    "roles": ("roles", "assumptions people."),
+    "level": ("assumptions service.",),
+    "stretch at nodes": ("assumptions autoscale.",),
+    "judge": (),
+}
+"""What facts remember by name, and the tables or keys it is made from: it is kept where none of them changes."""
+
+
+def at_stake(answer: Answer) -> pd.DataFrame:
+    """What the low and the high of a fact change, one at a time, all else as it is; the largest change first.
+
+    Columns: table, key, value, low, high, unit, source, effective_from; usd_at_low and usd_at_high, the change in the
+    monthly cost of the recommended option, which chooses its machines anew [USD/month]; option_at_low and
+    option_at_high, which of it and the runner-up is ahead then. Tried is every fact with a range that the costs, the
+    machines, the times or the scores of the two rest on. No rows where nothing is recommended.
+    """
+    names = leading(answer)
+    ends = [f"{name}_at_{end}" for end in ("low", "high") for name in ("usd", "option")]
+    facts = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in sorted(used(answer, names)) if names}
+    rows = [(*fact, *_moved(answer, fact, names)) for fact, row in facts.items() if row["high"] > row["low"]]
+    found = pd.DataFrame(rows, columns=["table", "key", *TOLD, *ends])
+    largest = found[["usd_at_low", "usd_at_high"]].abs().max(axis=1)
+    return found.loc[largest.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+def leading(answer: Answer) -> list[str]:
+    """The recommended option of a one-row answer and the runner-up, where there are."""
+    ahead = answer.options[answer.options["rank"] <= 2].sort_values("rank")
+    return [str(option) for option in ahead["option"]]
+
+
+def _headline(fact: Fact) -> str:
+    """The column of a fact that its low and its high are about."""
+    return str(schema()["tables"][fact.table]["headline"])
+
+
+def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str]:
+    """What is `TOLD` of a fact; for either end of its range the change in cost, and which option is ahead."""
+    row, headline = rows_of(answer.facts, fact.table)[fact.key], _headline(fact)
+    unit = schema()["tables"][fact.table]["columns"][headline]["unit"]
+    row = {"unit": unit} | row | {"value": row[headline]}
+    yield from (row[name] for name in TOLD)
+    usd = answer.options.set_index("option").at[names[0], "usd_per_month"]
+    for end in ("low", "high"):
+        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), answer.hours, names).options
+        moved = moved.set_index("option")
+        yield float(moved.at[names[0], "usd_per_month"] - usd)
+        yield next((str(option) for option in moved.index[moved["recommended"]]), "")
+
+
+def _with(answer: Answer, fact: Fact, value: float) -> Facts:
+    """The facts with another value in one place, and of what they remember all that it has no say in."""
+    facts, name = answer.facts, f"{fact.table} {fact.key}"
+    table = facts.table(fact.table).copy()
+    table.loc[fact.key, _headline(fact)] = value
+    tables = {**facts.tables, fact.table: table}
+    if name.startswith(REPLICAS):
+        # fits of other models take most of the time and say nothing here
+        points = tables["throughput"]
+        mine = points[points["model"] == answer.scenarios["open_model"].iloc[0]]
+        tables["throughput"] = mine if len(mine) else points.head(1)
+    made = dict(facts.cache)
+    kinds = {key: key[0] if isinstance(key, tuple) else key for key in made}
+    kept = {k: made[k] for k, kind in kinds.items() if kind in RESTS and not name.startswith(RESTS[kind])}
+    return Facts(facts.as_of, tables, facts.rules, facts.overrides, kept)

@@ -1,0 +1,272 @@
+"""Uncertainty: what an answer is worth when what was asked and the facts are drawn, for routings chosen today."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..decision.answer import Answer
+from ..decision.block import until_delivery
+from ..decision.evaluate import judge
+from ..decision.routing import Routing
+from ..decision.verdicts import LIMITS
+from ..formulas import risk, scoring
+from ..formulas.load_curve import Curve
+from ..inputs.facts import Facts
+from ..inputs.question import CRITERIA, columns
+from ..places.workload import levers
+from ..units import Array
+from . import draws
+from .draws import INPUTS, SEED
+from .hybrid import taken
+
+FIRST, FULL = 2**10, 2**14
+"""Draws of a first answer and of a full one."""
+
+SLICE = 2**11
+"""Draws worked out between two words to a listener."""
+
+INDEX_DRAWS = 2**10
+"""Base draws of Sobol indices; the model runs (inputs + 2) times as often. With 2^8 they are off by 0.05."""
+
+TORNADO = (0.1, 0.9)
+"""Shares of an input's distribution between which it is moved by itself."""
+
+
+Listener = Callable[[float], None]
+"""Is told the share of the work that is done."""
+
+
+def quiet(_: float) -> None:
+    """A listener that does nothing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is held fixed in all draws: the scenario, the routing of every allowed option, and the offers they take.
+
+    `facts` know no other machines and servers. Options that come to the same routing stand once.
+    """
+
+    row: pd.DataFrame
+    facts: Facts
+    curve: Curve | None
+    routings: Mapping[str, Routing]
+
+    def at(self, cube: Array, tell: Listener = quiet) -> "Run":
+        """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
+        drawn = draws.at(self.row, self.facts, cube)
+        asked = columns(drawn.rows)
+        names, given, every = tuple(self.routings), levers(drawn.levers, len(cube)), np.arange(len(cube))
+        found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
+        for some in np.split(every, every[SLICE::SLICE]):
+            rows, here = {name: values[some] for name, values in asked.items()}, given.take(some)
+            # of one open model, blocks come in the order of the rows
+            for judged in judge(rows, self.facts, self.curve, names, here, self.routings):
+                for name, blocks in found.items():
+                    blocks.append(judged.columns[name])
+            tell((some[-1] + 1) / len(cube))
+        cost, broken, values = (np.concatenate(blocks) for blocks in found.values())
+        return Run(names, drawn.inputs, np.nan_to_num(cost, nan=np.inf), broken, values)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was drawn: `inputs` a draw a row; over (draw, option, ...) `cost` [USD today], the LIMITS `broken`, and the
+    `values` on the criteria.
+    """
+
+    options: tuple[str, ...]
+    inputs: pd.DataFrame
+    cost: Array
+    broken: Array
+    values: Array
+
+    @property
+    def servable(self) -> "Run":
+        """The draws in which some option can serve; in the others there is nothing to choose."""
+        some = np.isfinite(self.cost).any(axis=1)
+        return Run(self.options, self.inputs[some], self.cost[some], self.broken[some], self.values[some])
+
+    @property
+    def leaders(self) -> list[str]:
+        """The two options expected to cost least, the least first; one where there is but one."""
+        return [self.options[n] for n in np.argsort(self.cost.mean(axis=0), kind="stable")[:2]]
+
+
+def plan(answer: Answer) -> Plan:
+    """The plan of a one-row answer; without routings where nothing is allowed."""
+    allowed = answer.options.loc[answer.options["verdict"] != "blocked", "option"]
+    routings, seen = {}, set()
+    for option in allowed:
+        question, routing, _ = taken(answer, option)
+        key = routing.of(question.shares[0] > 0).key
+        if key not in seen:
+            seen.add(key)
+            routings[str(option)] = routing
+    question = answer._opened[0].question
+    return Plan(answer.scenarios, _narrowed(answer, list(routings)), question.curve, routings)
+
+
+def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
+    """Facts that know no other machines, servers and APIs than those the options take today."""
+    facts, sizing = answer.facts, answer.sizing
+    used = sizing[sizing["option"].isin(options)].groupby("place")["offer"].unique()
+    keep = {"machines": set(used.get("rented_gpus", [])), "servers": set(used.get("own_gpus", []))}
+    question = answer._opened[0].question
+    if keep["servers"]:
+        keep["machines"].add(until_delivery(question, np.ones(1)).offer[0])
+    keep["api_offers"] = {question.api(least).offer[0] for least in (False, True)}
+    tables = {
+        name: table.loc[table.index.isin(list(keep[name]))] if keep.get(name) else table
+        for name, table in facts.tables.items()
+    }
+    # what was measured of GPUs hangs on none of these
+    cache = {key: facts.cache[key] for key in ("fits", "values") if key in facts.cache}
+    return replace(facts, tables=tables, cache=cache)
+
+
+def planned(answer: Answer) -> Plan:
+    """`plan`, made once."""
+    if "plan" not in answer.made:
+        answer.made["plan"] = plan(answer)
+    made: Plan = answer.made["plan"]
+    return made
+
+
+def run(answer: Answer, number: int = FIRST) -> Run:
+    """The draws of a one-row answer that are `servable`, of a power of two; the last made where they are enough."""
+    made, latest = answer.made.get("run", (0, None))
+    if made < number:
+        latest = planned(answer).at(draws.points(number, len(INPUTS))).servable
+        answer.made["run"] = number, latest
+    found: Run = latest
+    return found
+
+
+def refine(answer: Answer, tell: Listener = quiet) -> None:
+    """Make the full number of draws, and `effects`, for all that is shown of an answer from then on.
+
+    Tells the share that is done; what that raises ends it.
+    """
+    if planned(answer).routings:
+        full = planned(answer).at(draws.points(FULL, len(INPUTS)), lambda share: tell(share / 2)).servable
+        if len(full.leaders) == 2:
+            usd = difference(answer, full.leaders, lambda share: tell((1 + share) / 2))
+            answer.made["effects"] = indices(usd, len(INPUTS)).assign(input=draws.NAMES)
+        answer.made["run"] = FULL, full
+
+
+BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
+"""What can be broken in a draw: any of some LIMITS."""
+
+
+def odds(run: Run) -> pd.DataFrame:
+    """How each option does over all draws, a row an option, in the order of the options.
+
+    Columns: option, best (share of the draws in which it costs least), expected, p5, p50, p95, tail (mean of the worst
+    twentieth), regret and regret_p95 (more than the cheapest of the same draw) [USD today], NaN where an option cannot
+    serve in draws that count; near (expected to cost at most a twentieth more than the cheapest); and the shares of the
+    draws of BROKEN.
+    """
+    more, limits = risk.regret(run.cost), [limit.name for limit in LIMITS]
+    # figures that were drawn: between a cost and one without end there is nothing
+    p5, p50, p95 = np.quantile(run.cost, (0.05, 0.5, 0.95), axis=0, method="inverted_cdf")
+    usd = {"expected": run.cost.mean(axis=0), "p5": p5, "p50": p50, "p95": p95, "tail": risk.tail_mean(run.cost)}
+    usd |= {"regret": more.mean(axis=0), "regret_p95": np.quantile(more, 0.95, axis=0, method="inverted_cdf")}
+    broken = {name: [limits.index(limit) for limit in some] for name, some in BROKEN.items()}
+    return pd.DataFrame(
+        {"option": run.options, "best": risk.best(run.cost)}
+        | {name: np.where(np.isfinite(values), values, np.nan) for name, values in usd.items()}
+        | {"near": risk.near(run.cost)}
+        | {name: run.broken[..., some].any(axis=2).mean(axis=0) for name, some in broken.items()}
+    )
+
+
+def information(run: Run) -> pd.DataFrame:
+    """What knowing an input before choosing is worth [USD today]: input, usd, the first row `everything`.
+
+    The last row, `noise`, is an input that changes nothing: what is worth no more cannot be told from it.
+    """
+    noise = draws.points(len(run.cost), 1, SEED + 2)[:, 0]
+    known = [*(run.inputs[name].to_numpy() for name in draws.NAMES), noise]
+    usd = [risk.perfect_information(run.cost), *(risk.partial_information(run.cost, values) for values in known)]
+    return pd.DataFrame({"input": ["everything", *draws.NAMES, "noise"], "usd": usd})
+
+
+def difference(answer: Answer, options: Sequence[str], tell: Listener = quiet) -> Callable[[Array], Array]:
+    """What the second option costs more than the first [USD today], as a function of points over (point, input)."""
+    whole = planned(answer)
+    two = replace(whole, routings={name: whole.routings[name] for name in options})
+
+    def usd(cube: Array) -> Array:
+        cost = two.at(cube, tell).cost
+        return cost[:, 1] - cost[:, 0]
+
+    return usd
+
+
+def swings(model: Callable[[Array], Array], low: Array, middle: Array, high: Array) -> tuple[Array, Array, Array]:
+    """A model of points with one input at a time at its low end, at its high one, and with all in the middle."""
+    number = len(middle)
+    points = np.tile(middle, (2 * number + 1, 1))
+    for side, ends in enumerate((low, high)):
+        points[side * number + np.arange(number), np.arange(number)] = ends
+    found = model(points)
+    return found[:number], found[number:-1], found[-1]
+
+
+def tornado(answer: Answer, options: Sequence[str]) -> pd.DataFrame:
+    """What one input by itself does to the cost difference of two options, the others in the middle of their range.
+
+    Columns: input, low and high (its values at p10 and p90), low_usd and high_usd, middle_usd [USD today: what the
+    second option costs more than the first]; the widest first.
+    """
+    ends = [np.full(len(INPUTS), share) for share in (TORNADO[0], 0.5, TORNADO[1])]
+    low_usd, high_usd, usd = swings(difference(answer, options), *ends)
+    facts = planned(answer).facts
+    low, high, _ = swings(lambda cube: draws.at(answer.scenarios, facts, cube).inputs.to_numpy(), *ends)
+    values = {"low": np.diagonal(low), "high": np.diagonal(high)}
+    found = {"input": draws.NAMES, **values, "low_usd": low_usd, "high_usd": high_usd}
+    widest = np.argsort(-abs(high_usd - low_usd), kind="stable")
+    return pd.DataFrame(found).assign(middle_usd=usd).iloc[widest]
+
+
+def indices(model: Callable[[Array], Array], dimensions: int, number: int = INDEX_DRAWS) -> pd.DataFrame:
+    """Sobol indices of a model of points of the unit cube: `first` and `total` order, and half the 95 % interval.
+
+    By SALib (Saltelli et al. 2010), without second order: `number` x (dimensions + 2) runs. Shares of the variance, so
+    all are NaN where the model never changes.
+    """
+    from SALib.analyze import sobol as analysis  # slow to import
+    from SALib.sample import sobol as sampling
+
+    names = [str(number) for number in range(dimensions)]
+    problem = {"num_vars": dimensions, "names": names, "bounds": [[0.0, 1.0]] * dimensions}
+    cube = sampling.sample(problem, number, calc_second_order=False, seed=SEED)
+    found = analysis.analyze(problem, np.asarray(model(cube)), calc_second_order=False, seed=SEED)
+    named = {"first": "S1", "first_interval": "S1_conf", "total": "ST", "total_interval": "ST_conf"}
+    return pd.DataFrame({name: found[key] for name, key in named.items()})
+
+
+def firmness(answer: Answer, run: Run) -> pd.DataFrame:
+    """How firm the order by score is, a row an option.
+
+    Columns: option, score (with the weights of the priorities, the scenario as asked), additive, topsis and promethee
+    (ranks by three methods, as asked), ordered (share of the draws of values and of weights that respect the order of
+    the priorities in which the option is first), free (the same over all weights), confidence (share of the draws of
+    values in which it is first at the weights that favour it).
+    """
+    block = answer._opened[0]
+    at = [block.found.names.index(option) for option in run.options]
+    values, weights = block.columns["values"][0, at], block.columns["weights"][0, 0]
+    cube = draws.points(len(run.values), len(CRITERIA), SEED + 1).clip(draws.INSIDE)
+    values_drawn = np.nan_to_num(run.values)
+    ordered = scoring.acceptability(values_drawn, scoring.drawn_weights(cube, np.argsort(-weights, kind="stable")))
+    free = scoring.acceptability(values_drawn, scoring.drawn_weights(cube))
+    by = {"additive": scoring.score, "topsis": scoring.topsis, "promethee": scoring.promethee}
+    found = {"option": run.options, "score": np.asarray(scoring.score(values, weights))}
+    found |= {name: scoring.ranks(np.asarray(method(values, weights))) for name, method in by.items()}
+    shares = {"ordered": ordered.rank[:, 0], "free": free.rank[:, 0], "confidence": free.confidence}
+    return pd.DataFrame(found | shares)

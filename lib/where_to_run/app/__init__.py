@@ -1,0 +1,1 @@
+"""App: the workbook with a person at the screen."""

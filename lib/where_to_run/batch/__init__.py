@@ -1,0 +1,1 @@
+"""Batch: reports and sweeps, without a person at the screen."""

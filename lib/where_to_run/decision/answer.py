@@ -1,0 +1,289 @@
+"""The answer: what was found for every scenario, as tidy frames."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..inputs import question
+from ..inputs.facts import Facts
+from ..inputs.question import CRITERIA, STREAMS
+from ..places import vendor_api
+from ..places.bill import added_up
+from ..units import Array
+from . import rules, verdicts
+from .block import Question
+from .rules import BLOCKED, CONDITIONAL, VERDICTS
+from .search import Found
+from .verdicts import LIMITS
+
+MOST_TO_OPEN = 2_000
+"""Scenarios whose lines may be opened at once: a line a month makes some thousand rows a scenario."""
+
+OPENED = ("values", "weights")
+"""What a judged block has for those who open it alone."""
+
+INTERNAL = ("verdict", "rule", "place", "by_rule")
+"""What was found, in codes."""
+
+
+@cache
+def _among(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(list(names))
+
+
+def _coded(codes: Array, names: Sequence[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes.ravel(), dtype=_among(tuple(names)))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A block of scenarios, answered: its place among all, what was found, and columns over (scenario, option)."""
+
+    index: Array
+    question: Question
+    profiles: list[Mapping[str, str]]
+    found: Found
+    columns: dict[str, Array]
+
+    def goes(self, scenario: int, option: int) -> list[tuple[int, int]]:
+        """Place and overflow of every stream."""
+        routing = self.found.routings[self.found.taken[scenario, option]]
+        return list(zip(routing.place[scenario].tolist(), routing.overflow[scenario].tolist(), strict=True))
+
+    def spoken(self, s: int) -> Iterator[tuple[Any, ...]]:
+        """Every verdict of one scenario of the block, by rule and by limit."""
+        written, number = self.question.facts.rules["rules"], int(self.index[s])
+        present = self.question.shares[s] > 0
+        profile = self.profiles[s]
+        told = self.question.facts.cached(("fired", *profile.values()), lambda: list(rules.fired(written, profile)))
+        for o, option in enumerate(self.found.names):
+            goes = self.goes(s, o)
+            for stream, place, rule, level in told:
+                if present[stream] and place in goes[stream]:
+                    found = written[rule]
+                    because = found["condition"] if level == CONDITIONAL else found["because"]
+                    yield (
+                        number,
+                        option,
+                        " ".join(STREAMS[stream]),
+                        found["id"],
+                        VERDICTS[level],
+                        because,
+                        found["source"],
+                        rules.unlock(found, place, profile["evidence"]) if level else "",
+                    )
+            for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
+                if broken:
+                    amount, held_to = self.columns[limit.amount][s, o], self.question.rows[limit.field][s]
+                    because, unlock = limit.reason(amount, held_to), limit.remedy(amount)
+                    yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
+
+
+class Answer:
+    """What `evaluate` found: tidy frames, the larger ones made when they are asked for."""
+
+    def __init__(
+        self,
+        rows: Mapping[str, Array],
+        facts: Facts,
+        hours: Array | None,
+        found: Mapping[str, Array],
+        names: Sequence[str],
+        asked: Callable[[], Iterator[Judged]],
+        kept: list[Judged],
+    ) -> None:
+        self.facts, self.hours, self._found, self._rows = facts, hours, found, rows
+        self.names, self._asked, self._kept = names, asked, kept
+        self.made: dict[Any, Any] = {}
+
+    @cached_property
+    def scenarios(self) -> pd.DataFrame:
+        """What was asked, a scenario a row, with every field in its place and type."""
+        return question.frame(self._rows)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The one scenario of a one-row answer, a value a field."""
+        return {name: column[0] for name, column in self._rows.items()}
+
+    @cached_property
+    def options(self) -> pd.DataFrame:
+        """What `evaluate` says it returns, a row per scenario and option."""
+        because, unlock = self.words(np.arange(self._found["score"].size))
+        return self._frame({"because": because, "unlock": unlock})
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """The columns of `options` without words, and barred_by: the rule's id or the limit's name that strikes out.
+
+        Not a word is made for it, so it is what those who compare many scenarios take.
+        """
+        return self._frame({"barred_by": _coded(verdicts.bar(self.facts, self._found), verdicts.bars(self.facts))})
+
+    def words(self, at: Array) -> tuple[Array, Array]:
+        """The columns because and unlock of some rows of `options`."""
+        return verdicts.words(self.facts, self._rows, self._found, at)
+
+    def _frame(self, more: Mapping[str, Any]) -> pd.DataFrame:
+        number, options = self._found["score"].shape
+        columns = {
+            "scenario": np.repeat(np.arange(number), options),
+            "option": _coded(np.tile(np.arange(options), number), self.names),
+            "verdict": _coded(self._found["verdict"], VERDICTS),
+        }
+        return pd.DataFrame(columns | dict(more) | self._numbers)
+
+    @property
+    def _numbers(self) -> dict[str, Array]:
+        return {name: v.ravel() for name, v in self._found.items() if v.ndim == 2 and name not in INTERNAL}
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The options of a one-row answer as plain records, for those who go through them one by one."""
+        because, unlock = self.words(np.arange(len(self.names)))
+        verdict = [VERDICTS[level] for level in self._found["verdict"].ravel()]
+        columns = {"option": self.names, "verdict": verdict, "because": because, "unlock": unlock}
+        columns |= {name: values.tolist() for name, values in self._numbers.items()}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    @cached_property
+    def _opened(self) -> list[Judged]:
+        if len(self._found["score"]) > MOST_TO_OPEN:
+            raise ValueError(
+                f"details of {len(self._found['score']):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at "
+                "once. Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
+            )
+        # a large answer is judged again: to keep what its details are made of would take gigabytes
+        return self._kept or list(self._asked())
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        """Every dollar: scenario, option, place, line, month (0 the day of the decision), usd [USD]. Zeros left out.
+
+        The sum of an option's lines, divided by the months of the horizon, is its usd_per_month.
+        """
+        parts = []
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                for (place, line), usd in out.lines.items():
+                    where, month = np.nonzero(usd[here])
+                    parts.append((block.index[rows[where]], option, place, line, month, usd[here[where], month]))
+        return _stacked(["scenario", "option", "place", "line", "month", "usd"], parts)
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """The sum of the lines of every option: scenario, option, month, usd [USD]."""
+        parts = []
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                usd = added_up(out.lines.values())[here]
+                where, month = (axis.ravel() for axis in np.indices(usd.shape))
+                parts.append((block.index[rows[where]], option, month, usd.ravel()))
+        return _stacked(["scenario", "option", "month", "usd"], parts)
+
+    @cached_property
+    def means(self) -> pd.DataFrame:
+        """Every line as a mean: scenario, option, place, line, usd_per_month [USD/month over the horizon].
+
+        An option's lines add up to its usd_per_month. A line that is zero throughout is left out.
+        """
+        months, parts = self._rows["horizon_months"], []
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                usd, names = np.stack([line[here] for line in out.lines.values()]), np.array([*out.lines], object)
+                line, where = np.nonzero(usd.any(axis=2))
+                index = block.index[rows[where]]
+                parts.append((index, option, *names[line].T, usd.sum(axis=2)[line, where] / months[index]))
+        return _stacked(["scenario", "option", "place", "line", "usd_per_month"], parts)
+
+    @cached_property
+    def sizing(self) -> pd.DataFrame:
+        """Machines by month, from delivery on.
+
+        Columns: scenario, option, place, offer, contract, replica, basis, month, machines, gpus, busy_gpus.
+        `basis` says how the throughput is known: fitted, scaled or roofline.
+        """
+        parts = []
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                for place, share, bill in out.bills:
+                    if (machines := bill.machines) is None:
+                        continue
+                    mine = np.isin(np.arange(len(share)), here) & out.fits & (share > 0)
+                    where, month = np.nonzero(machines.gpus * machines.operating * mine[:, None])
+                    words = [w[where] for w in (bill.offer, machines.contract, machines.replica, machines.basis)]
+                    numbers = [n[where, month] for n in (machines.count, machines.gpus, machines.working)]
+                    index = block.index[rows[np.searchsorted(here, where)]]
+                    parts.append((index, option, place, *words, month, *numbers))
+        told = ("option", "place", "offer", "contract", "replica", "basis")
+        return _stacked(["scenario", *told, "month", "machines", "gpus", "busy_gpus"], parts)
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """Every rule and limit that speaks: scenario, option, stream, rule, verdict, because, source, unlock."""
+        rows = [row for block in self._opened for s in range(len(block.index)) for row in block.spoken(s)]
+        return pd.DataFrame(
+            rows, columns=["scenario", "option", "stream", "rule", "verdict", "because", "source", "unlock"]
+        )
+
+    @cached_property
+    def fit(self) -> pd.DataFrame:
+        """How scores are made up: scenario, option, criterion, value [share], weight [share], contribution [share]."""
+        parts = []
+        for block in self._opened:
+            allowed = np.where(block.columns["verdict"] == BLOCKED, np.nan, 1.0)
+            value, weight = block.columns["values"] * allowed[:, :, None], block.columns["weights"]
+            index, criteria = np.repeat(block.index, len(CRITERIA)), np.tile(CRITERIA, len(block.index))
+            for o, option in enumerate(self.names):
+                shares = (part[:, o].ravel() for part in (value, weight, value * weight))
+                parts.append((index, option, criteria, *shares))
+        return _stacked(["scenario", "option", "criterion", "value", "weight", "contribution"], parts)
+
+    @cached_property
+    def yardsticks(self) -> pd.DataFrame:
+        """Two API bills to measure by: scenario, yardstick, offer, usd_per_month [USD/month], token lines alone.
+
+        `asked` is the API model asked for, `hosted` the cheapest vendor that hosts the same open weights.
+        """
+        return pd.concat([_yardsticks(block) for block in self._opened], ignore_index=True)
+
+
+def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """One frame of parts given as columns by name; a word stands for a column that repeats it, the last is an array."""
+    sizes, columns = [len(part[-1]) for part in parts], {}
+    for number, name in enumerate(names):
+        values = [part[number] for part in parts]
+        said = bool(values) and isinstance(values[0], str)
+        columns[name] = np.repeat(np.array(values, object), sizes) if said else np.concatenate(values or [np.zeros(0)])
+    return pd.DataFrame(columns)
+
+
+def _yardsticks(block: Judged) -> pd.DataFrame:
+    question, offers = block.question, block.question.facts.table("api_offers")
+    hosted = list(offers.index[offers["open_model"] == question.model])
+    months = question.load.live.sum(axis=1)
+    in_region = question.rows["control"] == "region"
+    rows = []
+    for yardstick, names in [("asked", [None]), ("hosted", hosted)]:
+        bills = [
+            vendor_api.bill(
+                question.facts, question.load, np.full(len(months), n) if n else question.rows["api_model"], in_region
+            )
+            for n in names
+        ]
+        usd = np.stack([b.total.sum(axis=1) / months for b in bills]) if bills else np.empty((0, len(months)))
+        for s in range(len(months)):
+            best = int(np.argmin(usd[:, s])) if bills else -1
+            rows.append(
+                (
+                    int(block.index[s]),
+                    yardstick,
+                    bills[best].offer[s] if bills else "",
+                    usd[best, s] if bills else np.nan,
+                )
+            )
+    return pd.DataFrame(rows, columns=["scenario", "yardstick", "offer", "usd_per_month"])

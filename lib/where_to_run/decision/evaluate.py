@@ -1,0 +1,148 @@
+"""Evaluate: scenarios a block at a time, every option costed, held to the rules and limits, and scored."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from ..formulas.load_curve import Curve, Measured
+from ..inputs import question
+from ..inputs.facts import Facts
+from ..places.workload import Levers, levers
+from ..units import Array
+from . import rules
+from .answer import OPENED, Answer, Judged
+from .block import Question
+from .routing import NAMES, Routing
+from .score import scored
+from .search import Gates, search
+
+BLOCK = 3_200
+"""Most scenarios computed at a time: memory stays bounded, and a step of numpy takes far longer than to hand the
+interpreter to another thread, which small blocks would mostly wait for.
+"""
+
+ALONE = 1_600
+"""Most scenarios computed at a time by one thread, which waits for nobody."""
+
+THREADS = 2
+"""Blocks computed side by side."""
+
+PROFILE = ("regimes", "evidence", "control", "customisation")
+
+
+def judge(
+    rows: Mapping[str, Array],
+    facts: Facts,
+    curve: Curve | None = None,
+    names: Sequence[str] = NAMES,
+    drawn: Levers | None = None,
+    committed: Mapping[str, Routing] | None = None,
+    threads: int = THREADS,
+) -> Iterator[Judged]:
+    """Answer checked columns block by block for the options asked, blocks of one open model each, in some threads.
+
+    What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
+    """
+    levers = drawn or Levers()
+    blocks = []
+    for model in dict.fromkeys(rows["open_model"]):
+        members = np.flatnonzero(rows["open_model"] == model)
+        blocks += [(model, block) for block in np.array_split(members, _number(len(members), threads))]
+
+    def answer(block: tuple[str, Array]) -> Judged:
+        model, index = block
+        fields = {name: array[index] for name, array in rows.items()}
+        return _block(index, Question(facts, fields, model, curve, levers.take(index)), names, committed)
+
+    if threads == 1 or len(blocks) == 1:
+        yield from map(answer, blocks)
+        return
+    # numpy leaves the interpreter to the others while it computes
+    with ThreadPoolExecutor(threads) as pool:
+        underway: deque[Future[Judged]] = deque()
+        for block in blocks:
+            underway.append(pool.submit(answer, block))
+            if len(underway) > threads:
+                yield underway.popleft().result()
+        while underway:
+            yield underway.popleft().result()
+
+
+def _number(scenarios: int, threads: int) -> int:
+    """Into how many even blocks scenarios are cut: as many for every thread, where they are worth a second one."""
+    if threads == 1:
+        return -(-scenarios // ALONE)
+    number = -(-scenarios // BLOCK)
+    return -(-number // threads) * threads if scenarios > BLOCK / 2 else number
+
+
+def _block(index: Array, question: Question, names: Sequence[str], committed: Mapping[str, Routing] | None) -> Judged:
+    allowed, profiles = gates(question)
+    found = search(question, allowed, names, committed)
+    columns = dict(found.figures)
+    scored(question, columns, *found.routing())
+    return Judged(index, question, profiles, found, columns)
+
+
+def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
+    """What the rules say of every scenario of a block, and the PROFILE they go by."""
+    asked = list(zip(*(question.rows[name] for name in PROFILE), strict=True))
+    profiles = list(dict.fromkeys(asked))
+    position = {profile: number for number, profile in enumerate(profiles)}
+    code = np.array([position[profile] for profile in asked])
+    named = [dict(zip(PROFILE, profile, strict=True)) for profile in profiles]
+    verdicts = [
+        question.facts.cached(("judge", p), lambda n=n: rules.judge(question.facts.rules["rules"], n))
+        for p, n in zip(profiles, named, strict=True)
+    ]
+    level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
+    return Gates(level, rule, question.shares > 0), [named[c] for c in code]
+
+
+KEPT = 640
+"""Scenarios whose workings are kept, to be opened without judging them again."""
+
+
+def evaluate(
+    scenarios: pd.DataFrame,
+    facts: Facts,
+    hours: Array | None = None,
+    names: Sequence[str] = NAMES,
+    threads: int = THREADS,
+    drawn: Mapping[str, Array] | None = None,
+    committed: Mapping[str, Routing] | None = None,
+) -> "Answer":
+    """Answer every scenario of a frame made by `scenario.grid`; one row is enough, a million are the same code.
+
+    Returns an `Answer`, whose `options` has a row per scenario and option: verdict, because, unlock, launch_weeks
+    [week], capex_usd [USD], usd_per_month [USD/month, mean of all lines over the horizon], running_usd_per_month
+    [USD/month, without hardware], npv_usd [USD], usd_per_mtok [USD/Mtok, discounted cost over discounted tokens],
+    gpus [GPU, in the first month of service], utilisation [share of the GPU hours at work], overflow_share [share of
+    traffic served at a second place, or without one in hours above the capacity of its first month], hires [FTE],
+    score [share], rank, recommended.
+    `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
+    `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by the
+    levers of `levers.LEVERS`; `committed` gives the options asked the routing each has, of one scenario, in place of a
+    search. Refuses what `scenario.check` refuses, keys that are not in the facts, hours that are no loads, and levers
+    that are none.
+    """
+    rows = question.checked(question.columns(scenarios), facts.keys())
+    curve, names = None if hours is None else Measured(hours), tuple(committed or names)
+    number = len(scenarios)
+    asked = partial(judge, rows, facts, curve, names, levers(drawn or {}, number), committed)
+    store: dict[str, Array] = {}
+    kept: list[Judged] = []
+    for judged in asked(threads=threads):
+        for name, values in judged.columns.items():
+            if name in OPENED:
+                continue
+            if name not in store:
+                store[name] = np.empty((number, *values.shape[1:]), values.dtype)
+            store[name][judged.index] = values
+        if number <= KEPT:
+            kept.append(judged)
+    return Answer(rows, facts, hours, store, names, asked, kept)

@@ -1,0 +1,158 @@
+"""An option: what a routing of the streams costs, the people it takes and the time until it can start."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..inputs.question import PLACES
+from ..places import own_gpus
+from ..places.bill import Bill, either
+from ..units import SECONDS_PER_MONTH, Array
+from . import staffing
+from .block import Question, based, carried, full_machine_usd, until_delivery
+from .routing import API, NOWHERE, OWN, RENTED, Routing
+from .staffing import Team
+
+
+@dataclass
+class Outcome:
+    """What one option costs and needs, over the scenarios of a block; arrays over (scenario) or (scenario, month)."""
+
+    lines: dict[tuple[str, str], Array] = field(default_factory=dict)
+    bills: list[tuple[str, Array, Bill]] = field(default_factory=list)
+    people_weeks: Array = field(default_factory=lambda: np.zeros(0))
+    setup_weeks: Array = field(default_factory=lambda: np.zeros(0))
+    hires: Array = field(default_factory=lambda: np.zeros(0))
+    served: Array = field(default_factory=lambda: np.zeros(0))
+    missed: Array = field(default_factory=lambda: np.zeros(0))
+    fits: Array = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, place: str, name: str, line: Array) -> None:
+        """Add a line, or to the line of that name."""
+        self.lines[place, name] = self.lines[place, name] + line if (place, name) in self.lines else line
+
+
+def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
+    """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits.
+
+    `allowed` says over (scenario, stream, place) where streams may go; it decides who serves while own servers are
+    awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
+    """
+    result = Outcome()
+    at = question.shares[..., None] * (routing.place[..., None] == np.arange(len(PLACES)))
+    shares = at.sum(axis=1)
+    used = shares > 0
+    number = len(used)
+    result.fits = np.ones(number, bool)
+    calls = np.zeros((2, *question.load.requests.shape))
+    for place in (OWN, RENTED):
+        if used[:, place].any():
+            calls += _place(question, result, routing, place, at[..., place], used)
+    direct = question.load.requests * shares[:, API, None]
+    if direct.any() or calls.any():
+        waits = direct * question.load.batch_share
+        bill = question.api(routing.least_api).bill(direct - waits + calls[0], waits + calls[1])
+        _add(result, API, bill, used[:, API], np.where(used[:, API], 1.0, 0.0))
+    if used[:, OWN].any():
+        result.fits &= ~used[:, OWN] | own_gpus.in_operation(question.facts, question.load).any(axis=1)
+    result.served, result.missed = question.load.live, np.zeros(number)
+    if used[:, OWN].any():
+        _wait_for_delivery(question, result, at[..., OWN], allowed, routing.least_api)
+    hands = team(question, used)
+    for (part, name), line in hands.lines.items():
+        result.add(part, name, line)
+    result.people_weeks, result.setup_weeks, result.hires = hands.people_weeks, hands.setup_weeks, hands.hires
+    if not result.fits.all():
+        result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
+    return result
+
+
+def team(question: Question, used: Array) -> Team:
+    """Set-up, platform services and people for the places in use over (scenario, place); made once."""
+
+    def make() -> Team:
+        return staffing.team(question.facts, question.rows, question.load.live, question.levers, used)
+
+    found: Team = question.kept(("team", used.tobytes()), make)
+    return found
+
+
+def least_cost(question: Question, routing: Routing) -> Array:
+    """What a routing costs at the least, by scenario [USD today].
+
+    People, set-up and platforms, and every request that may be served in two ways at the price of the cheaper,
+    machines full at all times and own servers for nothing.
+    """
+    used = routing.uses(question.shares > 0)
+    fixed = team(question, used)
+    api = question.api(routing.least_api)
+    price = np.stack([np.minimum(api.usd(), api.usd(waiting=True)), full_machine_usd(question), np.zeros(len(used))])
+    there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
+    cheapest = price[there, np.arange(len(used))[:, None, None]].min(axis=-1)
+    calls = np.einsum("sm,sm->s", question.load.requests, question.factors)
+    worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
+    return worth + calls * (cheapest * question.shares).sum(axis=1)
+
+
+def launch_weeks(question: Question, routing: Routing) -> Array:
+    """Weeks until a routing can start, by scenario: its people and its machines ready [week]."""
+    hands = team(question, routing.uses(question.shares > 0))
+    return np.maximum(hands.people_weeks, hands.setup_weeks)
+
+
+def _place(question: Question, result: Outcome, routing: Routing, place: int, at: Array, used: Array) -> Array:
+    """Add what a place with machines costs, and what its overflow costs on rented ones; marks the places used.
+
+    Returns the requests that overflow to the API, those that cannot wait and those that can, over (2, scenario, month).
+    """
+    share, here = at.sum(axis=1), used[:, place].copy()
+    calls = np.zeros((2, *question.load.requests.shape))
+    goes = np.where(at > 0, routing.overflow, NOWHERE)
+    if (goes == NOWHERE).all():
+        _add(result, place, carried(question, place, share), here, share)
+        return calls
+    second = int(goes.max())
+    may = (at * (goes == second)).sum(axis=1) / np.where(share > 0, share, 1.0)
+    found, some = based(question, (place, second), share, may, routing.least_api), may > 0
+    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share))
+    _add(result, place, bill, here, share)
+    used[:, second] |= some
+    if found.bursts:
+        _add(result, second, found.bursts, some, share)
+    elif second == API:
+        for number, rate in enumerate((found.passed.prompt, found.passed.waiting)):
+            calls[number] += rate * some[:, None] * SECONDS_PER_MONTH
+    return calls
+
+
+def _add(result: Outcome, place: int, bill: Bill, here: Array, share: Array) -> None:
+    """Add the bill of a place in the scenarios that use it for a share of their requests."""
+    result.bills.append((PLACES[place], share * here, bill))
+    result.fits &= bill.fits | ~here
+    everywhere = bool(here.all())
+    for name, line in bill.lines.items():
+        result.add(PLACES[place], name, line if everywhere else line * here[:, None])
+
+
+def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: Array, least_api: bool) -> None:
+    """Until own servers are delivered their traffic runs at the API or on machines rented on demand, the cheaper.
+
+    A stream that may go to one of the two alone goes there; one that may go to neither is not served until delivery.
+    What is missed then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
+    """
+    waiting = question.load.live - own_gpus.in_operation(question.facts, question.load)
+    api, rented = carried(question, API, np.ones(len(at)), least_api), until_delivery(question, at.sum(axis=1))
+    may = [allowed[..., place] & fits[:, None] for place, fits in ((API, api.fits), (RENTED, rented.fits))]
+    first = [may[0], may[1] & ~may[0]], [may[0] & ~may[1], may[1]]
+    plans = []
+    for to_api, to_rented in first:
+        usd = api.total * (at * to_api).sum(axis=1)[:, None]
+        share = (at * to_rented).sum(axis=1)
+        plans.append((usd + until_delivery(question, share).total if share.any() else usd) * waiting)
+    cheaper = np.argmin([np.einsum("sm,sm->s", plan, question.factors) for plan in plans], axis=0)
+    result.add(PLACES[OWN], "bill while waiting for delivery", np.where(cheaper[:, None] == 0, *plans))
+    missed = (at * ~(may[0] | may[1])).sum(axis=1)
+    result.served = question.load.live - waiting * missed[:, None]
+    if missed.any():
+        dearer = np.maximum(api.total, until_delivery(question, np.ones(len(at))).total) * waiting
+        result.missed = dearer.sum(axis=1) * missed

@@ -1,0 +1,123 @@
+"""Verdicts: which rule or limit strikes an option out, and the words for it, made for those who read them alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from ..inputs.facts import Facts
+from ..units import Array
+from . import rules
+from .rules import BLOCKED, CONDITIONAL
+
+NOTHING = -1
+"""What bars an option that nothing bars."""
+
+
+def bar(facts: Facts, columns: Mapping[str, Array]) -> Array:
+    """What strikes out each option: NOTHING, or a position in `bars`; a rule comes before the limits."""
+    broken = columns["broken"]
+    limit = np.where(broken.any(axis=2), len(facts.rules["rules"]) + broken.argmax(axis=2), NOTHING)
+    return np.where(columns["by_rule"] == BLOCKED, columns["rule"], limit)
+
+
+def bars(facts: Facts) -> list[str]:
+    """The id of every rule, then the name of every limit."""
+    return [rule["id"] for rule in facts.rules["rules"]] + [limit.name for limit in LIMITS]
+
+
+def words(facts: Facts, rows: Mapping[str, Array], columns: Mapping[str, Array], at: Array) -> tuple[Array, Array]:
+    """The first reason and all remedies at some positions over (scenario, option); empty where all is well."""
+    options = columns["by_rule"].shape[1]
+    by_rule, rule, place = (columns[name].ravel()[at] for name in ("by_rule", "rule", "place"))
+    broken = columns["broken"].reshape(-1, len(LIMITS))[at]
+    because, unlock = np.full((2, len(at)), "", dtype=object)
+    spoken = (by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & ~broken.any(axis=1))
+    for n in np.flatnonzero(spoken).tolist():
+        evidence = rows["evidence"][at[n] // options]
+        because[n], unlock[n] = _by_rule(facts, int(rule[n]), int(by_rule[n]), int(place[n]), evidence)
+    for column, limit in enumerate(LIMITS):
+        breaks = np.flatnonzero(broken[:, column])
+        amounts, first = columns[limit.amount].ravel()[at[breaks]], because[breaks] == ""
+        held_to = rows[limit.field][at[breaks] // options][first].tolist()
+        because[breaks[first]] = [limit.reason(*pair) for pair in zip(amounts[first].tolist(), held_to, strict=True)]
+        distinct, number = np.unique(np.ceil(amounts), return_inverse=True)
+        remedy = np.array([limit.remedy(amount) for amount in distinct.tolist()], dtype=object)[number]
+        unlock[breaks] = np.where(unlock[breaks] == "", remedy, unlock[breaks] + "; and " + remedy)
+    return because, unlock
+
+
+def _by_rule(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:
+    """What a rule says at a level, and what would lift it with the evidence in hand."""
+    written = facts.rules["rules"][rule]
+    said = written["because"] if level == BLOCKED else written["condition"]
+    lift = facts.cached(("lift", rule, place, evidence), lambda: rules.unlock(written, place, evidence))
+    return said, lift
+
+
+@lru_cache(maxsize=10_000)
+def _filled(words: str, amount: float, limit: Any = None) -> str:
+    rounded_up = f"{ceil(amount):,}"
+    return words % (rounded_up if limit is None else (rounded_up, limit if isinstance(limit, str) else f"{limit:,.0f}"))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit the scenario sets itself: what is measured, the field it is held to, and what to say where it breaks."""
+
+    name: str
+    amount: str
+    field: str
+    because: str
+    unlock: str
+
+    def reason(self, amount: float, limit: Any) -> str:
+        """Why an amount breaks its limit, in words; the amount is rounded up."""
+        return _filled(self.because, amount, limit)
+
+    def remedy(self, amount: float) -> str:
+        """What would lift the limit; the amount is rounded up, so that it suffices."""
+        return _filled(self.unlock, amount)
+
+
+LIMITS = (
+    Limit(
+        "fits",
+        "misfits",
+        "open_model",
+        "Nothing in the tables serves requests of this length with %.0s%s or the API model, or not before the horizon",
+        "a smaller open_model, gpu: cheapest, shorter requests, an api_model with more context, a longer horizon%.0s",
+    ),
+    Limit(
+        "delivery",
+        "setup_weeks",
+        "weeks_to_launch",
+        "Takes %s weeks to deliver and set up; the deadline is %s",
+        "weeks_to_launch of at least %s",
+    ),
+    Limit(
+        "team",
+        "people_weeks",
+        "weeks_to_launch",
+        "Takes %s weeks to train or hire the people it needs; the deadline is %s",
+        "weeks_to_launch of at least %s, or the missing skills in the team",
+    ),
+    Limit(
+        "capex",
+        "capex_usd",
+        "capex_limit_usd",
+        "Needs %s USD of hardware on day one; the limit is %s",
+        "capex_limit_usd of at least %s",
+    ),
+    Limit(
+        "budget",
+        "running_usd_per_month",
+        "budget_usd_per_month",
+        "Runs at %s USD a month; the budget is %s",
+        "budget_usd_per_month of at least %s",
+    ),
+)
+"""In the order in which they are named as the reason."""

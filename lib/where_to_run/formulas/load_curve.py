@@ -1,0 +1,237 @@
+"""The load-duration curve: how much of a month's load comes above a capacity, by the Gamma law or as measured."""
+
+from functools import cached_property, lru_cache
+
+import numpy as np
+from scipy.special import expit
+
+from ..units import Array
+from .demand import load_duration, load_quantile, spill
+
+CV_NODES = np.geomspace(0.01, 7.0, 200)
+"""Coefficients of variation at which the Gamma law is tabulated."""
+
+Z_NODES = np.linspace(-6.5, 9.0, 220)
+"""Loads at which it is tabulated, in standard deviations of their cube root (Wilson and Hilferty 1931)."""
+
+
+def _root(cv: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of the cube root of a Gamma load over its mean: 1 - cv^2/9 and cv/3."""
+    return 1 - np.square(cv) / 9, cv / 3
+
+
+DUST = 1e-9
+"""A share of the load or of the hours that is none."""
+
+LOGITS = np.linspace(-14.0, 9.0, 100)
+"""Shares of the hours, as log odds, at which the level exceeded in them is tabulated."""
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[Array, Array, Array]:
+    """Spill and exceedance over (cv, z) and level over (cv, log odds), all in multiples of the mean."""
+    cv = CV_NODES[:, None]
+    mean, deviation = _root(cv)
+    load = np.maximum(0.0, mean + Z_NODES * deviation) ** 3
+    tail, above = (np.asarray(curve(load, 1.0, cv)) for curve in (spill, load_duration))
+    return (
+        np.where(tail > DUST, tail, 0.0),
+        np.where(above > DUST, above, 0.0),
+        np.asarray(load_quantile(expit(-LOGITS), 1.0, cv)),
+    )
+
+
+def following(stretch: Array, above: Array, far_above: Array, often: Array) -> Array:
+    """What machines that follow the load stand ready for above a base of K, over the mean load [ratio].
+
+    They stand for s times the load: E[(s L - K)+] where there is no base. A base spares them the hours below it:
+    s E[(L - K)+] where it is hardly ever passed. Between the two by the root of P(L > K), as replays of reactive
+    scaling above a base have it (a test repeats one). `above` is the spill at K, `far_above` at K/s, `often` the root.
+    """
+    ready: Array = stretch * between(above, far_above, often)
+    return ready
+
+
+def between(near: Array, far: Array, share: Array) -> Array:
+    """The way from one to another that a share makes."""
+    found: Array = near + share * (far - near)
+    return found
+
+
+class Gamma:
+    """Gamma laws, one a scenario, by their coefficient of variation over (scenario, 1).
+
+    They read tables of the closed forms of `demand`, because they are asked for every month of every plan: the spill
+    within 0.001 of the mean load.
+    """
+
+    def __init__(self, cv: Array) -> None:
+        self.cv = np.asarray(cv, float)
+        self._made: dict[int, Array] = {}
+        self._stretch: Array | None = None
+
+    def take(self, rows: Array) -> "Gamma":
+        """The laws of some of the scenarios, with the tables made so far."""
+        some = Gamma(self.cv[rows])
+        some._stretch = None if self._stretch is None else self._stretch[rows]
+        some._made = {number: table.reshape(len(self.cv), -1)[rows].ravel() for number, table in self._made.items()}
+        return some
+
+    def tabulate(self, stretch: Array, at_nodes: Array | None = None) -> None:
+        """Make the tables of machines that stand for `stretch` times the load, over (scenario, 1).
+
+        Where the stretch hangs on the cv alone, `at_nodes` gives it at `CV_NODES`, which is faster.
+        """
+        if self._stretch is not None and np.array_equal(self._stretch, stretch):
+            return
+        self._stretch = stretch
+        if at_nodes is None:
+            above, over = (self._table(number).reshape(len(self.cv), -1) for number in (0, 1))
+            self._made[3], self._made[4] = (t.ravel() for t in _following(self, above, over, stretch))
+        else:
+            tables = _following_at_nodes(at_nodes.tobytes())
+            self._made[3], self._made[4] = (self._interpolated(table) for table in tables)
+
+    @cached_property
+    def _between(self) -> tuple[Array, Array]:
+        """Node below the cv of each scenario, and how far beyond it."""
+        cv = np.log(np.clip(self.cv[:, 0], CV_NODES[0], CV_NODES[-1]) / CV_NODES[0])
+        at = cv / np.log(CV_NODES[1] / CV_NODES[0])
+        low = np.minimum(at.astype(np.intp), len(CV_NODES) - 2)
+        return low, (at - low)[:, None]
+
+    def _table(self, number: int) -> Array:
+        """A table at the cv of each scenario, flat, one row after the other; made when first asked for."""
+        if number not in self._made:
+            self._made[number] = self._interpolated(_tables()[number])
+        return self._made[number]
+
+    def _interpolated(self, table: Array) -> Array:
+        low, part = self._between
+        made: Array = (table[low] + part * (table[low + 1] - table[low])).ravel()
+        return made
+
+    def _find(self, load: Array, scenario: Array) -> tuple[Array, Array, Array]:
+        """Node below a load over (scenarios asked, ...), how far beyond it, and where even the table ends."""
+        mean, deviation = (part[scenario, 0].reshape(-1, *[1] * (load.ndim - 1)) for part in _root(self.cv))
+        step = Z_NODES[1] - Z_NODES[0]
+        z = np.cbrt(load)
+        z -= mean + Z_NODES[0] * deviation
+        z /= deviation * step
+        below = (z < 0) | (load <= 0)
+        np.clip(z, 0, len(Z_NODES) - 1.000001, out=z)
+        node = z.astype(np.intp)
+        z -= node
+        node += scenario.reshape(below.shape[:1] + (1,) * (load.ndim - 1)) * len(Z_NODES)
+        return node, z, below
+
+    def spill(self, load: Array, scenario: Array) -> Array:
+        """Mean load above a load, both in multiples of the mean, for the scenarios asked along the first axis."""
+        node, part, below = self._find(load, scenario)
+        table = self._table(0)
+        found = table[node]
+        found += part * (table[node + 1] - found)
+        return np.where(below, 1 - load, found)
+
+    def exceedance(self, load: Array, scenario: Array) -> Array:
+        """Share of the hours above a load in multiples of the mean, for the scenarios asked along the first axis."""
+        node, part, below = self._find(load, scenario)
+        table = self._table(1)
+        found = table[node]
+        found += part * (table[node + 1] - found)
+        return np.where(below, 1.0, found)
+
+    def following(self, load: Array, scenario: Array) -> tuple[Array, Array]:
+        """`following` above a base that carries a load, and the share of the hours in which anything runs.
+
+        For the stretch last asked of `tabulate`.
+        """
+        assert self._stretch is not None
+        node, part, below = self._find(load, scenario)
+        tables = (self._made[3], self._made[4])
+        ready, hours = (table[node] + part * (table[node + 1] - table[node]) for table in tables)
+        return np.where(below, self._stretch[scenario] - load, ready), np.where(below, 1.0, hours)
+
+    def level(self, share: Array, scenario: Array) -> Array:
+        """Load exceeded in a share of the hours, in multiples of the mean; shares over (scenarios asked, month)."""
+        share = np.maximum(np.fmin(share, 1 - DUST), DUST)  # fmin passes over what is not a number
+        odds = np.log(share / (1 - share))
+        at = np.clip((odds - LOGITS[0]) / (LOGITS[1] - LOGITS[0]), 0, len(LOGITS) - 1.000001)
+        node = at.astype(np.intp)
+        part, node = at - node, node + scenario[:, None] * len(LOGITS)
+        table = self._table(2)
+        return np.asarray(table[node] * (1 - part) + table[node + 1] * part)
+
+
+def _following(law: Gamma, above: Array, over: Array, stretch: Array) -> tuple[Array, Array]:
+    """`following` and the share of hours over (scenario, z), from the spill and the exceedance there."""
+    mean, deviation = _root(law.cv)
+    load, rows = np.maximum(0.0, mean + Z_NODES * deviation) ** 3, np.arange(len(law.cv))
+    far, often = load / stretch, np.sqrt(over)
+    return following(stretch, above, law.spill(far, rows), often), between(over, law.exceedance(far, rows), often)
+
+
+@lru_cache(maxsize=8)
+def _following_at_nodes(stretch: bytes) -> tuple[Array, Array]:
+    """`_following` for a law of every cv of `CV_NODES`, by the bytes of the stretch there."""
+    above, over, _ = _tables()
+    return _following(Gamma(CV_NODES[:, None]), above, over, np.frombuffer(stretch).reshape(-1, 1))
+
+
+class Measured:
+    """One measured series for all scenarios: hourly loads in any unit, taken relative to their mean.
+
+    Its spill is exactly the mean over the hours of what lies above, for any load. Refuses a series that is empty,
+    negative, not finite or zero throughout.
+    """
+
+    def __init__(self, hours: Array) -> None:
+        hours = np.sort(np.asarray(hours, float).ravel())
+        if not len(hours) or not np.isfinite(hours).all() or hours[0] < 0 or hours[-1] == 0:
+            raise ValueError(
+                f"hourly loads: got {len(hours)} values; give a number of 0 or more for every hour, not all of them 0"
+            )
+        self.hours = hours / hours.mean()
+        self._stretch = np.ones((1, 1))
+
+    def take(self, rows: Array) -> "Measured":
+        """The series itself: it is that of every scenario."""
+        return self
+
+    def tabulate(self, stretch: Array, at_nodes: Array | None = None) -> None:
+        """Note the stretch over (scenario, 1), the same for all; a series needs no table."""
+        self._stretch = stretch[:1]
+
+    @cached_property
+    def cv(self) -> Array:
+        """Coefficient of variation over (scenario, 1), the same for all."""
+        return np.full((1, 1), self.hours.std())
+
+    @cached_property
+    def _spilled(self) -> Array:
+        """Spill at every hour's load: sum of what the higher hours have more, over their number."""
+        higher = np.append(np.cumsum(self.hours[::-1])[::-1][1:], 0.0)
+        count = np.arange(len(self.hours) - 1, -1, -1)
+        return (higher - count * self.hours) / len(self.hours)
+
+    def spill(self, load: Array, scenario: Array) -> Array:
+        """Mean load above a load, both in multiples of the mean; straight between the hours, so exact."""
+        knots, spilled = np.append(0.0, self.hours), np.append(1.0, self._spilled)
+        return np.asarray(np.interp(load, knots, spilled))
+
+    def exceedance(self, load: Array, scenario: Array) -> Array:
+        """Share of the hours above a load in multiples of the mean."""
+        return 1 - np.searchsorted(self.hours, load, side="right") / len(self.hours)
+
+    def following(self, load: Array, scenario: Array) -> tuple[Array, Array]:
+        """`following` above a base that carries a load, and the share of the hours in which anything runs."""
+        far, over = load / self._stretch, self.exceedance(load, scenario)
+        ready = following(self._stretch, self.spill(load, scenario), self.spill(far, scenario), np.sqrt(over))
+        return ready, between(over, self.exceedance(far, scenario), np.sqrt(over))
+
+    def level(self, share: Array, scenario: Array) -> Array:
+        """Load that is exceeded in a share of the hours, in multiples of the mean."""
+        return np.asarray(np.quantile(self.hours, 1 - share, method="inverted_cdf"))
+
+
+Curve = Gamma | Measured

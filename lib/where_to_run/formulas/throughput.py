@@ -1,0 +1,175 @@
+"""Throughput: the seconds of a replica a request takes, by fits to published measurements or by the roofline."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from ..units import (
+    BYTES_PER_GB,
+    FLOPS_PER_TFLOPS,
+    PARAMETERS_PER_BILLION,
+    SECONDS_PER_MS,
+    SECONDS_PER_US,
+    Array,
+    Number,
+)
+
+REPLICA = ["model", "gpu", "gpus", "precision"]
+"""What makes two measurements speak of the same kind of replica."""
+
+COEFFICIENTS = ["alpha", "beta", "gamma"]
+
+FITTED, SCALED = "fitted", "scaled"
+"""How throughput is known: fitted to five measured points or more, a roofline scaled to fewer."""
+
+FEWEST_POINTS = 5
+"""Three coefficients are fitted to this many points or more, so that one can be held out and more than three remain."""
+
+
+def _coefficients(points: pd.DataFrame) -> Array:
+    """alpha, beta, gamma of `seconds_per_request`, none negative, by least squares of the relative error."""
+    isl, osl = points["input_tokens"].to_numpy(float), points["output_tokens"].to_numpy(float)
+    measured = osl / points["output_tokens_per_s"].to_numpy(float)
+    terms = np.stack([isl, osl, osl * (isl + osl)], axis=1)
+    solution: Array = nnls(terms / measured[:, None], np.ones(len(points)))[0]
+    return solution
+
+
+def _scale(points: pd.DataFrame) -> float:
+    """Geometric mean of measured over roofline throughput."""
+    return float(np.exp(np.log(points["output_tokens_per_s"] / points["roofline_tokens_per_s"]).mean()))
+
+
+def _groups(points: pd.DataFrame) -> Iterator[tuple[tuple[str, str, float, str], pd.DataFrame]]:
+    yield from points.groupby(REPLICA, sort=True)
+
+
+def fits(points: pd.DataFrame) -> pd.DataFrame:
+    """One row per replica measured: REPLICA, basis, alpha, beta, gamma [s], scale [ratio].
+
+    With five points or more t = alpha ISL + beta OSL + gamma OSL (ISL + OSL), t = OSL / (output tokens/s), by
+    non-negative least squares on relative errors (`fitted`). With fewer the roofline times one factor, the geometric
+    mean of measured over `roofline_tokens_per_s` (`scaled`).
+    """
+    rows = []
+    for key, group in _groups(points):
+        enough = len(group) >= FEWEST_POINTS
+        found = (FITTED, *_coefficients(group), np.nan) if enough else (SCALED, *[np.nan] * 3, _scale(group))
+        rows.append((*key, *found))
+    return pd.DataFrame(rows, columns=[*REPLICA, "basis", *COEFFICIENTS, "scale"])
+
+
+def held_out_errors(points: pd.DataFrame) -> pd.DataFrame:
+    """Each point predicted from the others of its replica: the points, `predicted` [token/s] and `error` [share].
+
+    A replica measured once is left out: nothing remains to predict its point from.
+    """
+    predicted = {}
+    for _, group in _groups(points):
+        for label, point in group.iterrows() if len(group) > 1 else ():
+            isl, osl, others = point["input_tokens"], point["output_tokens"], group.drop(index=label)
+            if len(group) >= FEWEST_POINTS:
+                alpha, beta, gamma = _coefficients(others)
+                predicted[label] = osl / seconds_per_request((alpha, beta, gamma), isl, osl)
+            else:
+                predicted[label] = _scale(others) * point["roofline_tokens_per_s"]
+    found = points.loc[list(predicted)].assign(predicted=list(predicted.values()))
+    return found.assign(error=found["predicted"] / found["output_tokens_per_s"] - 1)
+
+
+def accuracy(points: pd.DataFrame) -> pd.DataFrame:
+    """Mean absolute error of held-out points [share] and their number, by GPU and over all (`all`)."""
+    errors = held_out_errors(points).assign(error=lambda e: e["error"].abs())
+    by_gpu = errors.groupby("gpu")["error"].agg(["mean", "count"])
+    by_gpu.loc["all"] = [errors["error"].mean(), len(errors)]
+    return by_gpu.rename(columns={"mean": "mean_error", "count": "points"})
+
+
+REPLICA_SIZES = (1, 2, 4, 8, 16)
+"""GPUs a replica may span: powers of two, as tensor parallelism splits attention heads."""
+
+
+def seconds_per_request(
+    coefficients: tuple[Number, Number, Number], input_tokens: Number, output_tokens: Number, cached_share: Number = 0.0
+) -> Number:
+    """Replica time one request takes at full batch [s].
+
+    t = alpha ISL (1 - h) + beta OSL + gamma OSL (ISL + OSL): prefill (less what the cache holds), weights and compute
+    per answer token, and reading the key-value cache. Exact for continuous batching limited by memory.
+    """
+    alpha, beta, gamma = coefficients
+    prefill = alpha * np.asarray(input_tokens) * (1 - np.asarray(cached_share))
+    return prefill + beta * output_tokens + gamma * output_tokens * (np.asarray(input_tokens) + output_tokens)
+
+
+def kv_cache_gb(
+    gpus: Number, memory_gb: Number, weights_gb: Number, share: float, overhead_gb: float, weight_ratio: float
+) -> Number:
+    """Memory left for the key-value cache of a replica [GB]: GPUs x (share x memory - overhead) - ratio x weights."""
+    return gpus * (share * np.asarray(memory_gb) - overhead_gb) - weight_ratio * weights_gb
+
+
+def smallest_replica(
+    memory_gb: Number, weights_gb: Number, share: float, overhead_gb: float, kv_reserve_share: float
+) -> Array:
+    """Fewest GPUs that hold the weights and a reserve for the cache [GPU]; NaN where 16 do not.
+
+    Smallest g of REPLICA_SIZES with g (share memory - overhead) >= (1 + reserve) weights.
+    """
+    needed = np.asarray((1 + kv_reserve_share) * np.asarray(weights_gb) / (share * np.asarray(memory_gb) - overhead_gb))
+    sizes = np.array(REPLICA_SIZES, float)
+    found = np.searchsorted(sizes, needed - 1e-12)
+    return np.append(sizes, np.nan)[found]
+
+
+def sequences(kv_gb: Number, kv_bytes_per_token: Number, tokens_per_request: Number, at_most: float) -> Number:
+    """Requests a replica holds at once [request]: cache over the bytes of a finished request, capped by the engine."""
+    return np.minimum(at_most, np.floor(kv_gb * BYTES_PER_GB / (kv_bytes_per_token * np.asarray(tokens_per_request))))
+
+
+def roofline_seconds(
+    shape: dict[str, Number],
+    fitted: dict[str, float],
+    batch: Number,
+    input_tokens: Number,
+    output_tokens: Number,
+    cached_share: Number,
+) -> Number:
+    """Replica time one request takes by the roofline [s], for a model and GPU nobody measured together.
+
+    t = t_prefill + OSL t_step / B, with t_prefill = 2 A ISL / (g F mfu) + attention + tensor-parallel transfer and
+    t_step = (weights read + B s kv) / (g BW mbu) + 2 A B / (g F mfu) + latency + o0 + o1 B, s = ISL + OSL/2.
+    Williams, Waterman and Patterson 2009; Pope et al. 2022. `shape` describes model and GPU, `fitted` the
+    coefficients of data/assumptions.csv. Error 6 % dense, 22 % mixture of experts on the points it was fitted to.
+    """
+    g, layers = shape["gpus"], shape["layers"]
+    flops = g * shape["tflops"] * FLOPS_PER_TFLOPS
+    flops16 = g * shape["bf16_tflops"] * FLOPS_PER_TFLOPS
+    active = shape["active_params_b"] * PARAMETERS_PER_BILLION
+    prompt = np.asarray(input_tokens) * (1 - np.asarray(cached_share))
+    spread = np.where(np.asarray(g) > 1, 1.0, 0.0)
+    link = (
+        spread
+        * 2
+        * layers
+        * 4
+        * shape["hidden"]
+        * (g - 1)
+        / g
+        / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
+    )
+    latency = spread * 2 * layers * fitted["link_latency_us"] * SECONDS_PER_US
+    attention = 2 * layers * shape["attention_width"] * prompt * input_tokens / (flops16 * fitted["attention_mfu"])
+    prefill = 2 * active * prompt / (flops * fitted["prefill_mfu"]) + attention + prompt * link
+    read = (
+        shape["weights_gb"]
+        * (1 - shape["expert_share"] * (1 - shape["experts_per_token_share"]) ** batch)
+        * BYTES_PER_GB
+    )
+    cache = batch * (np.asarray(input_tokens) + np.asarray(output_tokens) / 2) * shape["kv_bytes_per_token"]
+    step = (read + cache) / (g * shape["bandwidth_gb_per_s"] * BYTES_PER_GB * fitted["bandwidth_share"])
+    step = step + 2 * active * batch / (flops * fitted["decode_mfu"]) + latency + batch * link
+    step = step + fitted["step_ms"] * SECONDS_PER_MS + fitted["sequence_us"] * SECONDS_PER_US * batch
+    return prefill + output_tokens * step / batch

@@ -1,0 +1,1 @@
+"""Inputs: the only room that reads data/ and the files of users; everything is checked here."""

@@ -1,0 +1,103 @@
+"""Share: a scenario as the query of a link and as a YAML file, and back; nothing that is read is trusted."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from . import question
+from .question import ScenarioError
+
+LONGEST = 20_000
+"""Characters of a link's query or of a scenario file; the longest scenario there is takes a tenth of it."""
+
+NOT_OURS = {"token", "theme", "template", "voila-theme", "voila-template", "reset", "path"}
+"""Names in a query that speak to the server."""
+
+
+def query(changes: Mapping[str, Any], preset: str) -> str:
+    """The query of a link: the preset, and the fields that differ from it (`scenario.changed`)."""
+    given = {"preset": preset} if preset else {}
+    return urlencode(given | {name: _written(value) for name, value in changes.items()})
+
+
+def from_query(text: str) -> tuple[pd.DataFrame, str]:
+    """The scenario a link's query asks for, and its preset; refuses what `scenario.grid` refuses, and repeats."""
+    pairs = [(name, value) for name, value in parse_qsl(_short(text), keep_blank_values=True) if name not in NOT_OURS]
+    given = dict(pairs)
+    twice = sorted({name for name, _ in pairs if sum(other == name for other, _ in pairs) > 1})
+    if twice:
+        raise ScenarioError(f"the link gives {twice[0][:60]} more than once; give it once")
+    return one(given.pop("preset", ""), {name: question.parse(name[:60], value) for name, value in given.items()})
+
+
+def to_yaml(changes: Mapping[str, Any], preset: str) -> str:
+    """A scenario file: the preset, and the fields that differ from it (`scenario.changed`)."""
+    fields = {name: _plain(value) for name, value in changes.items()}
+    return str(yaml.safe_dump({"preset": preset, "fields": fields}, sort_keys=False, allow_unicode=True))
+
+
+class Plain(yaml.SafeLoader):
+    """YAML without aliases, which a scenario needs none of and with which a short file can ask for all memory.
+
+    Written in Python, it stops at deep nesting with an error where the quicker one might not stop.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node; refuses an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
+def from_yaml(text: str) -> tuple[pd.DataFrame, str]:
+    """The scenario of a file made by `to_yaml` or of a story of data/scenarios, and its preset.
+
+    Refuses what is no such file, and what `scenario.grid` refuses.
+    """
+    short = _short(text)
+    try:
+        given = yaml.load(short, Loader=Plain)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = f" in line {line + 1}" if line is not None else ""
+        raise ScenarioError(f"the file is not YAML{where}; {EXPECTED}") from None
+    if not isinstance(given, dict) or not isinstance(given.get("fields", {}), dict):
+        raise ScenarioError(f"the file holds no scenario; {EXPECTED}")
+    return one(given.get("preset") or "", given.get("fields", {}))
+
+
+EXPECTED = "write `preset: hospital` and below `fields:` a line for each field, as `  spikiness: 8`"
+
+
+def one(preset: Any, fields: dict[Any, Any]) -> tuple[pd.DataFrame, str]:
+    """The one scenario of a preset and the fields that differ from it, and the preset."""
+    if not isinstance(preset, str):
+        raise ScenarioError("preset: give one name, or none")
+    for name, value in fields.items():
+        known = question.field(str(name)[:60])
+        several = known.kind in ("names", "order")
+        parts = value if isinstance(value, list) and several else [value]
+        if not all(isinstance(part, str | int | float | np.number) for part in parts):
+            raise ScenarioError(f"{known.name}: give {'names' if several else 'one value'}; allowed: {known.allowed}")
+    rows = question.grid(preset[:60], **{str(name): value for name, value in fields.items()})
+    return rows, preset
+
+
+def _short(text: str) -> str:
+    if len(text) > LONGEST:
+        raise ScenarioError(f"{len(text):,} characters are no scenario; at most {LONGEST:,} are read")
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """A value of a frame as YAML holds it."""
+    return value if isinstance(value, str) else int(value) if value == int(value) else float(value)
+
+
+def _written(value: Any) -> str:
+    """A value of a frame as a query holds it, to the last digit."""
+    return str(_plain(value))

@@ -1,0 +1,134 @@
+"""Bill: the common form of what a place costs and needs.
+
+Every bill stands on months 0 to H: month 0 is the day of the decision, month m the m-th month of service. Arrays are
+over (offer, scenario, month) while offers are compared and (scenario, month) once the cheapest is chosen.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..formulas import demand
+from ..units import Array
+from .offers import pick
+from .replicas import Need
+from .workload import Load
+
+CAPITAL = "capital tied up"
+"""The one line that is no payment: present values leave it out, because discounting already counts it."""
+
+HARDWARE = ("servers", "network", "spare parts", "installation")
+"""Lines that are hardware: what of them falls due on the day of the decision counts against the capital limit."""
+
+
+@dataclass
+class Machines:
+    """The machines of a bill, by scenario and, where said, by month.
+
+    By month: `count` of machines and `gpus` that stand ready, GPUs `working` on average, and the share of the month
+    they are `operating`. By scenario: `spilled`, the share of the traffic in hours above the capacity of the first
+    month of service, and the words `contract`, `replica` and `basis` (fitted, scaled or roofline).
+    """
+
+    count: Array
+    gpus: Array
+    working: Array
+    operating: Array
+    spilled: Array
+    contract: Array
+    replica: Array
+    basis: Array
+
+    @property
+    def first(self) -> Array:
+        """GPUs that stand ready in the first month of service, by scenario; none where there is no such month."""
+        return pick(self.gpus.T, (self.operating > 0).argmax(axis=1))
+
+
+@dataclass
+class Bill:
+    """What one place costs for one load: lines in USD by (scenario, month 0..H), and the offer taken.
+
+    `fits` is false where no offer of the place can serve the load at all. An API has no machines. `position` is that of
+    the offer among the `offers` of the place, where others ask.
+    """
+
+    lines: dict[str, Array]
+    offer: Array
+    fits: Array
+    machines: Machines | None = None
+    position: Array | None = None
+
+    @cached_property
+    def total(self) -> Array:
+        """All lines together [USD by month]."""
+        return added_up(self.lines.values())
+
+    def times(self, factor: Array | float) -> "Bill":
+        """The bill at prices that are a factor of these, over (scenario, 1) or 1."""
+        if isinstance(factor, float):
+            return self
+        return replace(self, lines={name: line * factor for name, line in self.lines.items()})
+
+    def spread(self, rows: Array, number: int) -> "Bill":
+        """The bill of some of a number of scenarios as one of all; the others misfit."""
+
+        def full(values: Array) -> Array:
+            made = np.zeros((number, *values.shape[1:]), values.dtype)
+            made[rows] = values
+            return made
+
+        machines = self.machines and Machines(
+            **{name: full(getattr(self.machines, name)) for name in Machines.__dataclass_fields__}
+        )
+        lines = {name: full(line) for name, line in self.lines.items()}
+        return Bill(lines, full(self.offer), full(self.fits), machines)
+
+
+def nothing(load: Load) -> Bill:
+    """The bill where a place has no offer at all for the model: it costs nothing and does not fit."""
+    number = len(load.requests)
+    return Bill({"machines": np.zeros(load.requests.shape)}, np.full(number, "", dtype=object), np.zeros(number, bool))
+
+
+def added_up(lines: Iterable[Array]) -> Array:
+    """Sum of lines of one shape."""
+    first, *others = lines
+    total = first.copy()
+    for line in others:
+        total += line
+    return total
+
+
+def cheaper(first: Bill, second: Bill, factors: Array) -> Bill:
+    """Of two bills the one of less present value, scenario by scenario; the first where they tie or one misfits."""
+    worth = [np.where(b.fits, np.einsum("sm,sm->s", b.total, factors), np.inf) for b in (first, second)]
+    return either(worth[1] < worth[0], second, first)
+
+
+def either(here: Array, first: Bill, second: Bill) -> Bill:
+    """The first bill in some scenarios, the second in the others; both have machines, or neither."""
+    if here.all() or not here.any():
+        return first if here.all() else second
+
+    def pick_one(a: Array, b: Array) -> Array:
+        return np.where(here.reshape(-1, *[1] * (np.ndim(a) - 1)), a, b)
+
+    none = np.zeros_like(next(iter(first.lines.values())))
+    names = dict.fromkeys([*first.lines, *second.lines])
+    lines = {name: pick_one(first.lines.get(name, none), second.lines.get(name, none)) for name in names}
+    machines = first.machines and Machines(
+        **{n: pick_one(getattr(first.machines, n), getattr(second.machines, n)) for n in Machines.__dataclass_fields__}
+    )
+    return Bill(lines, pick_one(first.offer, second.offer), pick_one(first.fits, second.fits), machines)
+
+
+def spilled(load: Load, need: Need, carried: Array, kind: Array, month: Array) -> Array:
+    """Share of what cannot wait that comes in hours above `carried` replicas in a month, by the Gamma law."""
+    rate = demand.requests_per_second(pick(load.requests.T, month)) * (1 - load.batch_share[:, 0])
+    seconds = pick(need.planned, kind)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        multiple = np.where((rate > 0) & (carried > 0), carried / seconds / rate, np.inf)
+    return load.curve.spill(multiple, np.arange(len(rate)))

@@ -1,0 +1,147 @@
+"""The bill of a vendor's API: it grows with every request and needs no machine."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..formulas import demand
+from ..inputs.facts import Facts
+from ..units import TOKENS_PER_MTOK, Array
+from .bill import Bill, added_up
+from .workload import Load
+
+PRICES = (
+    "input_usd_per_mtok",
+    "cached_input_usd_per_mtok",
+    "output_usd_per_mtok",
+    "batch_discount_share",
+    "long_prompt_tokens",
+    "long_input_usd_per_mtok",
+    "long_output_usd_per_mtok",
+    "residency_uplift_share",
+    "context_tokens",
+)
+
+
+def bill(facts: Facts, load: Load, offers: Array, in_region: Array) -> Bill:
+    """Bill of the offers named, one a scenario [USD by month].
+
+    input + cached input + output + long prompts - batch discount + residency uplift + retries, by the prices of
+    data/api_offers.csv. `in_region` is true where data must stay in a region, which some vendors charge for.
+    """
+    price = _prices(facts, offers)
+    tokens_in = load.requests * load.input_tokens / TOKENS_PER_MTOK
+    lines = {
+        "input tokens": tokens_in * (1 - load.cached_share) * price["input_usd_per_mtok"],
+        "cached input tokens": tokens_in * load.cached_share * price["cached_input_usd_per_mtok"],
+        "output tokens": load.requests * load.output_tokens / TOKENS_PER_MTOK * price["output_usd_per_mtok"],
+    }
+    lines["long prompts"] = _long_prompts(facts, load, price, lines)
+    total = sum(lines.values(), np.zeros(1))
+    lines["batch discount"] = -total * load.batch_share * price["batch_discount_share"]
+    total = total + lines["batch discount"]
+    lines["residency uplift"] = total * price["residency_uplift_share"] * in_region[:, None]
+    lines["retries"] = (total + lines["residency uplift"]) * facts.value("api.retry_share")
+    fits: Array = (load.input_tokens + load.output_tokens <= price["context_tokens"])[:, 0]
+    return Bill(lines, offers, fits)
+
+
+def _long_prompts(facts: Facts, load: Load, price: dict[str, Array], lines: dict[str, Array]) -> Array:
+    """What prompts above the threshold cost more: they pay the long tariff for all their tokens and their answer.
+
+    How many are longer follows from a log-normal spread of lengths about the mean.
+    """
+    spread = facts.value("demand.input_tokens_cv")
+    prompts, tokens = demand.long_prompt_shares(price["long_prompt_tokens"], load.input_tokens, spread)
+    dearer_in = price["long_input_usd_per_mtok"] / np.maximum(1e-12, price["input_usd_per_mtok"]) - 1
+    dearer_out = price["long_output_usd_per_mtok"] / np.maximum(1e-12, price["output_usd_per_mtok"]) - 1
+    whole_input = lines["input tokens"] + lines["cached input tokens"]
+    return whole_input * tokens * dearer_in + lines["output tokens"] * prompts * dearer_out
+
+
+def _prices(facts: Facts, offers: Array) -> dict[str, Array]:
+    """Prices of the offers named over (scenario, 1); what is not offered costs as usual."""
+    table: dict[str, Array] = facts.cached("api prices", lambda: _complete(facts))
+    position: dict[str, int] = facts.cached(
+        "api positions", lambda: {k: i for i, k in enumerate(facts.table("api_offers").index)}
+    )
+    rows = np.array([position[offer] for offer in offers])
+    return {name: column[rows, None] for name, column in table.items()}
+
+
+def _complete(facts: Facts) -> dict[str, Array]:
+    """The price columns with nothing missing: no cache price is the input price, no threshold is never reached."""
+    table = facts.table("api_offers")
+    column = {name: table[name].to_numpy(float) for name in PRICES}
+    missing: dict[str, Array | float] = {
+        "cached_input_usd_per_mtok": column["input_usd_per_mtok"],
+        "batch_discount_share": 0.0,
+        "long_prompt_tokens": np.inf,
+        "long_input_usd_per_mtok": column["input_usd_per_mtok"],
+        "long_output_usd_per_mtok": column["output_usd_per_mtok"],
+        "residency_uplift_share": 0.0,
+        "context_tokens": np.inf,
+    }
+    return column | {name: np.where(np.isnan(column[name]), other, column[name]) for name, other in missing.items()}
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API each scenario calls: its offer, whether that fits, and the lines of one request a month, over
+    (scenario, 1), that cannot wait (`prompt`) and, where any can, of one that can (`waiting`). `course` is what prices
+    are of today's, over (scenario, month), and `mean_course` its mean over all requests, by scenario.
+    """
+
+    offer: Array
+    fits: Array
+    prompt: dict[str, Array]
+    waiting: dict[str, Array]
+    course: Array | float = 1.0
+    mean_course: Array | float = 1.0
+
+    def bill(self, prompt: Array, waiting: Array) -> Bill:
+        """Bill of requests a month over (scenario, month)."""
+        prompt, waiting = prompt * self.course, waiting * self.course
+        lines = {name: line * prompt for name, line in self.prompt.items()}
+        if waiting.any():
+            lines = {name: line + self.waiting[name] * waiting for name, line in lines.items()}
+        return Bill(lines, self.offer, self.fits)
+
+    def usd(self, waiting: bool = False) -> Array:
+        """Price of a request [USD], by scenario; the mean one where prices change."""
+        return added_up((self.waiting if waiting else self.prompt).values())[:, 0] * self.mean_course
+
+    def over(self, course: Array, weights: Array) -> "Api":
+        """The same with prices that change over (scenario, month), and the weights of the months in their mean."""
+        mean = (course * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-12)
+        return replace(self, course=course, mean_course=mean)
+
+
+def api(facts: Facts, load: Load, asked: Array, in_region: Array, model: str = "") -> Api:
+    """The API offers asked, one a scenario; with an open model, the cheapest of them and those that host it.
+
+    `in_region` is true where data must stay in a region. Of offers that take the requests at all, by their price.
+    """
+    table, number = facts.table("api_offers"), len(asked)
+    hosted = list(table.index[table["open_model"] == model]) if model else []
+    names = np.concatenate([asked, np.repeat(np.array(hosted, dtype=object), number)])
+    every = np.tile(np.arange(number), 1 + len(hosted))
+    size = {
+        name: getattr(load, name)[every] for name in ("input_tokens", "output_tokens", "cached_share", "batch_share")
+    }
+    one = replace(load, requests=np.ones((len(every), 1)), live=np.ones((len(every), 1)), **size)
+    prompt, waiting = (
+        bill(facts, replace(one, batch_share=np.full((len(every), 1), share)), names, in_region[every])
+        for share in (0.0, 1.0 * load.batch_share.any())
+    )
+    holds = prompt.fits
+    if hosted:
+        tokens = (one.input_tokens + one.output_tokens)[number:, 0]
+        holds[number:] &= tokens <= facts.table("models").at[model, "context_tokens"]
+    batch = one.batch_share[:, 0]
+    price = prompt.total[:, 0] * (1 - batch) + waiting.total[:, 0] * batch
+    # the first of equals, which is the one asked
+    cheapest = np.where(holds, price, np.inf).reshape(-1, number).argmin(axis=0)
+    taken = cheapest * number + np.arange(number)
+    lines = [{name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting)]
+    return Api(names[taken], holds[taken], lines[0], lines[1])

@@ -1,0 +1,1 @@
+"""Views: a tidy frame in, a panel out; one page a file."""

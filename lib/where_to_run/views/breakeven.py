@@ -1,0 +1,135 @@
+"""Break-even: its panels, an answer of one scenario in, pieces of a page out."""
+
+from collections.abc import Callable
+from html import escape
+
+import pandas as pd
+
+from ..analysis import breakeven
+from ..analysis.breakeven import By, frontier
+from ..decision.answer import Answer
+from ..decision.routing import TITLES
+from ..inputs.question import BY_NAME
+from . import charts
+from .decision_map import map_chart, percent
+from .figure import of
+from .panel import Pieces
+from .table import Cell, money, table
+
+Panel = Callable[[Answer], Pieces]
+
+WORDS = {"cheapest": "costs least", "recommended": "is recommended"}
+
+
+def along(field: str, by: By = "cheapest") -> Panel:
+    """A panel: the intervals of a field on which each option wins, drawn and listed; who never wins is named."""
+
+    def panel(answer: Answer) -> Pieces:
+        found = breakeven.intervals(answer.scenarios, answer.facts, field, by, hours=answer.hours)
+        shown = {
+            "Option": [TITLES.get(name, "nothing is allowed") for name in found["option"]],
+            "From": [Cell(_short(value), value) for value in found["start"]],
+            "To": [Cell(_short(value), value) for value in found["end"]],
+        }
+        left_out = {breakeven.MIX} if by == "cheapest" else set()
+        never = [title for name, title in TITLES.items() if name not in {*found["option"], *left_out}]
+        words = f"<p>Never within the range: {', '.join(never)}.</p>" if never else ""
+        words += _left_out(found["option"]) if left_out else ""
+        words += _by_the_law(answer) if field == breakeven.SPIKINESS else ""
+        caption = (
+            f"Which option {WORDS[by]} along {BY_NAME[field].label.lower()} [{BY_NAME[field].unit}], all else as asked"
+        )
+        return Pieces([charts.winning_intervals(found, BY_NAME[field]), table(shown, caption) + words])
+
+    return panel
+
+
+def decision_map(answer: Answer) -> Pieces:
+    """A panel: who costs least over volume and spikiness, the scenario marked, and what is struck out where."""
+    x, y = BY_NAME["requests_per_month"], BY_NAME[breakeven.SPIKINESS]
+    grid = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name)
+    cells = breakeven.cells(grid, x.name, y.name)
+    line = frontier(answer.scenarios, answer.facts, cells[y.name].unique())
+    line = line[(cells["option"] != breakeven.NONE).any() & line[x.name].notna()]
+    row = answer.scenarios.iloc[0]
+    picture = of(map_chart(cells, x, y, (row[x.name], row[y.name]), line))
+    share = cells["option"].value_counts(normalize=True)
+    shown = {
+        "Option": [TITLES.get(name, "nothing is allowed") for name in share.index],
+        "Share of the map": [Cell(percent(part), part) for part in share],
+    }
+    told = (HATCHED if cells["near"].any() else "") + (FRONTIER if len(line) else "")
+    told += _by_the_law(answer) + _left_out(cells["option"]) + _struck_out(grid)
+    return Pieces([picture, table(shown, "Who costs least where") + told])
+
+
+HATCHED = "<p>Hatched: the runner-up costs at most a tenth more.</p>"
+"""What is said where something is near."""
+
+FRONTIER = (
+    "<p>Dashed: from this volume on a base of rented machines with bursts at the API can cost less than the API alone, "
+    "by the closed form for machines of any size. Whole machines move it to the right.</p>"
+)
+"""What is said of the frontier where it is drawn."""
+
+
+def _by_the_law(answer: Answer) -> str:
+    """What is said where spikiness varies while measured hours are in use."""
+    return (
+        "" if answer.hours is None else "<p>Where the spikiness varies, hours follow the Gamma law, not your log.</p>"
+    )
+
+
+def _left_out(found: pd.Series) -> str:
+    """What is said of best mix, which does not compete."""
+    alone = " It shows where nothing else is allowed." if breakeven.MIX in set(found) else ""
+    return f"<p>{TITLES[breakeven.MIX]} is the cheapest of all by construction and left out.{alone}</p>"
+
+
+def _struck_out(grid: Answer) -> str:
+    """A list of the rules and limits, and of the options each strikes out over some or all of the map."""
+    found = breakeven.struck_out(grid)
+    found = found[found["option"] != breakeven.MIX]
+    items = ""
+    for rule, rows in found.groupby("rule", sort=False):
+        words = rows["share"].map(lambda share: "all of the map" if share == 1 else percent(share))
+        titles = rows["option"].map(TITLES).groupby(words, sort=False).agg(", ".join)
+        over = "; ".join(f"{names} on {share}" for share, names in titles.items())
+        because = escape(rows["because"].iloc[0]).rstrip(".")
+        items += f"<li><strong>{escape(str(rule))}</strong> strikes out {over}. For instance: {because}.</li>"
+    return f"<p>Struck out on the map, each by the first reason there is:</p><ul>{items}</ul>" if items else ""
+
+
+def what_would_it_take(answer: Answer) -> Pieces:
+    """A panel: month of payback against the API, and the factor on one figure at which both cost the same."""
+    if not breakeven.comparable(answer):
+        return Pieces(["<p>Nothing to compare: the API, or every self-hosted option, cannot run this as asked.</p>"])
+    factors = breakeven.break_even(answer)
+    shown = {
+        "Option": factors["option"].map(TITLES),
+        "What": factors["what"],
+        "Factor at which it costs what the API costs": [Cell(_factor(factor), factor) for factor in factors["factor"]],
+    }
+    cost = answer.options.set_index("option")["usd_per_month"]
+    options = breakeven.comparable(answer)
+    paid = [breakeven.payback(answer, option, "api") for option in options]
+    months = {
+        "Option": [TITLES[option] for option in options],
+        "USD a month": money(cost[option] for option in options),
+        "Ahead from month": [Cell(_month(found["month"]), found["month"]) for found in paid],
+        "The same, discounted": [Cell(_month(found["discounted_month"]), found["discounted_month"]) for found in paid],
+    }
+    tables = table(months, "Payback against the vendor's API"), table(shown, "What would have to change, alone", left=2)
+    return Pieces(tables)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
+
+
+def _factor(value: float) -> str:
+    return "no factor will do" if pd.isna(value) else f"{value:.2f} x today's"
+
+
+def _month(value: float) -> str:
+    return "never within the horizon" if pd.isna(value) else f"{value:.0f}"

@@ -1,0 +1,162 @@
+"""Pages: which panels stand on which page of the app, under which heading."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..analysis.uncertainty import Listener, refine
+from ..decision.answer import Answer
+from . import breakeven, decide, hybrid, roadmap, sources, uncertainty, usage
+from .panel import Pieces
+
+log = logging.getLogger(__name__)
+
+SORRY = "This could not be worked out; the last answer stands. What went wrong is written to the log."
+
+Panel = Callable[[Answer], Pieces]
+
+USAGE = "Your usage"
+"""The page whose panels are drawn from a log that was read, and not from an answer."""
+
+
+class Section(NamedTuple):
+    """A panel under its heading, with a note below it."""
+
+    name: str
+    title: str
+    panel: Callable[[Any], Pieces]
+    note: str = ""
+
+
+PAGES: dict[str, tuple[Section, ...]] = {
+    "Decide": (
+        Section("costs", "What it costs", decide.costs),
+        Section("options", "The options", decide.options_table),
+        Section(
+            "scores",
+            "How the score is made up",
+            decide.scores,
+            "Values from 0 to 1 on scales fixed beforehand, weighted by the order of your priorities.",
+        ),
+        Section(
+            "ruled_out",
+            "What is ruled out, and why",
+            decide.ruled_out,
+            "Rules come first, costs second, scores last. This is not legal advice.",
+        ),
+        Section(
+            "sizing",
+            "How large it is",
+            decide.sizing,
+            "Machines are whole, sized for the busiest hours with headroom and a spare. Utilisation follows.",
+        ),
+        Section(
+            "cost_lines",
+            "What it costs, line by line",
+            decide.cost_lines,
+            "Every figure is a sum of lines. Own servers are bought whole and sold at the end of the horizon.",
+        ),
+        Section("yardsticks", "Two yardsticks", decide.yardsticks),
+    ),
+    "Break-even": (
+        Section("map", "Who costs least over volume and spikiness", breakeven.decision_map),
+        Section("along_volume", "Along the volume", breakeven.along("requests_per_month")),
+        Section("along_spikiness", "Along the spikiness", breakeven.along("spikiness")),
+        Section("what_would_it_take", "What would have to change", breakeven.what_would_it_take),
+    ),
+    "Hybrid": (
+        Section("routes", "Which place serves which stream", hybrid.routes),
+        Section(
+            "load_duration",
+            "Which part of the load is base, and which is burst",
+            hybrid.load_duration,
+            "The hours stand in order, the busiest first, so an area is a number of requests.",
+        ),
+        Section("cost_against_capacity", "How large the base should be", hybrid.cost_against_capacity),
+        Section("price_of_mixing", "What mixing costs and saves", hybrid.price_of_mixing),
+        Section("best_mix", "Is there a better mix?", hybrid.best_mix),
+    ),
+    "Uncertainty": (
+        Section(
+            "odds",
+            "How sure it is that it costs least",
+            uncertainty.odds,
+            "Every option keeps the routing, the machines and the API it has today. How many machines and under which "
+            "contract follows each draw, as if its volume were known when they are ordered.",
+        ),
+        Section("cost_ranges", "What it may come to", uncertainty.costs),
+        Section(
+            "tornado",
+            "What moves the difference",
+            uncertainty.tornado,
+            "Of the two options expected to cost least. The other inputs stay in the middle of their range; where API "
+            "prices fall faster, throughput rises with them.",
+        ),
+        Section("information", "What is worth finding out first", uncertainty.information),
+        Section(
+            "firmness",
+            "How firm the order by score is",
+            uncertainty.firmness,
+            "Values are those of the draws; weights are all that keep your order of priorities, or all there are.",
+        ),
+    ),
+    "Roadmap": (
+        Section(
+            "what_to_do",
+            "What to do now, and when to move",
+            roadmap.what_to_do,
+            "The plan of least expected cost over all paths of the volume; no priority but cost counts here. It knows "
+            "the API asked for and the cheapest vendor of the open weights; to change the vendor takes what setting up "
+            "an API takes.",
+        ),
+        Section("path", "Where the paths lead", roadmap.path),
+        Section(
+            "triggers",
+            "When to order the next step, and when to go back",
+            roadmap.triggers,
+            "The volume is expected to grow as asked; 8 paths in 10 stay within the grey band.",
+        ),
+        Section("waiting", "What waiting costs", roadmap.waiting),
+        Section("preparations", "What to prepare", roadmap.preparations),
+    ),
+    USAGE: (
+        Section("usage_fields", "What your log says", usage.fields),
+        Section("usage_read", "What was read", usage.read),
+        Section("usage_hours", "Hour by hour", usage.hours),
+        Section("usage_week", "The hours of a week", usage.week),
+        Section(
+            "usage_curve",
+            "The load-duration curve",
+            usage.load_duration,
+            "The hours stand in order, the busiest first. In use, the measured curve takes the place of the law.",
+        ),
+    ),
+    "Sources": (
+        Section("freshness", "How fresh the facts are", sources.freshness),
+        Section("asked", "The question", decide.asked),
+        Section("sources", "Where these numbers come from", sources.sources),
+        Section(
+            "at_stake",
+            "What an error would change",
+            sources.at_stake,
+            "One fact at a time at the low and the high of its range; ahead is the recommended option or the next. "
+            "Tried are the facts whose cost lines leave most room.",
+        ),
+        Section("small_print", "Small print", sources.small_print),
+    ),
+}
+
+REFINED: dict[Panel, Callable[[Answer, Listener], None]] = dict.fromkeys(uncertainty.PANELS, refine)
+"""What makes finer, in seconds, the answer that a panel shows at first."""
+
+
+def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:
+    """A panel of an answer and the time it took [second]; an error becomes words in its place, and goes to the log."""
+    start = time.perf_counter()
+    try:
+        pieces = panel(answer)
+    except Exception:
+        log.exception("a panel could not be drawn for %s", answer.scenarios.to_dict("records"))
+        pieces = Pieces([f"<p role='alert'>{SORRY}</p>"])
+    return pieces, time.perf_counter() - start

@@ -1,0 +1,358 @@
+"""Roadmap: stages cost what `evaluate` says, moves what the facts say; gates hold; no simple rule beats the plan."""
+
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+import headless
+from where_to_run.analysis import hybrid
+from where_to_run.analysis.roadmap import compare, roadmap
+from where_to_run.analysis.stages import NOTHING, Server, Stage, hardware, journey, lots, stages, takes
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.routing import API
+from where_to_run.formulas.lattice import solve, wait
+from where_to_run.inputs import facts, question
+from where_to_run.inputs.question import ScenarioError
+from where_to_run.views import roadmap as page
+from where_to_run.views.figure import Figure
+from where_to_run.views.pages import PAGES
+
+SEED = 20261122
+ABLE = {f"skill_{area}": 5 for area in question.SKILLS}
+CALM = {"spread.volume": 0.0, "spread.volume_drift": 1e-9, "roadmap.months_beyond_horizon": 0.0}
+
+
+@cache
+def shipped():
+    return facts.load()
+
+
+def known(base, **figures):
+    values = base.table("assumptions").copy()
+    for key, value in figures.items():
+        assert key in values.index
+        values.loc[key, "value"] = value
+    return replace(base, tables={**base.tables, "assumptions": values}, cache={})
+
+
+@cache
+def unhosted():
+    """The facts as if no vendor hosted open weights, so that it is worth a move to serve them oneself."""
+    table = shipped().table("api_offers").assign(open_model="")
+    return replace(shipped(), tables={**shipped().tables, "api_offers": table}, cache={})
+
+
+@cache
+def found(preset="", **fields):
+    return roadmap(question.grid(preset or None, **fields), unhosted())
+
+
+@cache
+def hosted(preset="", **fields):
+    return roadmap(question.grid(preset or None, **fields), shipped())
+
+
+def places(*used, api=""):
+    return [Stage("", tuple(place in used for place in question.PLACES), api * ("vendor_api" in used))]
+
+
+def api(name="one"):
+    return places("vendor_api", api=name)
+
+
+def test_an_able_team_pays_for_set_up_alone():
+    row = question.grid(**ABLE)
+    rented, both = places("rented_gpus"), places("vendor_api", "own_gpus", api="one")
+    taken = {
+        "api": takes(row, shipped(), [NOTHING], api()),
+        "on to rented machines": takes(row, shipped(), api(), rented),
+        "a base beside the API": takes(row, shipped(), api(), both),
+        "back": takes(row, shipped(), both, api()),
+        "another vendor": takes(row, shipped(), api("one"), api("other")),
+        "a base beside another vendor": takes(row, shipped(), api("other"), both),
+    }
+    # by hand, of data/assumptions.csv: 15,000; 40,000; 50,000 and routing 20,000; nothing new; another API 15,000.
+    # weeks: 2; 4; delivery 30, set-up 3 and routing 2; none; 2. What is new runs beside the old.
+    assert {name: (weeks[0, 0], usd[0, 0], new[0, 0]) for name, (weeks, usd, new) in taken.items()} == {
+        "api": (2, 15_000, True),
+        "on to rented machines": (4, 40_000, True),
+        "a base beside the API": (35, 70_000, True),
+        "back": (0, 0, False),
+        "another vendor": (2, 15_000, True),
+        "a base beside another vendor": (35, 85_000, True),
+    }
+
+
+def test_a_skill_that_is_missing_takes_its_time_and_is_not_learnt_twice():
+    row = question.grid(**{**ABLE, "skill_cloud": 2})
+    # rented machines ask for 3 in cloud: one level, two months of training, 2 x 365.25/7/12 = 8.7 weeks, beyond the 4
+    weeks, _, _ = takes(row, shipped(), [NOTHING], places("rented_gpus"))
+    assert weeks[0, 0] == pytest.approx(2 * 365.25 / 7 / 12)
+    weeks, _, _ = takes(row, shipped(), places("rented_gpus"), places("rented_gpus", "vendor_api", api="one"))
+    # the skill is there by then: two weeks for the API and two for the routing after it
+    assert weeks[0, 0] == 2 + 2
+
+
+def test_servers_are_as_old_as_their_lot():
+    assert lots(np.array([0, 2, 3, 8, 9, 14])).tolist() == [0, 0, 1, 1, 2, 2]
+    # residual.12_months is 0.6, residual.24_months 0.42; new servers fetch their price
+    server = Server("a server", bought_usd=110.0, price_usd=100.0)
+    assert server.fetches(shipped(), np.array([6, 18, 30]), np.array(1)) == pytest.approx([100, 60, 42])
+
+
+def test_hardware_is_bought_at_its_price_and_sold_at_its_age():
+    server, fleet = (Server("a server", bought_usd=110.0, price_usd=100.0), np.array([[0, 2, 4], [0, 0, 1], [2, 4, 1]]))
+    # none to 2, 2 of lot 0 to 4, 4 of lot 1 to 1; months 0 to 18, after which 24 months are over
+    usd, lot = hardware(shipped(), server, tuple(fleet), 1.0, 24)
+    assert usd[0].tolist() == [220, 220, -300] and lot[0].tolist() == [0, 0, 1]
+    # in month 12: two new ones of lot 2; two and two as of month 6; three are 6 months old, worth 0.8 of their price
+    assert usd[12] == pytest.approx([220, 220, -240]) and lot[12].tolist() == [2, 1, 1]
+    # in month 8 they count as of month 6, as 18 months old at the end and not 16: 0.51 of their price, not 0.54
+    assert usd[8, 0] == pytest.approx(220 + 2 * 100 * (0.51 - 0.54)) and lot[8, 0] == 1
+
+
+@pytest.mark.parametrize("preset", ["", "hospital", "bank", "public_body", "startup", "software_company"])
+def test_a_sure_volume_served_in_one_stage_throughout_costs_what_evaluate_says(preset):
+    row = question.grid(preset or None)
+    way = journey(row, known(shipped(), **CALM))
+    plan, free = solve(way.programme), {"weeks_to_launch": 260.0, "budget_usd_per_month": 1e9, "capex_limit_usd": 0.0}
+    named = {n: s for n, s in enumerate(way.stages) if s.option in ("api", "rented", "split_by_sensitivity")}
+    assert "rented" in {stage.option for stage in named.values()}
+    for number, stage in named.items():
+        asked = row.assign(**free, api_model=stage.api or row["api_model"])
+        said = evaluate(asked, shipped()).options.set_index("option")["npv_usd"]
+        usd = way.price[number] + wait(plan, way.state(number), way.horizon)
+        assert usd == pytest.approx(said[stage.option], rel=1e-3)
+
+
+def test_own_servers_cost_what_evaluate_says_they_do_once_they_serve():
+    row = question.grid(
+        requests_per_month=3e7, growth_per_month=0.0, sensitive_share=0.0, capex_limit_usd=1e7, gpu="rtx-pro-6000"
+    )
+    answer = evaluate(row, shipped())
+    month = answer.lines[(answer.lines["option"] == "owned") & (answer.lines["month"] == 20)]
+    usd = month.loc[month["line"] != "capital tied up", "usd"].sum()
+    sizing = answer.sizing[(answer.sizing["option"] == "owned") & (answer.sizing["month"] == 20)].iloc[0]
+    costed, server = stages(row, shipped(), np.array([2e7, 3e7, 4e7]), (1e5, 3e7))
+    assert server.name == sizing["offer"]
+    mine = {s.servers: usd[1] for s, usd, _ in costed if s.option == "owned"}
+    assert mine[int(sizing["machines"])] == pytest.approx(usd, rel=1e-6)
+
+
+def test_rules_hold_in_every_month():
+    assert not any(stage.used[API] for stage in found(control="own_tenancy").journey.stages)
+    alone = found(control="air_gapped", weeks_to_launch=40.0).journey.stages
+    assert all(stage.option in ("owned", "waiting") for stage in alone)
+
+
+def test_what_misses_the_deadline_may_come_second():
+    later = found(growth_per_month=0.1, weeks_to_launch=4.0)
+    now = later.now.set_index("option")
+    assert not now.at["rented", "in_time"] and now.at["api", "best"]
+    assert later.by_quarter.query("month > 30 and option != 'api'")["probability"].sum() > 0.9
+
+
+def test_where_nothing_is_ready_in_time_the_soonest_is_named():
+    with pytest.raises(ScenarioError, match=r"nothing is ready in 1 weeks. Ask for 2 or more"):
+        len(found(weeks_to_launch=1.0).now)
+    with pytest.raises(ScenarioError, match=r"nothing is ready in 12 weeks. Ask for 33 or more"):
+        len(found(control="air_gapped").now)
+
+
+def test_without_money_for_hardware_no_server_is_a_stage():
+    assert not any(stage.servers for stage in found(capex_limit_usd=0.0).journey.stages)
+    assert any(stage.servers for stage in found().journey.stages)
+
+
+def test_the_way_back_lies_lower_than_the_way_there():
+    triggers = found().triggers.pivot(index="month", columns=["option", "when"], values="requests_per_month")
+    assert set(triggers) == {("api", "above"), ("rented", "below")} and len(triggers) == 12
+    assert (triggers["rented", "below"] < 0.6 * triggers["api", "above"]).all()
+
+
+def test_every_quarter_the_stages_add_up():
+    for road in (found(), found("software_company")):
+        assert road.by_quarter.groupby("month")["probability"].sum().to_numpy() == pytest.approx(1, abs=0.05)
+        assert road.by_quarter.query("month == 0")["probability"].max() == 1
+
+
+def test_the_first_move_is_as_likely_as_the_stages_it_leaves():
+    road = found()
+    some = road.first_move.set_index("to").loc["any"]
+    assert some["p10"] <= some["p50"] and 0 < some["probability"] < 1 and np.isnan(some["p90"])
+    # no way back is likely here, so what has not moved is what still runs at the API
+    left = road.by_quarter.query("month == 33 and option == 'api'")["probability"].iloc[0]
+    assert left == pytest.approx(1 - some["probability"], abs=0.06)
+
+
+def test_waiting_costs_more_the_longer_it_lasts_and_moving_at_once_never_less():
+    for road in (found(), found("startup", growth_per_month=0.1, horizon_months=48)):
+        more = road.waiting.set_index("what")["more_usd"]
+        assert (more >= -1e-6).all() and more["the plan"] == 0
+        assert more["wait 6 months"] <= more["wait 12 months"] <= more["wait 24 months"]
+
+
+def test_a_preparation_is_right_on_every_path_where_every_path_asks_for_it():
+    needs = found("startup", growth_per_month=0.1, horizon_months=48).preparations.set_index("what")
+    assert needs.at["vendor_api set up", "no_regret"] and needs.at["rented_gpus set up", "no_regret"]
+    assert not found().preparations.set_index("what").at["rented_gpus set up", "no_regret"]
+
+
+CASES = [
+    {},
+    {"preset": "software_company"},
+    {"preset": "startup", "growth_per_month": 0.1, "horizon_months": 48},
+    {"preset": "bank"},
+    {"preset": "public_body"},
+    {"requests_per_month": 5e7, "growth_per_month": -0.05},
+    {"control": "air_gapped", "weeks_to_launch": 40.0, "requests_per_month": 3e7, **ABLE},
+    {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE},
+    {"control": "own_tenancy", "capex_limit_usd": 0.0},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.get("preset", "-".join(c)) or "default")
+def test_the_plan_costs_what_it_says_and_no_simple_rule_beats_it(case):
+    road = found(**case)
+    rules = compare(road, paths=3_000, seed=SEED).set_index("rule")
+    said = road.now.loc[road.now["best"], "usd"].iloc[0]
+    assert abs(rules.at["the plan", "usd"] - said) <= 3 * rules.at["the plan", "error"]
+    others = rules.drop(index="the plan").dropna()
+    assert (others["more_usd"] >= -3 * others["error"]).all() and len(others) >= 4
+
+
+def test_the_same_seed_gives_the_same_figures():
+    first, again, other = (compare(found(), 200, seed) for seed in (1, 1, 2))
+    assert first.equals(again) and not first.equals(other)
+    assert found().triggers.equals(roadmap(question.grid(), unhosted()).triggers)
+
+
+PANELS = [s.panel for s in PAGES["Roadmap"]] + [page.rules_of_thumb]
+
+
+def test_the_page_says_what_the_roadmap_found():
+    answer = evaluate(question.grid(), unhosted())
+    said = "".join(panel(answer).words for panel in PANELS)
+    trigger = found().triggers.query("option == 'api'").iloc[0]
+    assert f"passes {page.volume_words(trigger['requests_per_month'])} requests a month and grows" in said
+    assert "The way back: on Rented cloud GPUs, when it falls below" in said and "2 months before it serves" in said
+    assert f"${found().now['usd'].min():,.0f}" in said and "one gateway with one interface" in said
+    assert sum(isinstance(piece, Figure) for panel in PANELS for piece in panel(answer)) == 3
+
+
+def test_a_step_to_order_at_once_is_said_and_its_triggers_follow():
+    large = {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE}
+    then = found(**large).now.query("best")["then"].iloc[0]
+    said = page.what_to_do(evaluate(question.grid(**large), unhosted())).words
+    assert re.match(r"\d+ own servers", then) and f"At once, order the next step: {then}." in said
+    assert f"On {then}: when the three-month average passes" in said and "On Rented" not in said
+
+
+def test_a_fleet_may_grow_beyond_the_limit_for_its_first_servers():
+    road = found(requests_per_month=3e8, growth_per_month=0.03, capex_limit_usd=1e6, **ABLE)
+    server, p = road.journey.server, road.journey.programme
+    first = [s.servers for s in road.journey.stages if 0 < s.servers * server.bought_usd <= 1e6]
+    owned = np.array([s.servers for s in road.journey.stages])
+    open_ = np.isfinite(p.price).any(axis=0)
+    bought = owned[road.journey.to_stage] > owned[road.journey.stage[p.start]]
+    anew = bought & (owned[road.journey.stage[p.start]] == 0)
+    assert first and set(owned[road.journey.to_stage[anew & open_]]) == set(first)
+    assert owned[road.journey.to_stage[bought & open_]].max() > max(first)
+
+
+def test_where_there_is_no_roadmap_every_panel_says_why():
+    answer = evaluate(question.grid(control="air_gapped"), shipped())
+    assert all("nothing is ready in 12 weeks. Ask for 33 or more" in panel(answer).words for panel in PANELS)
+
+
+def test_servers_to_order_are_counted_in_words():
+    answer = evaluate(question.grid("software_company"), shipped())
+    assert re.search(r"grows, order (\d) servers \(b200-8\), to run \1 own servers", page.what_to_do(answer).words)
+
+
+@pytest.mark.parametrize(
+    ("volume", "words"), [(8.1e6, "8.1 million"), (999.4, "999"), (1000, "1 thousand"), (2e9, "2 billion")]
+)
+def test_volumes_are_told_in_words(volume, words):
+    assert page.volume_words(volume) == words
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    shown = headless.shown(tmp_path, "5_roadmap", "-p", "preset", "bank")
+    assert shown.count("<img") == 3 and "The way back" in shown and "never move" in shown
+
+
+PRESETS = ("", *sorted(question.presets()))
+
+
+def month_one(preset):
+    """What every allowed option without own servers costs in month 1 by `evaluate`, at a volume that stays [USD]."""
+    row = question.grid(preset or None)
+    allowed = evaluate(row, shipped()).options.query("verdict != 'blocked'")["option"]
+    # the roadmap knows no contract beyond a year: without growth, over a year, `evaluate` sees what it sees
+    steady = evaluate(row.assign(growth_per_month=0.0, horizon_months=12), shipped())
+    lines = steady.lines[steady.lines["option"].isin(allowed) & (steady.lines["month"] == 1)]
+    owning = set(lines.loc[lines["place"] == "own_gpus", "option"])
+    return lines[~lines["option"].isin(owning)].groupby("option", observed=True)["usd"].sum()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_to_begin_with_is_never_dearer_than_the_cheapest_option_that_is_allowed(preset):
+    road = hosted(preset)
+    p = road.plan.programme
+    usd = p.running[0, road.journey.programme.middle, road.state]
+    # costs run straight between the volumes at which stages are costed, and machines are whole: a hundredth
+    assert usd <= 1.01 * month_one(preset).min()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_place_to_begin_with_is_that_of_the_recommendation_or_the_page_says_why_not(preset):
+    answer = evaluate(question.grid(preset or None), shipped())
+    best = answer.options.set_index("option")["recommended"].idxmax()
+    goes, first = hybrid.routes(answer, [best]), hosted(preset).journey.stages[hosted(preset).first]
+    places = [
+        used for place, used in zip(question.PLACES, first.used, strict=True) if used == (place in set(goes["place"]))
+    ]
+    same = len(places) == len(question.PLACES) and (not first.api or set(goes["offer"]) == {first.api})
+    said = "has the best score on the page Decide" in page.what_to_do(answer).words
+    assert same != said
+    assert same or preset == "public_body"
+
+
+def test_another_vendor_of_the_weights_is_a_move_of_its_own():
+    road = hosted()
+    names = [stage.api for stage in road.journey.stages if stage.option == "api"]
+    assert set(names) == {"deepinfra/llama-3.3-70b-turbo", "anthropic/claude-sonnet-5.5"}
+    now = road.now.set_index("stage")
+    dear, cheap = (f"Vendor API ({name})" for name in sorted(names))
+    assert now.at[cheap, "best"] and now.at[dear, "then"] == cheap
+    # by hand: one API more to set up, 15,000; a month of the dearer one more, a discount apart; both run for a month
+    p, way = road.plan.programme, road.journey
+    at = {stage.api: way.state(n) for n, stage in enumerate(way.stages) if stage.option == "api"}
+    one, other = (p.running[0, way.programme.middle, at[name]] for name in sorted(names))
+    assert now.at[dear, "more_usd"] == pytest.approx(15_000 + p.discount * one, rel=1e-9)
+    assert one > 3 * other
+
+
+def test_measured_hours_take_the_place_of_spikiness():
+    flat, spiky = np.full(730, 100.0), np.tile([10.0] * 9 + [910.0], 73)
+    costs = [roadmap(question.grid(), unhosted(), hours).journey.programme.running[0, 8] for hours in (flat, spiky)]
+    stages_ = [stage.option for stage in found().journey.stages]
+    # the same requests at an API; a hundred in every hour need fewer machines than ten times that in one of ten
+    api, rented = (found().journey.state(stages_.index(option)) for option in ("api", "rented"))
+    assert costs[0][api] == pytest.approx(costs[1][api]) and costs[0][rented] < 0.9 * costs[1][rented]
+
+
+def test_the_rent_of_a_contract_is_bound_with_bursts_by_the_hour_above_it_too():
+    volumes, alone = np.geomspace(1e5, 1e8, 4), {"gpu": "l40s", "spikiness": 3.0}
+    rows = question.grid(requests_per_month=list(volumes), growth_per_month=0.0, horizon_months=12, **alone)
+    answer = evaluate(rows, unhosted(), names=("rented",))
+    month = answer.lines.query("month == 1 and line == 'machines'").set_index("scenario")["usd"]
+    contract = answer.sizing.query("month == 1").set_index("scenario")["contract"]
+    assert set(contract) == {"reserved 1 year", "reserved 1 year, bursts by the hour"}
+    costed, _ = stages(question.grid(**alone), unhosted(), volumes, (1e5, 1e8))
+    (rent,) = (one.rent for one in costed if one.stage.option == "rented")
+    assert rent == pytest.approx(month.to_numpy())

@@ -1,0 +1,248 @@
+"""The report and the notebooks, run as a user runs them."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from where_to_run.batch import report
+from where_to_run.batch.report import to_html
+from where_to_run.cli import main
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.inputs import facts, question
+from where_to_run.paths import NOTEBOOKS
+
+BIN = Path(sys.executable).parent
+
+
+def papermill_cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([str(BIN / "papermill"), *arguments], cwd=cwd, capture_output=True, text=True, timeout=180)
+
+
+class Loads(HTMLParser):
+    """Everything a page would fetch, and the alternative texts of its pictures."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fetched, self.pictures, self.scripts = [], [], 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.scripts += tag == "script"
+        if tag != "a":
+            self.fetched += [
+                v for k, v in attrs if k in ("src", "href", "srcset", "data") and not v.startswith("data:")
+            ]
+        if tag == "img":
+            self.pictures.append(given.get("alt", ""))
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports") / "hospital"
+    assert main(["report", "--preset", "hospital", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_report_is_three_files(hospital):
+    assert sorted(path.name for path in hospital.iterdir()) == ["decision.json", "report.html", "report.ipynb"]
+
+
+def test_the_page_loads_nothing_runs_nothing_and_describes_every_picture(hospital):
+    page = (hospital / "report.html").read_text()
+    loads = Loads(page)
+    assert loads.fetched == [] and loads.scripts == 0
+    assert "@import" not in page and "url(" not in page.split("</style>")[0]
+    assert len(loads.pictures) == 17 and all(len(words) > 20 for words in loads.pictures)
+
+
+def test_the_page_shows_no_code(hospital):
+    assert "from where_to_run" not in (hospital / "report.html").read_text()
+
+
+def test_the_decision_agrees_with_evaluate(hospital):
+    told = json.loads((hospital / "decision.json").read_text())
+    answer = evaluate(question.grid("hospital"), facts.load())
+    best = answer.options[answer.options["recommended"]].iloc[0]
+    assert told["recommended"] == best["option"]
+    costs = {row["option"]: row["usd_per_month"] for row in told["options"]}
+    assert costs[best["option"]] == pytest.approx(best["usd_per_month"])
+    lines = [row["usd_per_month"] for row in told["usd_per_month_by_line"] if row["option"] == best["option"]]
+    assert sum(lines) == pytest.approx(best["usd_per_month"])
+
+
+def test_the_page_names_the_rule_its_source_and_what_lifts_it(hospital):
+    page = (hospital / "report.html").read_text()
+    assert "hipaa-needs-a-business-associate-agreement" in page
+    assert "hhs.gov" in page and "zero_retention" in page
+
+
+def test_the_terminal_shows_a_line_for_every_option(tmp_path, capsys):
+    assert main(["report", "--set", "spikiness=8", "--out", str(tmp_path / "r")]) == 0
+    told = capsys.readouterr().out
+    for title in ("Vendor API", "Rented cloud GPUs", "Own servers", "Split by sensitivity", "Split by domain"):
+        assert title in told
+    assert re.search(r"\$[\d,]+ a month", told) and "struck out" in told and str(tmp_path / "r" / "report.html") in told
+
+
+def test_settings_and_overrides_reach_the_report(tmp_path):
+    mine = tmp_path / "my.csv"
+    mine.write_text(
+        "table,key,column,value,source,note\n"
+        "api_offers,anthropic/claude-sonnet-5.5,output_usd_per_mtok,7,https://example.com/offer,our contract\n"
+    )
+    out = tmp_path / "r"
+    asked = ["--preset", "bank", "--set", "sensitive_share=0.6", "--facts", str(mine), "--out", str(out)]
+    assert main(["report", *asked]) == 0
+    told = json.loads((out / "decision.json").read_text())
+    assert told["scenario"]["sensitive_share"] == 0.6
+    assert told["facts"]["overrides"][0]["note"] == "our contract"
+    assert "our contract" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--set", "volume=3"], "no field 'volume'"),
+        (["--set", "spikiness=many"], "not a number; allowed: 1.05 to 20"),
+        (["--set", "spikiness=0.5"], "allowed: 1.05 to 20"),
+        (["--set", "cached_share=1.2"], "allowed: 0 to 1 share"),
+        (["--set", "growth_per_month=nan"], "allowed: -0.2 to 0.5"),
+        (["--set", "spikiness"], "write it as field=value"),
+        (["--set", "open_model=gpt-2"], "no 'gpt-2'"),
+        (["--set", "regimes=hippa"], "Did you mean hipaa?"),
+        (["--preset", "shop"], "no preset 'shop'"),
+        (["--facts", "nowhere.csv"], "cannot read the override file"),
+        (["--as-of", "yesterday"], "give a day as 2026-11-22"),
+        (["--as-of", "2019-01-01"], "Ask for a later day"),
+    ],
+)
+def test_a_bad_question_is_refused_in_words_and_leaves_nothing(asked, words, tmp_path, capsys):
+    assert main(["report", *asked, "--out", str(tmp_path / "reports" / "r")]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "reports").exists() or not list((tmp_path / "reports").iterdir())
+
+
+def test_a_report_that_fails_leaves_the_older_one_and_no_trace(hospital, monkeypatch):
+    before = (hospital / "report.html").read_bytes()
+    answer = evaluate(question.grid("hospital"), facts.load())
+    with pytest.raises(papermill.PapermillExecutionError, match="no preset"):
+        report.make(answer, {"preset": "shop"}, hospital)
+    assert (hospital / "report.html").read_bytes() == before
+    assert [path.name for path in hospital.parent.iterdir()] == ["hospital"]
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert main(["report", "--out", str(tmp_path)]) == 2
+    assert "holds other things than a report" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["report", "--out", str(tmp_path / "file" / "r")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_report_is_about_one_scenario(tmp_path):
+    answer = evaluate(question.grid(spikiness=[2, 8]), facts.load())
+    with pytest.raises(question.ScenarioError, match="one scenario; 2 were asked"):
+        report.make(answer, {}, tmp_path / "r")
+
+
+def test_names_from_outside_become_no_html_and_no_path(tmp_path):
+    mine = tmp_path / "my.csv"
+    mine.write_text(
+        'table,key,column,value,source,note\ngpus,h100,memory_gb,80,https://example.com/x,"<script>alert(1)</script>"\n'
+    )
+    assert main(["report", "--facts", str(mine), "--out", str(tmp_path / "r")]) == 0
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert report.folder_name("../../etc", {}) == "______etc"
+
+
+@pytest.mark.parametrize("name", ["report", "1_decide", "2_break_even", "3_hybrid"])
+def test_a_notebook_runs_headless_under_plain_papermill(name, tmp_path):
+    run = papermill_cli(str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb", "-p", "requests_per_month", "2e8", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
+    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    answer = evaluate(question.grid(requests_per_month=2e8), facts.load())
+    bill = answer.options.set_index("option").at["api", "usd_per_month"]
+    assert shown.count("<img") >= 3 and f"{bill:,.0f}" in shown
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+
+
+def test_the_notebook_of_proofs_runs_headless_and_shows_both_studies(tmp_path):
+    run = papermill_cli(str(NOTEBOOKS / "7_how_we_know.ipynb"), "out.ipynb", "-p", "preset", "bank", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
+    shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+    assert shown.count("<img") == 3 and "18 figures. same: 17" in shown and "29 figures. same: 24" in shown
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+
+
+def test_plain_papermill_stops_in_the_first_cell_with_words(tmp_path):
+    run = papermill_cli(str(NOTEBOOKS / "report.ipynb"), "out.ipynb", "-p", "spikiness", "99", cwd=tmp_path)
+    assert run.returncode != 0 and "allowed: 1.05 to 20" in run.stderr
+    cells = [c for c in nbformat.read(tmp_path / "out.ipynb", 4).cells if c.cell_type == "code"]
+    assert [c.execution_count for c in cells if c.get("outputs") or c.execution_count][-1] <= 3
+
+
+def test_papermill_lists_every_field_with_unit_and_meaning(tmp_path):
+    told = papermill_cli("--help-notebook", str(NOTEBOOKS / "report.ipynb"), cwd=tmp_path).stdout
+    flat = re.sub(r"\s+", " ", told)
+    for field in question.FIELDS:
+        assert field.name in flat and f"{field.unit}. {field.meaning}"[:60] in flat
+
+
+def test_the_warm_engine_gives_what_a_real_kernel_gives(tmp_path):
+    def run(**engine):
+        parameters = {"preset": "startup"}
+        target = str(tmp_path / "out.ipynb")
+        return papermill.execute_notebook(
+            str(NOTEBOOKS / "report.ipynb"), target, parameters, kernel_name="python3", progress_bar=False, **engine
+        )
+
+    from where_to_run.batch import warm_engine
+
+    def plain(page):
+        """The page with its pictures as text, without the random id of the cell papermill injects and clips counted."""
+        page = re.sub('base64,([^"]+)', lambda found: base64.b64decode(found[1]).decode(), page)
+        return re.sub("cell-id=[0-9a-f]+|clip[0-9]+", "", page)
+
+    warm_page, kernel_page = to_html(run(engine_name=warm_engine.NAME), "t"), to_html(run(), "t")
+    assert plain(warm_page) == plain(kernel_page)
+
+
+def test_what_a_cell_prints_shows_and_breaks_on_stands_in_the_notebook_and_nothing_of_it_in_this_process(tmp_path):
+    from where_to_run.batch import warm_engine
+
+    before = sys.modules["__main__"], sys.stdout, sys.displayhook
+    sources = ["import sys\nprint('said')\nprint('warned', file=sys.stderr)\n6 * 7", "1 / 0", "'never'"]
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(made, tmp_path / "in.ipynb")
+    with pytest.raises(papermill.PapermillExecutionError, match="division by zero"):
+        papermill.execute_notebook(
+            str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb"), engine_name=warm_engine.NAME, progress_bar=False
+        )
+    found = [c for c in nbformat.read(tmp_path / "out.ipynb", 4).cells if c.cell_type == "code"]
+    first, second, third = found
+    assert [(o.output_type, o.get("name")) for o in first.outputs] == [
+        ("stream", "stdout"),
+        ("stream", "stderr"),
+        ("execute_result", None),
+    ]
+    assert first.outputs[0].text == "said\n" and first.outputs[2].data == {"text/plain": "42"}
+    assert second.outputs[0].ename == "ZeroDivisionError" and third.outputs == []
+    assert before == (sys.modules["__main__"], sys.stdout, sys.displayhook)

@@ -1,0 +1,319 @@
+"""People, launch, waiting for delivery, splits: by hand, in the made-up world of toy.py."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toy import PER_SECOND, toy_facts
+from where_to_run.decision.block import Question
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.option import costed
+from where_to_run.decision.routing import ROUTINGS, by_hand
+from where_to_run.inputs import facts
+from where_to_run.inputs.question import PLACES, SKILLS, STREAMS, grid
+from where_to_run.places.vendor_api import PRICES
+
+WEEKS = 365.25 / 7 / 12
+"""Weeks in a month, 4.348125."""
+
+FIGURES = {
+    # machines by the hour are out of the question here, so that all of a rented fleet stands
+    **{f"autoscale.stretch.cv_{cv}": 1000 for cv in (0.38, 0.71, 1.34)},
+    "service.chat.derate": 0.8,
+    "service.chat.wait_probability": 0.2,  # Halfin and Whitt: beta 1.0615
+    "service.chat.spare_replicas": 1,
+    "api.retry_share": 0,
+    "setup_weeks.vendor_api": 2,
+    "setup_weeks.rented_gpus": 4,
+    "setup_weeks.own_gpus": 0.5 * WEEKS,
+    "setup_weeks.routing": 2,
+    "setup_usd.vendor_api": 15_000,
+    "setup_usd.rented_gpus": 40_000,
+    "setup_usd.own_gpus": 50_000,
+    "setup_usd.routing": 20_000,
+    "platform_usd.vendor_api": 100,
+    "platform_usd.rented_gpus": 1_800,
+    "platform_usd.own_gpus": 1_500,
+    "platform_usd.routing": 500,
+    "people.benefits_share": 0.25,
+    "people.recruiting_share": 0.2,
+    "people.search_months": 2.5,
+    "people.ramp_months": 6,
+    "people.train_months_per_level": 2,
+    "people.trainable_levels": 2,
+    "people.mixed_staff_share": 0.8,
+    "people.fte_per_extra_server": 0.25,
+}
+
+NEEDED = {  # level needed and least staff [FTE] by area, in the order of SKILLS
+    "vendor_api": ((1, 0), (1, 0), (0, 0), (2, 0.2), (1, 0.1)),
+    "rented_gpus": ((3, 0.4), (3, 0.4), (0, 0), (2, 0), (3, 0.2)),
+    "own_gpus": ((3, 0.4), (3, 0.2), (4, 0.5), (2, 0), (4, 0.4)),
+    "routing": ((0, 0), (2, 0), (0, 0), (4, 0.3), (3, 0.2)),
+}
+
+WAGES = {"ml": (180_000, 1.5), "cloud": (90_000, 1), "hardware": (90_000, 1), "integration": (90_000, 0.5)}
+"""Yearly wage and people at a full gap; with benefits ML costs 20,000 a month, all others 10,000."""
+
+
+@cache
+def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
+    """The toy world with one machine, one server, one API: cached input at half price, output at double.
+
+    Own servers serve half a month of set-up after their delivery.
+    """
+    assert SKILLS == ("ml", "cloud", "hardware", "integration", "operations")
+    made = toy_facts(
+        machines=[("two", ("tiny", 2, 2.0, np.nan, np.nan, np.nan))],
+        servers=[("eight", ("tiny", 8, 100_000, 5_000, 4.0))],
+        figures=FIGURES | {"own.delivery_weeks": delivery_months * WEEKS},
+    )
+    skills = [(place, area, *pair) for place, row in NEEDED.items() for area, pair in zip(SKILLS, row, strict=True)]
+    prices = dict.fromkeys(PRICES, np.nan) | {
+        "input_usd_per_mtok": api_price,
+        "cached_input_usd_per_mtok": api_price / 2,
+        "output_usd_per_mtok": 2 * api_price,
+    }
+    tables = {
+        "skills": pd.DataFrame(skills, columns=["place", "area", "level_needed", "floor_fte"]),
+        "roles": pd.DataFrame(
+            [WAGES.get(area, (90_000, 1)) for area in SKILLS],
+            columns=["wage_usd_per_year", "fte_at_full_gap"],
+            index=list(SKILLS),
+        ),
+        "api_offers": pd.DataFrame([prices | {"open_model": ""}], index=["toy/api"]),
+    }
+    return replace(made, tables={**made.tables, **tables}, cache={})
+
+
+ABLE = {f"skill_{area}": 5 for area in SKILLS}
+TEAM = {"skill_ml": 2, "skill_cloud": 3, "skill_hardware": 0, "skill_integration": 2, "skill_operations": 1}
+PLAIN = {
+    "requests_per_month": 5 * PER_SECOND,
+    "input_tokens": 1000,
+    "output_tokens": 500,
+    "cached_share": 0.5,
+    "spikiness": 4,
+    "growth_per_month": 0,
+    "horizon_months": 6,
+    "discount_rate": 0,
+    "sensitive_share": 0,
+    "api_model": "toy/api",
+    "open_model": "toy",
+    "latency": "chat",
+}
+PROMISES = ["zero_retention", "no_training"]
+
+
+def answered(known=None, **fields):
+    return evaluate(grid(**(PLAIN | fields)), known or toy())
+
+
+def option(answer, name) -> pd.Series:
+    return answer.options[answer.options["option"] == name].iloc[0]
+
+
+def line(answer, name, line, place=None) -> dict[int, float]:
+    """USD by month of one line."""
+    of = answer.lines
+    of = of[(of["option"] == name) & (of["line"] == line) & ((of["place"] == place) if place else True)]
+    return of.set_index("month")["usd"].to_dict()
+
+
+def each_month(usd, last=6):
+    return pytest.approx({month: usd for month in range(1, last + 1)})
+
+
+def test_an_api_needs_nobody_new_and_starts_after_its_set_up():
+    # the team has ML 2, cloud 3, hardware 0, integration 2, operations 1: at an API nothing is missing
+    answer = answered(**TEAM)
+    assert option(answer, "api")["hires"] == 0
+    assert option(answer, "api")["launch_weeks"] == pytest.approx(2)
+    assert line(answer, "api", "least staff") == each_month(3_000)  # (0.2 + 0.1) x 10,000
+    assert line(answer, "api", "people to add") == line(answer, "api", "recruiting and ramp-up") == {}
+    assert line(answer, "api", "set-up project") == pytest.approx({0: 15_000})
+    assert line(answer, "api", "platform services") == each_month(100)
+
+
+def test_rented_gpus_wait_for_the_slowest_training():
+    # missing: ML 1 level, operations 2. 1/5 x 1.5 + 2/5 x 1 = 0.7 people; training takes 2 and 4 months,
+    # hiring 5.5
+    answer = answered(**TEAM)
+    assert option(answer, "rented")["hires"] == pytest.approx(0.7)
+    assert option(answer, "rented")["launch_weeks"] == pytest.approx(4 * WEEKS)  # 17.4, set-up takes 4
+    assert line(answer, "rented", "least staff") == each_month(14_000)  # 0.4 x 20,000 + 0.6 x 10,000
+    assert line(answer, "rented", "people to add") == each_month(10_000)  # 0.3 x 20,000 + 0.4 x 10,000
+    # ML 0.3 x (0.2 x 180,000 + 3 months x 20,000) = 28,800; operations 0.4 x (0.2 x 90,000 + 3 x 10,000) =
+    # 19,200
+    assert line(answer, "rented", "recruiting and ramp-up") == pytest.approx({0: 48_000})
+
+
+def test_own_servers_wait_for_a_hire_and_take_hands_for_every_further_server():
+    # missing: ML 1 level, hardware 4, operations 3: 0.3 + 0.8 + 0.6 = 1.7 people. Hardware cannot be
+    # trained: 2.5 months of search and half of 6 to ramp up = 5.5 months = 23.9 weeks; delivery and set-up,
+    # a month and a half, are quicker
+    answer = answered(**TEAM)
+    assert option(answer, "owned")["hires"] == pytest.approx(1.7)
+    assert option(answer, "owned")["launch_weeks"] == pytest.approx(5.5 * WEEKS)
+    assert line(answer, "owned", "least staff") == each_month(19_000)  # 0.4 x 20,000 + 1.1 x 10,000
+    assert line(answer, "owned", "people to add") == each_month(20_000)  # 0.3 x 20,000 + 1.4 x 10,000
+    # ML 28,800; hardware and operations 1.4 x (18,000 + 30,000) = 67,200
+    assert line(answer, "owned", "recruiting and ramp-up") == pytest.approx({0: 96_000})
+    # 4 servers (27 replicas / 8), 3 further ones x 0.25 x 10,000, from the middle of month 2 on
+    further = {2: 3_750} | {month: 7_500 for month in range(3, 7)}
+    assert line(answer, "owned", "staff for further servers", "own_gpus") == pytest.approx(further)
+    assert line(answer, "owned", "staff for further servers", "people") == {}
+
+
+def test_own_servers_with_an_able_team_wait_for_delivery_and_set_up():
+    # 10 months of delivery, then half a month
+    answer = answered(toy(delivery_months=10), **ABLE, horizon_months=12)
+    assert option(answer, "owned")["launch_weeks"] == pytest.approx(10.5 * WEEKS)
+
+
+def test_a_split_needs_the_highest_level_of_its_parts_and_shares_their_staff():
+    # missing for API, rented and routing together: ML 1, integration 2, operations 2: 0.3 + 0.2 + 0.4 = 0.9
+    # people
+    answer = answered(**TEAM, sensitive_share=0.2)
+    split = option(answer, "split_by_sensitivity")
+    assert split["hires"] == pytest.approx(0.9)
+    assert split["launch_weeks"] == pytest.approx(4 * WEEKS)
+    # sum of both places: ML 0.4, cloud 0.4, integration 0.2, operations 0.3, of which 80 %; routing on top:
+    # integration 0.3, operations 0.2. 0.32 x 20,000 + (0.32 + 0.46 + 0.44) x 10,000
+    assert line(answer, split["option"], "least staff") == each_month(18_600)
+    assert line(answer, split["option"], "people to add") == each_month(12_000)  # 0.3 x 20,000 + 0.6 x 10,000
+    # ML 28,800; 0.6 x 48,000 = 28,800
+    assert line(answer, split["option"], "recruiting and ramp-up") == pytest.approx({0: 57_600})
+    for place, upfront, monthly in [("vendor_api", 15e3, 100), ("rented_gpus", 40e3, 1_800), ("routing", 20e3, 500)]:
+        assert line(answer, split["option"], "set-up project", place) == pytest.approx({0: upfront})
+        assert line(answer, split["option"], "platform services", place) == each_month(monthly)
+
+
+def test_a_split_with_an_able_team_starts_after_the_slower_place_and_the_routing():
+    # max(2, 4) + 2 weeks
+    assert option(answered(**ABLE, sensitive_share=0.2), "split_by_sensitivity")["launch_weeks"] == pytest.approx(6)
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("split_by_sensitivity", "sensitive_share"), ("split_by_domain", "specialised_share")]
+)
+def test_a_split_sends_each_stream_to_its_place(name, share):
+    # API in full: 13,140 Mtok in x (0.5 x 0.5 + 0.5 x 0.25) + 6,570 Mtok out x 1 = 11,497.50; 80 % of it:
+    # 9,198. Rented for 1 request/s: 4 busy at the peak + 1.0615 x sqrt(5 x 4 / 4) = 6.4 -> 7, with the
+    # spare 8: 4 machines
+    answer = answered(**ABLE, **{share: 0.2})
+    api = answer.lines[(answer.lines["option"] == name) & (answer.lines["place"] == "vendor_api")]
+    tokens = api[~api["line"].isin(["set-up project", "platform services"])]
+    assert tokens.groupby("month")["usd"].sum().to_dict() == each_month(9_198)
+    assert line(answer, name, "machines") == each_month(5_840)  # 4 x 2 x 730
+
+
+@pytest.mark.parametrize(("customisation", "level"), [("prompting", 3), ("fine_tuning", 4), ("weights", 4)])
+def test_changing_an_own_model_takes_one_level_more_in_ml(customisation, level):
+    # rented GPUs ask for ML 3; with ML 2 the gap is one level or two: 0.3 or 0.6 people
+    fields = {**ABLE, "skill_ml": 2, "specialised_share": 0.5, "customisation": customisation}
+    answer = answered(**fields)
+    assert option(answer, "rented")["hires"] == pytest.approx(0.3 * (level - 2))
+    assert option(answer, "api")["hires"] == 0
+    without = answered(**{**fields, "specialised_share": 0})
+    assert option(without, "rented")["hires"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("api_price", "control", "monthly"),
+    [
+        (0.5, "none", 11_497.5),  # the API's, which is the cheaper one
+        (1.0, "none", 21_795.256),  # API 22,995; rented 20,440 + 1,350 storage + 5.256 egress is cheaper
+        (0.5, "own_tenancy", 21_795.256),  # no API allowed: rented on demand
+    ],
+)
+def test_until_delivery_the_cheaper_place_allowed_serves_and_is_paid(api_price, control, monthly):
+    # a month of delivery, half a month of set-up: own servers serve from the middle of month 2
+    answer = answered(toy(api_price), control=control)
+    waiting = line(answer, "owned", "bill while waiting for delivery", "own_gpus")
+    assert waiting == pytest.approx({1: monthly, 2: monthly / 2})
+
+
+def test_where_only_the_api_is_allowed_it_serves_until_delivery_though_rented_is_cheaper():
+    rows = grid(**(PLAIN | ABLE))
+    question = Question(toy(1.0), {str(name): rows[name].to_numpy() for name in rows.columns}, "toy")
+    found = costed(question, by_hand(ROUTINGS["owned"], 1), np.array([[[True, False, True]] * 4]))
+    bill = found.lines["own_gpus", "bill while waiting for delivery"]
+    assert bill[0].tolist() == pytest.approx([0, 22_995, 11_497.5, 0, 0, 0, 0])
+
+
+# Own servers over 6 months, serving after 1.5: hardware 4 x (100,000 x 1.15 + 5,000) = 480,000; power 4.5
+# months x (4 x 131.40 idle + 0.5 at work x 197.10) = 2,808.675; colocation 4.5 x 4 x 800 = 14,400;
+# maintenance 4.5 x 4,000 = 18,000; residual value at 6 months 80 % = -320,000; set-up 50,000; platform 6 x
+# 1,500 = 9,000; least staff 6 x 19,000 = 114,000; further servers 4.5 x 7,500 = 33,750. Sum 401,958.675
+# (the bill while waiting apart).
+OWNED = 401_958.675
+
+
+def test_own_servers_served_by_the_api_while_waiting_answer_every_request():
+    # + 1.5 x 11,497.50 = 17,246.25; 6 months x 13,140,000 x 1,500 tokens = 118,260 Mtok
+    owned = option(answered(**ABLE), "owned")
+    assert owned["npv_usd"] == pytest.approx(OWNED + 17_246.25)
+    assert owned["usd_per_month"] == pytest.approx((OWNED + 17_246.25) / 6)
+    assert owned["usd_per_mtok"] == pytest.approx((OWNED + 17_246.25) / 118_260)
+
+
+def test_behind_an_air_gap_nothing_is_served_nor_paid_until_delivery():
+    # 4.5 months served: 88,695 Mtok
+    answer = answered(**ABLE, control="air_gapped")
+    assert line(answer, "owned", "bill while waiting for delivery") == {}
+    assert option(answer, "owned")["npv_usd"] == pytest.approx(OWNED)
+    assert option(answer, "owned")["usd_per_mtok"] == pytest.approx(OWNED / 88_695)
+
+
+def test_utilisation_is_the_share_of_gpu_hours_in_operation_at_work():
+    # own: 4 servers of 8 GPUs, 5 requests/s x 0.8 s = 4 at work, in 4.5 of 6 months: 4 x 4.5 / (32 x 4.5)
+    answer = answered(**ABLE)
+    assert option(answer, "owned")["gpus"] == 32
+    assert option(answer, "owned")["utilisation"] == pytest.approx(4 / 32)
+    # rented: 14 machines of two
+    assert option(answer, "rented")["gpus"] == 28
+    assert option(answer, "rented")["utilisation"] == pytest.approx(4 / 28)
+
+
+def test_months_before_own_servers_serve_do_not_count_in_their_utilisation():
+    # 20 % growth a month: 6, 7.2, 8.64, 10.368, 12.4416 requests/s from month 2 on. Busy at the peak 24, 28.8,
+    # 34.56, 41.472, 49.766; + 1.0615 x sqrt(5 x busy / 4) = 29.81, 35.17, 41.54, 49.11, 58.14; whole and with the
+    # spare 31, 37, 43, 51, 60; servers of eight 4, 5, 6, 7, 8. Month 2 counts half:
+    # 0.8 x (6 / 2 + 7.2 + 8.64 + 10.368 + 12.4416) = 33.31968 at work of 8 x (4 / 2 + 5 + 6 + 7 + 8) = 224
+    found = option(answered(**ABLE, growth_per_month=0.2), "owned")
+    assert found["utilisation"] == pytest.approx(33.31968 / 224)
+
+
+@pytest.mark.parametrize(("delivery_months", "misfits"), [(5.4, 0), (5.5, 1), (8, 1)])
+def test_own_servers_that_would_not_serve_before_the_horizon_ends_are_no_option(delivery_months, misfits):
+    # half a month of set-up, a horizon of 6 months
+    answer = answered(toy(delivery_months=delivery_months), **ABLE)
+    assert option(answer, "owned")["misfits"] == misfits
+    assert np.isnan(option(answer, "owned")["npv_usd"]) == bool(misfits)
+    assert ("owned" in set(answer.lines["option"])) == (not misfits)
+    assert ("owned" in set(answer.sizing["option"])) == (not misfits)
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("split_by_sensitivity", "sensitive_share"), ("split_by_domain", "specialised_share")]
+)
+@pytest.mark.parametrize(("amount", "same"), [(0.0, "api"), (1.0, "rented")])
+def test_a_split_of_nothing_is_the_api_and_a_split_of_everything_is_rented(name, share, amount, same):
+    shipped = facts.load()
+    rows = grid(
+        regimes=[], evidence=PROMISES, requests_per_month=[1e5, 3e6, 2e8], batch_share=[0, 0.4], **{share: amount}
+    )
+    found = evaluate(rows, shipped).options
+    # two options with the same score cannot both be first: rank and recommended say which of them was
+    columns = found.columns.drop(["option", "rank", "recommended"])
+    split, whole = (found.loc[found["option"] == option, columns].reset_index(drop=True) for option in (name, same))
+    pd.testing.assert_frame_equal(split, whole, rtol=1e-12)
+
+
+def test_every_option_routes_every_stream_to_a_place():
+    assert {place for routing in ROUTINGS.values() for place in routing} == set(range(len(PLACES)))
+    assert {len(routing) for routing in ROUTINGS.values()} == {len(STREAMS)}

@@ -1,0 +1,205 @@
+"""Load-duration curves: the Gamma law against scipy's closed forms, a measured series against a sum over its hours."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import gamma
+
+from where_to_run.formulas import load_curve
+
+ONE = np.zeros(1, np.intp)
+"""The first scenario."""
+
+CVS = np.append(np.geomspace(0.02, 4, 61), [0.5, 1.0, 2.0])[:, None]
+LOADS = np.concatenate([[0.0], np.geomspace(1e-3, 60, 400)])
+
+
+def law(cv) -> load_curve.Gamma:
+    return load_curve.Gamma(np.atleast_2d(np.asarray(cv, float)))
+
+
+def table(asked) -> np.ndarray:
+    """What every law of CVS says of all LOADS (or of shares), over (law, load)."""
+    loads = np.broadcast_to(LOADS, (len(CVS), len(LOADS)))
+    return getattr(law(CVS), asked)(loads, np.arange(len(CVS)))
+
+
+def scipy_law(cv=CVS):
+    return gamma(1 / cv**2, scale=cv**2)
+
+
+# The Gamma law
+
+
+def test_the_spill_is_within_a_thousandth_of_the_mean_load_of_scipys_integral():
+    # E[(L - K)+] = P(G > K) - K P(L > K), G a Gamma law of one more in shape (methods.md 1.4)
+    one_more = gamma(1 / CVS**2 + 1, scale=CVS**2)
+    exact = one_more.sf(LOADS) - LOADS * scipy_law().sf(LOADS)
+    assert np.abs(table("spill") - exact).max() < 1e-3
+
+
+def test_the_exceedance_is_within_half_a_percent_of_the_hours_of_scipys_survival_function():
+    # a steady load crosses its mean at once, so loads are asked for in standard deviations from it; from a hundredth
+    # of the mean on, because the most bursty laws fall steeply at nothing
+    loads = np.maximum(1e-2, 1 + CVS * np.linspace(-5, 12, 300))
+    found = law(CVS).exceedance(loads, np.arange(len(CVS)))
+    assert np.abs(found - scipy_law().sf(loads)).max() < 5e-3
+
+
+@pytest.mark.parametrize("asked", ["spill", "exceedance"])
+def test_a_higher_capacity_never_has_more_above_it(asked):
+    assert (np.diff(table(asked), axis=1) <= 1e-12).all()
+
+
+def test_the_level_is_within_a_hundredth_of_scipys_quantile_or_of_the_mean_if_that_is_more():
+    shares = np.broadcast_to([0.0005, 0.001, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999], (len(CVS), 11))
+    exact = scipy_law().isf(shares)
+    error = np.abs(law(CVS).level(shares, np.arange(len(CVS))) - exact)
+    assert (error / np.maximum(exact, 1.0)).max() < 1e-2
+
+
+@pytest.mark.parametrize("cv", [0.1, 0.5, 1.0, 2.0])
+def test_the_level_exceeded_in_a_share_of_the_hours_is_exceeded_in_it(cv):
+    shares = np.array([[0.002, 0.02, 0.2, 0.5, 0.8]])
+    level = law(cv).level(shares, ONE)
+    assert law(cv).exceedance(level, ONE) == pytest.approx(shares, rel=2e-2)
+
+
+def test_an_exponential_load_of_ten_spills_two_above_sixteen():
+    # cases.json A01_exp_excess: 10 exp(-K / 10) at K = 10 ln 5 = 16.094379 is 2
+    assert 10 * law(1).spill(np.array([[1.6094379124341003]]), ONE)[0, 0] == pytest.approx(2.0, rel=2e-3)
+
+
+def test_an_exponential_load_is_above_its_mean_in_one_hour_of_e():
+    assert law(1).exceedance(np.array([[1.0]]), ONE)[0, 0] == pytest.approx(0.367879, rel=2e-3)
+    assert law(1).level(np.array([[0.367879]]), ONE)[0, 0] == pytest.approx(1.0, rel=2e-3)
+
+
+def test_own_capacity_for_an_exponential_load_costs_what_the_closed_form_says():
+    # cases.json B01_exp_hybrid: own at 0.2, API at 1.0: K* = 10 ln(1.0 / 0.2) = 16.094379, cost 0.2 x 10 x (1 + ln 5)
+    capacity = 10 * law(1).level(np.array([[0.2 / 1.0]]), ONE)[0, 0]
+    assert capacity == pytest.approx(16.094379, rel=2e-3)
+    cost = 0.2 * capacity + 1.0 * 10 * law(1).spill(np.array([[capacity / 10]]), ONE)[0, 0]
+    assert cost == pytest.approx(5.218875824868201, rel=1e-3)
+
+
+def test_own_capacity_for_a_gamma_load_costs_what_the_identity_says():
+    # cases.json B03_gamma_hybrid_identity: cv 0.5, own at 0.3, API at 1: K* = 1.1905572741, cost 0.4831555473
+    capacity = law(0.5).level(np.array([[0.3]]), ONE)
+    assert capacity[0, 0] == pytest.approx(1.1905572741, rel=2e-3)
+    assert 0.3 * capacity[0, 0] + law(0.5).spill(capacity, ONE)[0, 0] == pytest.approx(0.4831555473, rel=1e-3)
+
+
+def test_a_hybrid_breaks_even_at_the_volume_of_the_closed_form():
+    # cases.json B11_hybrid_breakeven_volume: F0 20,000, a 6.0, v 0.4, f 1.5, cv 1.2: r = 1.5 / 5.6, q = Q(k + 1, k K*)
+    # = spill + K* r = 0.68459515, mu* = 20,000 / (5.6 x (1 - q)) = 11,323.3152
+    r = 1.5 / 5.6
+    capacity = law(1.2).level(np.array([[r]]), ONE)
+    q = (law(1.2).spill(capacity, ONE) + capacity * r)[0, 0]
+    assert q == pytest.approx(0.68459515, rel=1e-3)
+    assert 20_000 / (5.6 * (1 - q)) == pytest.approx(11_323.3152, rel=3e-3)
+
+
+def test_above_no_capacity_comes_the_whole_load_and_above_an_endless_one_nothing():
+    every = np.arange(len(CVS))
+    nothing, endless = np.zeros((len(CVS), 1)), np.full((len(CVS), 1), np.inf)
+    assert law(CVS).spill(nothing, every) == pytest.approx(1.0, abs=1e-3)
+    assert law(CVS).spill(endless, every) == pytest.approx(0.0, abs=1e-6)
+    assert law(CVS).exceedance(endless, every) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_scenarios_asked_for_in_any_order_each_get_their_own_law():
+    order = np.array([2, 0, 2, 1])
+    laws = law(np.array([[0.2], [1.0], [3.0]]))
+    loads = np.array([[0.5, 1.5], [0.7, 1.7], [0.9, 1.9], [1.1, 2.1]])
+    for asked in ("spill", "exceedance"):
+        alone = [getattr(law([0.2, 1.0, 3.0][s]), asked)(loads[[i]], ONE)[0] for i, s in enumerate(order)]
+        assert getattr(laws, asked)(loads, order) == pytest.approx(np.array(alone), abs=1e-12)
+
+
+# A measured series
+
+DAY = [2, 2, 1, 1, 1, 2, 4, 7, 9, 10, 10, 9, 9, 10, 10, 9, 8, 7, 6, 5, 4, 3, 3, 2]
+"""cases.json B09: requests an hour; 134 in all, 5.583 in the mean hour."""
+
+series = st.lists(st.floats(0, 1e6), min_size=1, max_size=50).filter(lambda hours: max(hours) > 1e-3)
+
+
+@given(hours=series, load=st.floats(0, 20))
+def test_what_spills_of_a_measured_series_is_the_mean_over_its_hours(hours, load):
+    relative = np.array(hours) / np.mean(hours)
+    plain = sum(max(hour - load, 0.0) for hour in relative) / len(hours)
+    assert load_curve.Measured(np.array(hours)).spill(np.array([[load]]), ONE)[0, 0] == pytest.approx(plain, abs=1e-12)
+
+
+@given(hours=st.lists(st.integers(0, 1000), min_size=1, max_size=50).filter(any), number=st.integers(0, 49))
+def test_a_measured_series_exceeds_one_of_its_hours_in_the_share_of_the_hours_that_are_higher(hours, number):
+    # hours are whole, so a millionth above one of them is below the next
+    load = hours[number % len(hours)] + 1e-6
+    higher = sum(hour > load for hour in hours) / len(hours)
+    found = load_curve.Measured(np.array(hours)).exceedance(np.array([[load / np.mean(hours)]]), ONE)
+    assert found[0, 0] == pytest.approx(higher, abs=1e-12)
+
+
+def test_replicas_and_an_api_for_a_measured_day_cost_what_trying_each_number_says():
+    # cases.json B09_integer_replicas: 3 requests an hour and 12 a day for a replica, 6 for a request elsewhere. By
+    # hand: 4 replicas carry 12, more than the 10 of the busiest hour: 48. Three carry 9: four hours of 10 spill 4,
+    # 36 + 24
+    day = load_curve.Measured(np.array(DAY))
+    mean = 134 / 24
+    cost = [12 * n + 6 * 24 * mean * day.spill(np.array([[3 * n / mean]]), ONE)[0, 0] for n in range(7)]
+    assert np.argmin(cost) == 4
+    assert cost[3:5] == pytest.approx([60, 48])
+
+
+def test_the_level_of_a_measured_day_is_the_hour_exceeded_in_that_share():
+    # of 24 hours 4 are of 10: 9 is exceeded in 4/24, 10 in none; 1 is the lowest, exceeded in 21
+    day, mean = load_curve.Measured(np.array(DAY)), 134 / 24
+    level = day.level(np.array([[4 / 24 + 1e-9, 4 / 24 - 1e-9, 1e-9, 21 / 24 + 1e-9]]), ONE)[0] * mean
+    assert level == pytest.approx([9, 10, 10, 1])
+
+
+def test_hours_spread_by_their_standard_deviation():
+    # 1 and 3: mean 2, deviation 1
+    assert load_curve.Measured(np.array([1.0, 3.0])).cv[0, 0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1, 1e9])
+def test_the_unit_of_a_measured_series_does_not_matter(unit):
+    load = np.array([[0.4, 1.0, 1.7]])
+    expected = load_curve.Measured(np.array(DAY)).spill(load, ONE)
+    assert load_curve.Measured(np.array(DAY) * unit).spill(load, ONE) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_order_and_the_shape_of_the_hours_do_not_matter():
+    load = np.array([[0.4, 1.0, 1.7]])
+    week = load_curve.Measured(np.array(DAY[::-1]).reshape(4, 6))
+    assert week.spill(load, ONE) == pytest.approx(load_curve.Measured(np.array(DAY)).spill(load, ONE), abs=1e-12)
+
+
+# The screening curves of PyPSA's example (cases.json B05): load 1000 - 1000 z, coal 15 + 2 a unit, gas 10 + 12,
+# shedding 1012. Coal pays while it is exceeded in (15 - 10) / (12 - 2) = 0.5 of the hours, gas in
+# (10 - 0) / (1012 - 12) = 0.01. So 500 coal, 490 gas, 10 shed, and 14,700; its linear programme over 1001 snapshots
+# says 14,706.194.
+
+
+def test_screening_curves_of_a_measured_load_find_the_cost_of_pypsas_example():
+    hours = 1000 - 1000 * np.linspace(0, 1, 1001)
+    load, mean = load_curve.Measured(hours), hours.mean()
+    coal, both = load.level(np.array([[0.5, 0.01]]), ONE)[0] * mean
+    assert (coal, both) == pytest.approx((500, 990), abs=1)
+    above_coal, shed = (load.spill(np.array([[at / mean]]), ONE)[0, 0] * mean for at in (coal, both))
+    cost = 15 * coal + 10 * (both - coal) + 2 * (mean - above_coal) + 12 * (above_coal - shed) + 1012 * shed
+    assert cost == pytest.approx(14_706.194, abs=1e-3)
+    assert cost == pytest.approx(14_700, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [[], [-1.0, 2.0], [np.nan, 1.0], [np.inf, 1.0], [0.0, 0.0]],
+    ids=["empty", "negative", "nan", "inf", "zero"],
+)
+def test_a_series_that_is_no_load_is_refused_in_words(hours):
+    with pytest.raises(ValueError, match=f"hourly loads: got {len(hours)} values; give a number of 0 or more"):
+        load_curve.Measured(np.array(hours))

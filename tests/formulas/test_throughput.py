@@ -1,0 +1,132 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from where_to_run.formulas import throughput
+from where_to_run.inputs import facts
+from where_to_run.places import replicas
+
+ALPHA, BETA, GAMMA = 2e-5, 3e-4, 4e-8
+LENGTHS = [(128, 128), (1000, 1000), (128, 2048), (5000, 500), (2048, 128), (20000, 2000)]
+
+
+def _points(lengths, gpu="h100"):
+    """Points of a replica with known coefficients, tokens/s = OSL / seconds of a request, twice its roofline."""
+    rows = [
+        ("synthetic", gpu, 1, "fp8", isl, osl, osl / (ALPHA * isl + BETA * osl + GAMMA * osl * (isl + osl)))
+        for isl, osl in lengths
+    ]
+    points = pd.DataFrame(rows, columns=[*throughput.REPLICA, "input_tokens", "output_tokens", "output_tokens_per_s"])
+    return points.assign(roofline_tokens_per_s=points["output_tokens_per_s"] / 2)
+
+
+def _times_the_roofline(*ratios):
+    """Points of a replica at so many times the roofline, which differs from point to point."""
+    points = _points(LENGTHS[: len(ratios)])
+    return points.assign(roofline_tokens_per_s=points["output_tokens_per_s"] / np.array(ratios))
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return replicas.measured_points(facts.load())
+
+
+def test_the_fit_recovers_known_coefficients():
+    (fitted,) = throughput.fits(_points(LENGTHS)).to_dict("records")
+    assert fitted["basis"] == "fitted"
+    assert fitted["alpha"] == pytest.approx(ALPHA, rel=1e-6)
+    assert fitted["beta"] == pytest.approx(BETA, rel=1e-6)
+    assert fitted["gamma"] == pytest.approx(GAMMA, rel=1e-6)
+    assert np.isnan(fitted["scale"])
+
+
+def test_five_points_are_fitted_and_four_are_scaled():
+    # By hand: all four points at twice the roofline, so the scale is 2
+    (five,) = throughput.fits(_points(LENGTHS[:5])).to_dict("records")
+    (four,) = throughput.fits(_points(LENGTHS[:4])).to_dict("records")
+    assert (five["basis"], four["basis"]) == ("fitted", "scaled")
+    assert np.isnan([four[name] for name in ("alpha", "beta", "gamma")]).all()
+    assert four["scale"] == pytest.approx(2)
+
+
+def test_each_replica_is_fitted_on_its_own():
+    # 5 points on one GPU type, 4 on another: nine points, one fit and one scale
+    both = pd.concat([_points(LENGTHS[:5], "h100"), _points(LENGTHS[:4], "h200")], ignore_index=True)
+    assert throughput.fits(both).set_index("gpu")["basis"].to_dict() == {"h100": "fitted", "h200": "scaled"}
+
+
+def test_a_scale_is_the_geometric_mean_of_measured_over_roofline():
+    # By hand: sqrt(2 x 8) = 4
+    (scaled,) = throughput.fits(_times_the_roofline(2, 8)).to_dict("records")
+    assert scaled["basis"] == "scaled"
+    assert scaled["scale"] == pytest.approx(4)
+
+
+def test_a_held_out_point_of_a_scaled_replica_is_predicted_by_the_others():
+    # By hand: 8 from the other against 2 measured is 8 / 2 - 1 = +3; 2 against 8 is 2 / 8 - 1 = -0.75
+    errors = throughput.held_out_errors(_times_the_roofline(2, 8)).set_index(["input_tokens", "output_tokens"])["error"]
+    assert errors[LENGTHS[0]] == pytest.approx(3)
+    assert errors[LENGTHS[1]] == pytest.approx(-0.75)
+
+
+def test_a_held_out_point_of_three_is_predicted_by_the_mean_of_two():
+    # By hand: sqrt(8 x 2) = 4 against 1: +3; sqrt(1 x 2) against 8: sqrt(2) / 8 - 1; sqrt(1 x 8) against 2: sqrt(2) - 1
+    errors = throughput.held_out_errors(_times_the_roofline(1, 8, 2))["error"]
+    assert list(errors) == pytest.approx([3, 2**0.5 / 8 - 1, 2**0.5 - 1])
+
+
+def test_a_replica_measured_once_is_scaled_but_not_held_out():
+    once = _times_the_roofline(3)
+    (scaled,) = throughput.fits(once).to_dict("records")
+    assert scaled["basis"] == "scaled"
+    assert scaled["scale"] == pytest.approx(3)
+    assert throughput.held_out_errors(once).empty
+    # among others: 6 + 2 points are held out, the single one is not
+    among = pd.concat([_points(LENGTHS), _times_the_roofline(2, 8).assign(gpu="h200"), once.assign(gpu="l4")])
+    assert dict(throughput.accuracy(among.reset_index(drop=True))["points"]) == {"h100": 6, "h200": 2, "all": 8}
+
+
+def test_a_held_out_point_of_an_exact_law_has_no_error():
+    errors = throughput.held_out_errors(_points(LENGTHS))
+    assert len(errors) == 6
+    assert errors["error"].abs().max() < 1e-6
+
+
+def test_a_point_published_at_half_the_speed_is_predicted_twice_too_fast():
+    # By hand: the other points follow the law, so the true rate is predicted, twice the published: error +1
+    points = _points(LENGTHS)
+    points.loc[1, "output_tokens_per_s"] /= 2
+    errors = throughput.held_out_errors(points).set_index(["input_tokens", "output_tokens"])["error"]
+    assert errors[(1000, 1000)] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_accuracy_averages_the_size_of_the_errors_by_gpu():
+    table = throughput.accuracy(pd.concat([_points(LENGTHS, "h100"), _points(LENGTHS[:5], "h200")], ignore_index=True))
+    assert dict(table["points"]) == {"h100": 6, "h200": 5, "all": 11}
+    assert table["mean_error"].max() < 1e-6
+
+
+def test_no_coefficient_is_negative(shipped):
+    found = throughput.fits(shipped)
+    fitted = found["basis"] == "fitted"
+    assert fitted.any()
+    assert (found.loc[fitted, ["alpha", "beta", "gamma"]] >= 0).all(axis=None)
+    assert (found.loc[~fitted, "scale"] > 0).all()
+
+
+def test_every_replica_measured_has_one_row(shipped):
+    found = throughput.fits(shipped)
+    assert len(found) == len(shipped[throughput.REPLICA].drop_duplicates())
+    assert not found.duplicated(throughput.REPLICA).any()
+
+
+def test_held_out_points_are_predicted_within_15_per_cent_on_average(shipped):
+    table = throughput.accuracy(shipped)
+    print("\nerror of held-out points [%] by GPU\n", table.assign(mean_error=100 * table["mean_error"]).round(1))
+    assert table.loc["all", "mean_error"] < 0.15
+    assert table.loc["all", "points"] == table["points"].drop("all").sum()
+
+
+def test_at_least_150_points_of_six_gpu_types_are_measured(shipped):
+    assert len(shipped) >= 150
+    assert shipped["gpu"].nunique() >= 6

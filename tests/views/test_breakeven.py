@@ -1,0 +1,61 @@
+"""Crossings: the panels say what was left out, what is struck out where, and what the dashed line is."""
+
+from functools import cache, partial
+
+import numpy as np
+import pytest
+
+from where_to_run.analysis import breakeven
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.inputs import facts, question
+from where_to_run.views import breakeven as page
+
+
+@cache
+def shipped():
+    return facts.load()
+
+
+@pytest.fixture(autouse=True)
+def _coarse(monkeypatch):
+    monkeypatch.setattr(breakeven, "grid", partial(breakeven.grid, points=8))
+
+
+def shown(**fields):
+    return page.decision_map(evaluate(question.grid(**fields), shipped())).words
+
+
+def test_the_map_says_that_best_mix_is_left_out_and_what_the_dashed_line_is():
+    words = shown()
+    assert "Best mix is the cheapest of all by construction and left out." in words
+    assert "It shows where nothing else is allowed." in words and page.FRONTIER in words
+
+
+def test_the_map_lists_what_is_struck_out_and_by_what():
+    words = shown()
+    assert "<strong>delivery</strong> strikes out Own servers on all of the map" in words
+    assert "For instance: Takes 33 weeks to deliver and set up; the deadline is 12.</li>" in words
+    assert "Best mix" not in words.split("<ul>")[1]
+
+
+def test_where_nothing_is_struck_out_nothing_is_listed():
+    words = shown(budget_usd_per_month=1e9, capex_limit_usd=1e10, weeks_to_launch=260, sensitive_share=0)
+    assert "Struck out" not in words and "shows where nothing else" not in words
+
+
+def test_where_nothing_is_allowed_no_line_is_drawn():
+    words = shown(budget_usd_per_month=0)
+    assert page.FRONTIER not in words and "nothing is allowed" in words and "100 %" in words
+
+
+def test_intervals_leave_best_mix_out_by_cost_alone():
+    answer = evaluate(question.grid(sensitive_share=0), shipped())
+    assert "by construction and left out" in page.along("spikiness")(answer).words
+    assert "left out" not in page.along("spikiness", "recommended")(answer).words
+
+
+def test_where_the_spikiness_varies_measured_hours_are_said_to_be_left_out():
+    answer = evaluate(question.grid(), shipped(), np.arange(1.0, 100.0))
+    for panel in (page.along("spikiness"), page.decision_map):
+        assert "Gamma law, not your log" in panel(answer).words
+    assert "not your log" not in page.along("requests_per_month")(answer).words + shown()

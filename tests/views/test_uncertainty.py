@@ -1,0 +1,125 @@
+"""Doubt: the panels say what the draws say, of what is allowed alone."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import headless
+from where_to_run.analysis import uncertainty
+from where_to_run.analysis.draws import INPUTS
+from where_to_run.analysis.uncertainty import Run
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.routing import TITLES
+from where_to_run.inputs import facts, question
+from where_to_run.views import uncertainty as page
+from where_to_run.views.figure import Figure
+from where_to_run.views.table import usd
+
+
+@cache
+def shipped():
+    return facts.load()
+
+
+@cache
+def answered(preset="bank"):
+    return evaluate(question.grid(preset), shipped())
+
+
+def drawn(pieces) -> dict:
+    """Data of the one figure of a panel."""
+    (figure,) = (piece for piece in pieces if isinstance(piece, Figure))
+    assert figure.words and figure.picture().startswith("<figure>")
+    return figure.data["d0"]
+
+
+def test_the_odds_are_those_of_the_draws_and_what_is_struck_out_has_none():
+    found = uncertainty.odds(uncertainty.run(answered())).set_index("option")
+    pieces = page.odds(answered())
+    told = dict(zip(drawn(pieces)["title"], drawn(pieces)["share"], strict=True))
+    assert told == {TITLES[name]: share for name, share in found["best"].items()}
+    assert f"Rented cloud GPUs costs least in {found['best'].max():.0%} of 1,024 draws" in pieces.words
+    assert TITLES["owned"] not in told and "struck out as asked: Vendor API; Own servers" in pieces.words
+    assert usd(found.at["base_and_burst", "regret_p95"]) in pieces.words
+
+
+def test_the_ranges_are_those_of_the_draws():
+    found = uncertainty.odds(uncertainty.run(answered())).set_index("option")
+    data = drawn(page.costs(answered()))
+    for name in ("p5", "p50", "p95", "tail"):
+        assert data[name] == found[name].tolist()
+    assert usd(answered().options.set_index("option").at["rented", "npv_usd"]) in page.costs(answered()).words
+
+
+def test_the_tornado_shows_what_moves_the_difference_and_says_what_turns_it_round():
+    pieces = page.tornado(answered())
+    found = uncertainty.tornado(answered(), ("rented", "base_and_burst"))
+    data = drawn(pieces)
+    assert data["title"][0] == "Spikiness" and data["usd"][0] == found["low_usd"].iloc[0]
+    assert "By itself Spikiness can turn round" in pieces.words
+    assert "Delivery time of servers" not in pieces.words, "nothing here is bought"
+
+
+def test_the_shares_of_the_variance_stand_beside_the_swings_once_they_are_made(monkeypatch):
+    answer = evaluate(question.grid("startup"), shipped())
+    assert "Share of the variance" not in page.tornado(answer).words
+    monkeypatch.setattr(uncertainty, "FULL", 2**11)
+    heard = []
+    uncertainty.refine(answer, heard.append)
+    assert "Share of the variance" in page.tornado(answer).words and "of 2,048 draws" in page.odds(answer).words
+    assert heard == sorted(heard) and heard[-1] == 1
+    effects = answer.made["effects"].set_index("input")
+    assert effects["total"].idxmax() == "volume"
+    assert effects.loc[["pue", "wages"], "total"].to_numpy() == pytest.approx(0, abs=1e-12)
+
+
+def test_what_is_worth_finding_out_is_named_with_its_worth():
+    worth = uncertainty.information(uncertainty.run(answered())).set_index("input")["usd"]
+    words = page.information(answered()).words
+    assert f"save {usd(worth['everything'])} on average" in words
+    first = f"Worth up to {usd(worth['spikiness'])} before deciding: spikiness (log a month of requests by the hour)"
+    assert first in words
+    assert "Time until new people" not in words, "what changes no choice is not worth a line"
+
+
+def test_where_an_input_is_worth_less_than_noise_it_is_left_out():
+    run = uncertainty.run(answered())
+    inputs = run.inputs.assign(throughput=np.arange(len(run.cost)) * 7 % 1000)
+    answer = evaluate(question.grid("bank"), shipped())
+    answer.made["run"] = len(run.cost), Run(run.options, inputs, run.cost, run.broken, run.values)
+    found = uncertainty.information(uncertainty.run(answer)).set_index("input")["usd"]
+    assert 0 < found["noise"] < found["spikiness"]
+    assert ("Throughput" in page.information(answer).words) == bool(found["throughput"] > found["noise"])
+
+
+def test_methods_that_disagree_are_named():
+    words = page.firmness(answered()).words
+    assert "by score Rented cloud GPUs; by TOPSIS Split by sensitivity" in words and "disagree" in words
+    assert "The methods agree." in page.firmness(answered("research_lab")).words
+
+
+@pytest.mark.parametrize("panel", page.PANELS)
+def test_where_nothing_is_allowed_there_is_nothing_to_doubt(panel):
+    answer = evaluate(question.grid(weeks_to_launch=0), shipped())
+    assert panel(answer) == ["<p>Nothing is allowed as asked, so there is no choice to be in doubt about.</p>"]
+
+
+def test_with_one_way_allowed_its_cost_is_in_doubt_and_no_choice_is():
+    able = {f"skill_{area}": 5 for area in question.SKILLS}
+    free = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 200}
+    answer = evaluate(question.grid(sensitive_share=1, control="air_gapped", **able, **free), shipped())
+    assert drawn(page.costs(answer))["title"] == ["Own servers"]
+    for panel in (page.tornado, page.information, page.firmness):
+        assert panel(answer).words.startswith("<p>One way to run this is allowed")
+
+
+def test_every_input_is_told_in_words():
+    assert all(one.title and one.unit and one.learn for one in INPUTS)
+    assert len({one.title for one in INPUTS}) == len(INPUTS)
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+    shown = headless.shown(tmp_path, "4_uncertainty", "-p", "preset", "bank")
+    # the kernel draws what we draw: the same seed makes the same figures in another process
+    assert shown.count("<img") == 4 and all(piece in shown for piece in page.information(answered()))
