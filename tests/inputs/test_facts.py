@@ -366,7 +366,8 @@ def damage(tmp_path, monkeypatch):
     """Changes one table in a copy of data/ that facts then reads."""
     copy = tmp_path / "data"
     shutil.copytree(DATA, copy)
-    monkeypatch.setattr(facts, "DATA", copy)
+    for reader in (facts, tables):
+        monkeypatch.setattr(reader, "DATA", copy)
 
     def change(table, edit):
         path = copy / f"{table}.csv"
@@ -436,7 +437,7 @@ def test_a_word_that_is_not_among_those_allowed_is_named(damage):
 
 
 def test_a_missing_table_is_named(damage):
-    (DATA / "gpus.csv").unlink()
+    (tables.DATA / "gpus.csv").unlink()
     with pytest.raises(FactsError, match=r"cannot read gpus.csv: .*Restore it, or check it with: where-to-run check"):
         facts.load()
 
@@ -494,7 +495,7 @@ def test_the_audit_finds_what_is_wrong_with_the_tables(damage):
 
 
 def test_the_audit_looks_at_the_rules_and_the_tables_alone_do_not(damage):
-    path = DATA / "rules.yaml"
+    path = tables.DATA / "rules.yaml"
     path.write_text(path.read_text().replace("lifted_by: [us_persons]", "lifted_by: [handshake]"))
     assert tables.problems() == []
     (problem,) = data_check.problems()
