@@ -22,9 +22,9 @@ def toy_cells(size=20, **columns):
     return frame.assign(rule="", **columns), row, column
 
 
-def drawn(cells, frontier=None):
+def drawn(cells):
     """The chart, and the data of every layer."""
-    chart = decision_map.map_chart(cells, X, Y, (3e6, 5.0), frontier)
+    chart = decision_map.map_chart(cells, X, Y, (3e6, 5.0))
     return chart, [layer.data for layer in chart.layer]
 
 
@@ -93,15 +93,6 @@ def test_a_long_rule_is_told_in_lines_that_stay_on_the_map():
     label = decision_map._barred(cells, X, Y).iloc[0]
     assert label["text"].replace("\n", " ") == rule.replace("-", " ") and max(map(len, label["text"].split("\n"))) <= 28
     assert label["x0"] < 1e9
-
-
-def test_the_frontier_is_dashed_where_it_lies_on_the_map():
-    cells, _, _ = toy_cells()
-    line = pd.DataFrame({X.name: [1e2, 1e6, 2e6, np.nan], Y.name: [2.0, 5.0, 8.0, 11.0]})
-    chart, data = drawn(cells, line)
-    assert [len(frame) for frame in data].count(2) >= 2
-    assert decision_map.PAYS_FROM in chart.description
-    assert decision_map.PAYS_FROM not in drawn(cells, line.iloc[:1])[0].description
 
 
 def test_the_words_tell_who_wins_and_what_is_barred():

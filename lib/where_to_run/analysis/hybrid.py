@@ -14,7 +14,7 @@ from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES, STREAMS
 from ..places import own_gpus
 from ..places.bill import Bill, Machines
-from ..places.fleet import Pool, least
+from ..places.fleet import Fleet, least
 from ..places.offers import Offers, offers
 from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
 
@@ -173,7 +173,7 @@ BASE = (
 )
 
 
-def _capacity(here: Pool, machines: Array) -> Array:
+def _capacity(here: Fleet, machines: Array) -> Array:
     """What so many machines carry, over (pair, month) [request/s]."""
     return here.need.carried(here.kind, here.scenario, machines * here.each[:, None])
 
@@ -249,20 +249,20 @@ def cost_against_capacity(answer: Answer, month: int | None = None, option: str 
     return pd.DataFrame(dict(zip(columns, (month, machines, base_usd, overflow_usd, usd, *enough), strict=True)))
 
 
-def _numbers(here: Pool, fewest: float, planned: float) -> Array:
+def _numbers(here: Fleet, fewest: float, planned: float) -> Array:
     """Numbers of machines worth showing: to half as many again as the busiest hours need, and those given."""
     peak = float(here.need.replicas(here.kind, here.scenario)[0, 0] / here.each[0])
     most = max(3.0, np.ceil(1.5 * peak), np.ceil(1.2 * planned), fewest)
     return np.unique(np.round(np.append(np.linspace(0, most, POINTS), [fewest, planned])))
 
 
-def _overflow_usd(here: Pool, machines: Array) -> Array:
+def _overflow_usd(here: Fleet, machines: Array) -> Array:
     """Cost of what so many machines pass on [USD/month]; the pool has one pair and one month."""
     pairs = here.take(np.zeros(len(machines), np.intp))
     return pairs.usd(machines[:, None])[:, 0]
 
 
-def _best(here: Pool, each_usd: float, points: Array) -> float:
+def _best(here: Fleet, each_usd: float, points: Array) -> float:
     """Number of machines at which base and overflow cost least: about the cheapest of some points."""
     cheapest = int(np.argmin(points * each_usd + _overflow_usd(here, points)))
     low, high = points[max(0, cheapest - 1)], points[min(len(points) - 1, cheapest + 1)]
@@ -351,14 +351,13 @@ def base_of(answer: Answer, option: str) -> Part | None:
     return next((part for part in parts(question, routing) if part.second != NOWHERE), None)
 
 
-def pool(part: Part, months: Array) -> Pool:
-    """The pool of the offer the base took, one pair, in some months."""
-    load, need = part.question.needs(part.share)
+def pool(part: Part, months: Array) -> Fleet:
+    """The machines of the offer the base took, one pair, in some months."""
+    work = part.question.work.part(part.share)
     outlet, _ = overflow(part.question, part.second, part.share, part.may, part.least_api)
-    load, need = load.at(months), need.at(months)
     choice, offer = part.offer
-    here, kept = np.zeros(1, np.intp), need.part(1 - part.may)
-    return Pool(load, need, kept, outlet, choice.kind[offer], here, choice.each[offer], np.zeros(1))
+    here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
+    return Fleet(load, need, outlet, choice.kind[offer], here, choice.each[offer], np.zeros(1))
 
 
 def usd_per_machine(part: Part, month: int) -> float:
@@ -371,6 +370,5 @@ def usd_per_machine(part: Part, month: int) -> float:
     if part.place != OWN:
         rent = part.bill.lines["machines"] + part.bill.lines["storage"]
         return float(rent[0, month] / part.machines.count[0, month])
-    operating = own_gpus.in_operation(question.facts, question.load)
-    user = own_gpus.user_cost(question.facts, question.load, limits(question), question.factors, choice, offer)
-    return float((user[0] / np.maximum(question.factors * operating, 1e-12)[0])[month])
+    contract = own_gpus.purchase(question.facts, choice, question.work, limits(question))
+    return float(contract.price(offer, np.zeros(1, np.intp)).monthly[0, month])

@@ -19,10 +19,10 @@ from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, PLACES, SKILLS, ScenarioError, check, columns
 from ..places import own_gpus
-from ..places.fleet import Pool
+from ..places.fleet import Fleet
 from ..places.offers import Offers, offers
 from ..places.own_gpus import residual_curve
-from ..places.rented_gpus import CONTRACTS
+from ..places.rented_gpus import ON_DEMAND
 from ..units import MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array, Number
 from .hybrid import Part
 
@@ -124,7 +124,7 @@ def _bound(out: Outcome) -> Array:
     rent = np.zeros(len(out.fits))
     for _, _, bill in out.bills:
         if bill.machines and "machines" in bill.lines:
-            free = np.char.startswith(bill.machines.contract.astype(str), CONTRACTS[0])
+            free = np.char.startswith(bill.machines.contract.astype(str), ON_DEMAND)
             rent += np.where(free, 0.0, bill.lines["machines"][:, 1])
     return rent
 
@@ -165,8 +165,7 @@ class _Own:
         prices = own_gpus.unit_prices(question.facts, offer, limits(question), question.levers).values()
         self.units = {one: sum(float(usd[0, 0]) for other, usd in prices if other == one) for one, _ in prices}
         self.every, first = np.arange(len(question.shares)), np.array([1])
-        load, need = question.needs(np.ones(len(self.every)))
-        self.load, self.need = load.at(first), need.at(first)
+        self.load, self.need = question.work.load.at(first), question.work.need.at(first)
 
     def stages(self, likely: tuple[float, float], limit: float) -> Iterator[Costed]:
         """Every number of servers, alone and with bursts to the place, of those open to some traffic, where they cost
@@ -209,14 +208,14 @@ class _Own:
     def _used(self, second: int) -> tuple[bool, ...]:
         return tuple(place in (OWN, second) for place in range(len(PLACES)))
 
-    def _pool(self, second: int, share: float) -> Pool:
+    def _pool(self, second: int, share: float) -> Fleet:
         """The servers with what a share of the traffic may burst to."""
         may = np.full(len(self.every), share)
         outlet, _ = overflow(self.question, max(second, API), np.ones(len(may)), may, self.least)
         kind, each = (np.repeat(of, len(may)) for of in (self.offer.kind, self.offer.each))
         # without bursts a failed replica must be spared, as `own_gpus` has it
         spare = self.need.spare * (share == 0)
-        return Pool(self.load, self.need, self.need.part(1 - may), outlet, kind, self.every, each, spare)
+        return Fleet(self.load, self.need, outlet, kind, self.every, each, spare)
 
     def _usd(self, second: int, share: float, servers: int) -> Array:
         """Running cost over the volumes [USD/month], hardware aside."""
@@ -224,7 +223,7 @@ class _Own:
         passed = pool.passed(count)
         carried = self.need.prompt + self.need.waiting - passed.prompt - passed.waiting
         work = self.need.seconds[pool.kind, self.every][:, None] * carried / self.offer.each[0]
-        usd = count * units["standing"] + np.minimum(work, count) * units["working"] + passed.usd(pool.overflow)
+        usd = count * units["standing"] + np.minimum(work, count) * units["working"] + passed.usd(pool.outlet)
         return usd[:, 0] + (servers - 1) * units["further"] + self._hands(self._used(second))
 
     def _hands(self, used: tuple[bool, ...]) -> Array:

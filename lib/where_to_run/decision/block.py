@@ -11,10 +11,10 @@ from ..formulas import demand, finance
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts
 from ..places import own_gpus, rented_gpus, replicas
-from ..places.bill import Bill, cheaper, nothing
-from ..places.fleet import Overflow, Passed
-from ..places.offers import offers
-from ..places.replicas import Need
+from ..places.bill import Bill, nothing
+from ..places.fleet import Outlet, Passed
+from ..places.offers import Offers, offers
+from ..places.replicas import Workload
 from ..places.vendor_api import Api, api
 from ..places.workload import Levers, Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
@@ -83,15 +83,21 @@ class Question:
             self.made[key] = make()
         return self.made[key]
 
-    def needs(self, share: Array) -> tuple[Load, Need]:
-        """A share of the demand, and the replicas it needs."""
+    @cached_property
+    def work(self) -> Workload:
+        """All of the demand."""
+        need = replicas.needed(self.facts, self.model, self.load)
+        return Workload(self.load, need, self.rows["gpu"], self.factors)
 
-        def make() -> tuple[Load, Need]:
-            load = self.load.part(share)
-            return load, replicas.needed(self.facts, self.model, load)
+    @cached_property
+    def machines(self) -> Offers:
+        """Machines worth a look, whatever share of the demand they carry."""
+        return rented_gpus.machines(self.facts, self.work)
 
-        needed: tuple[Load, Need] = self.kept(("needs", share.tobytes()), make)
-        return needed
+    @cached_property
+    def servers(self) -> Offers:
+        """Servers worth a look, whatever share of the demand they carry."""
+        return own_gpus.servers(self.facts, self.work)
 
     @cached_property
     def made(self) -> dict[Any, Any]:
@@ -115,39 +121,13 @@ def carried(question: Question, place: int, share: Array, least_api: bool = Fals
 
 
 def _carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
-    facts, rows = question.facts, question.rows
-    load, need = question.needs(share)
+    facts, work = question.facts, question.work.part(share)
     if place == API:
-        waits = load.requests * load.batch_share
-        return question.api(least_api).bill(load.requests - waits, waits)
-    if not len(offers(facts, OFFERS[place], question.model)):
-        return nothing(question.load)
+        waits = work.load.requests * work.load.batch_share
+        return question.api(least_api).bill(work.load.requests - waits, waits)
     if place == OWN:
-        return own_gpus.bill(facts, load, need, rows["gpu"], question.factors, limits(question))
-    fleet = rented_gpus.fleet(facts, load, need, rows["gpu"], question.factors)
-    standing = rented_gpus.bill(facts, load, fleet, question.factors)
-    factors = question.factors
-    worth = np.einsum("sm,sm->s", standing.total - standing.lines["egress"], factors)
-    some = np.flatnonzero(rented_gpus.least_worth(facts, load, need, rows["gpu"], factors) < worth * (1 - 1e-9))
-    if not len(some):
-        return standing
-    looked_at = contenders(question)
-    if len(some) > WORTH_SPLITTING * len(share):
-        return cheaper(standing, rented_gpus.autoscaled(facts, load, need, rows["gpu"], factors, looked_at), factors)
-    part = load.take(some), need.take(some), rows["gpu"][some], factors[some]
-    tiered = rented_gpus.autoscaled(facts, *part, looked_at)
-    return cheaper(standing, tiered.spread(some, len(share)), factors)
-
-
-def contenders(question: Question) -> Array:
-    """Machines worth a look, over (contract, offer); the same for every share of the demand."""
-
-    def make() -> Array:
-        load, need = question.needs(np.ones(len(question.shares)))
-        return rented_gpus.contenders(question.facts, need.take(load.distinct()), question.rows["gpu"])
-
-    found: Array = question.kept("contenders", make)
-    return found
+        return own_gpus.bill(facts, question.servers, work, limits(question))[0]
+    return rented_gpus.alone(facts, question.machines, work)
 
 
 def full_machine_usd(question: Question) -> Array:
@@ -157,7 +137,7 @@ def full_machine_usd(question: Question) -> Array:
         choice = offers(question.facts, "machines", question.model)
         if not len(choice):
             return np.full(len(question.shares), np.inf)
-        _, need = question.needs(np.ones(len(question.shares)))
+        need = question.work.need
         prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
         seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
         least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
@@ -195,31 +175,30 @@ def based(question: Question, places: tuple[int, int], share: Array, may: Array,
 
 def overflow(
     question: Question, second: int, share: Array, may: Array, least_api: bool
-) -> tuple[Overflow, rented_gpus.Burst | None]:
+) -> tuple[Outlet, rented_gpus.Burst | None]:
     """What a base may pass on to a second place and at which price, and the machines by the hour where they take it."""
     if second == API:
         calls, none = question.api(least_api), np.zeros(len(share))
-        return Overflow(may, calls.usd(), calls.usd(waiting=True), none, none + 1), None
-    load, need = question.needs(share)
-    machines = rented_gpus.cheapest_burst(question.facts, load, need, question.rows["gpu"], question.factors)
-    return machines.overflow(may).times(question.levers["cloud_price"]), machines
+        return Outlet(may, may, calls.usd(), calls.usd(waiting=True), none), None
+    machines = rented_gpus.cheapest_burst(question.facts, question.machines, question.work.part(share))
+    outlet = machines.outlet(may, rented_gpus.cloud(question.facts).follower)
+    return outlet.times(question.levers["cloud_price"]), machines
 
 
 def _based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
-    facts, gpu, factors = question.facts, question.rows["gpu"], question.factors
-    if RENTED in places and not len(offers(facts, "machines", question.model)):
+    facts, work = question.facts, question.work.part(share)
+    if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
-    load, need = question.needs(share)
     outlet, machines = overflow(question, places[1], share, may, least_api)
     cloud = question.levers.column("cloud_price")
     if places[0] == OWN:
-        bill, passed = own_gpus.base_bill(facts, load, need, gpu, factors, limits(question), outlet)
+        bill, passed = own_gpus.bill(facts, question.servers, work, limits(question), outlet)
     else:
         # rented machines are weighed against an API in prices of a cloud as it is today
         outlet = outlet.times(1 / question.levers["cloud_price"])
-        bill, passed = rented_gpus.base_bill(facts, load, need, gpu, factors, contenders(question), outlet)
+        bill, passed = rented_gpus.base(facts, question.machines, work, outlet)
         bill = bill.times(cloud)
-    burst = rented_gpus.burst_bill(facts, load, need, machines, passed).times(cloud) if machines else None
+    burst = rented_gpus.burst_bill(facts, work, machines, passed).times(cloud) if machines else None
     return Based(bill, passed, burst)
 
 
@@ -227,16 +206,15 @@ def until_delivery(question: Question, share: Array) -> Bill:
     """Bill of machines rented on demand for a share of the requests while own servers are awaited."""
 
     def make() -> Bill:
-        if not len(offers(question.facts, "machines", question.model)):
+        if not len(question.machines):
             return nothing(question.load)
         # the cheapest machine for the months of waiting, not for the horizon
-        load, need = question.needs(share)
+        load = question.load
         longest = int(np.max(own_gpus.delivery_months(question.facts, load)))
         waiting = np.arange(min(2 + longest, load.live.shape[1]))
         weights = (question.factors * (load.live - own_gpus.in_operation(question.facts, load)))[:, waiting]
-        load, need, after = load.at(waiting), need.at(waiting), load.live.shape[1] - len(waiting)
-        fleet = rented_gpus.fleet(question.facts, load, need, question.rows["gpu"], weights)
-        bill = rented_gpus.bill(question.facts, load, fleet, weights, terms=1)
+        work, after = question.work.part(share).at(waiting, weights), load.live.shape[1] - len(waiting)
+        bill = rented_gpus.alone(question.facts, question.machines, work, terms=1)
         lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
         return Bill(lines, bill.offer, bill.fits).times(question.levers.column("cloud_price"))
 

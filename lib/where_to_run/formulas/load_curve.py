@@ -1,5 +1,6 @@
 """The load-duration curve: how much of a month's load comes above a capacity, by the Gamma law or as measured."""
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -58,6 +59,30 @@ def between(near: Array, far: Array, share: Array) -> Array:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Follower:
+    """Machines that follow the load a little late, so that they stand for one `stretch` times as high [ratio].
+
+    The stretch is given for a law of every cv of `CV_NODES`.
+    """
+
+    stretch: Array
+
+    def at(self, cv: Array) -> Array:
+        """The stretch at some coefficients of variation [ratio]."""
+        return np.asarray(np.interp(np.log(np.maximum(cv, CV_NODES[0])), np.log(CV_NODES), self.stretch))
+
+    @cached_property
+    def tables(self) -> tuple[Array, Array]:
+        """`following` and the share of the hours in which anything runs, over (cv, z)."""
+        above, over, _ = _tables()
+        law, stretch, rows = Gamma(CV_NODES[:, None]), self.stretch[:, None], np.arange(len(CV_NODES))
+        mean, deviation = _root(law.cv)
+        far, often = np.maximum(0.0, mean + Z_NODES * deviation) ** 3 / stretch, np.sqrt(over)
+        ready = following(stretch, above, law.spill(far, rows), often)
+        return ready, between(over, law.exceedance(far, rows), often)
+
+
 class Gamma:
     """Gamma laws, one a scenario, by their coefficient of variation over (scenario, 1).
 
@@ -67,30 +92,13 @@ class Gamma:
 
     def __init__(self, cv: Array) -> None:
         self.cv = np.asarray(cv, float)
-        self._made: dict[int, Array] = {}
-        self._stretch: Array | None = None
+        self._made: dict[int, tuple[Array, Array]] = {}
 
     def take(self, rows: Array) -> "Gamma":
         """The laws of some of the scenarios, with the tables made so far."""
         some = Gamma(self.cv[rows])
-        some._stretch = None if self._stretch is None else self._stretch[rows]
-        some._made = {number: table.reshape(len(self.cv), -1)[rows].ravel() for number, table in self._made.items()}
+        some._made = {k: (t, own.reshape(len(self.cv), -1)[rows].ravel()) for k, (t, own) in self._made.items()}
         return some
-
-    def tabulate(self, stretch: Array, at_nodes: Array | None = None) -> None:
-        """Make the tables of machines that stand for `stretch` times the load, over (scenario, 1).
-
-        Where the stretch hangs on the cv alone, `at_nodes` gives it at `CV_NODES`, which is faster.
-        """
-        if self._stretch is not None and np.array_equal(self._stretch, stretch):
-            return
-        self._stretch = stretch
-        if at_nodes is None:
-            above, over = (self._table(number).reshape(len(self.cv), -1) for number in (0, 1))
-            self._made[3], self._made[4] = (t.ravel() for t in _following(self, above, over, stretch))
-        else:
-            tables = _following_at_nodes(at_nodes.tobytes())
-            self._made[3], self._made[4] = (self._interpolated(table) for table in tables)
 
     @cached_property
     def _between(self) -> tuple[Array, Array]:
@@ -100,16 +108,12 @@ class Gamma:
         low = np.minimum(at.astype(np.intp), len(CV_NODES) - 2)
         return low, (at - low)[:, None]
 
-    def _table(self, number: int) -> Array:
+    def _own(self, table: Array) -> Array:
         """A table at the cv of each scenario, flat, one row after the other; made when first asked for."""
-        if number not in self._made:
-            self._made[number] = self._interpolated(_tables()[number])
-        return self._made[number]
-
-    def _interpolated(self, table: Array) -> Array:
-        low, part = self._between
-        made: Array = (table[low] + part * (table[low + 1] - table[low])).ravel()
-        return made
+        if id(table) not in self._made:
+            low, part = self._between
+            self._made[id(table)] = table, (table[low] + part * (table[low + 1] - table[low])).ravel()
+        return self._made[id(table)][1]
 
     def _find(self, load: Array, scenario: Array) -> tuple[Array, Array, Array]:
         """Node below a load over (scenarios asked, ...), how far beyond it, and where even the table ends."""
@@ -125,32 +129,27 @@ class Gamma:
         node += scenario.reshape(below.shape[:1] + (1,) * (load.ndim - 1)) * len(Z_NODES)
         return node, z, below
 
+    def _read(self, table: Array, node: Array, part: Array) -> Array:
+        own = self._own(table)
+        found = own[node]
+        found += part * (own[node + 1] - found)
+        return found
+
     def spill(self, load: Array, scenario: Array) -> Array:
         """Mean load above a load, both in multiples of the mean, for the scenarios asked along the first axis."""
         node, part, below = self._find(load, scenario)
-        table = self._table(0)
-        found = table[node]
-        found += part * (table[node + 1] - found)
-        return np.where(below, 1 - load, found)
+        return np.where(below, 1 - load, self._read(_tables()[0], node, part))
 
     def exceedance(self, load: Array, scenario: Array) -> Array:
         """Share of the hours above a load in multiples of the mean, for the scenarios asked along the first axis."""
         node, part, below = self._find(load, scenario)
-        table = self._table(1)
-        found = table[node]
-        found += part * (table[node + 1] - found)
-        return np.where(below, 1.0, found)
+        return np.where(below, 1.0, self._read(_tables()[1], node, part))
 
-    def following(self, load: Array, scenario: Array) -> tuple[Array, Array]:
-        """`following` above a base that carries a load, and the share of the hours in which anything runs.
-
-        For the stretch last asked of `tabulate`.
-        """
-        assert self._stretch is not None
+    def following(self, load: Array, scenario: Array, follower: Follower) -> tuple[Array, Array]:
+        """`following` above a base that carries a load, and the share of the hours in which anything runs."""
         node, part, below = self._find(load, scenario)
-        tables = (self._made[3], self._made[4])
-        ready, hours = (table[node] + part * (table[node + 1] - table[node]) for table in tables)
-        return np.where(below, self._stretch[scenario] - load, ready), np.where(below, 1.0, hours)
+        ready, hours = (self._read(table, node, part) for table in follower.tables)
+        return np.where(below, follower.at(self.cv)[scenario] - load, ready), np.where(below, 1.0, hours)
 
     def level(self, share: Array, scenario: Array) -> Array:
         """Load exceeded in a share of the hours, in multiples of the mean; shares over (scenarios asked, month)."""
@@ -158,24 +157,7 @@ class Gamma:
         odds = np.log(share / (1 - share))
         at = np.clip((odds - LOGITS[0]) / (LOGITS[1] - LOGITS[0]), 0, len(LOGITS) - 1.000001)
         node = at.astype(np.intp)
-        part, node = at - node, node + scenario[:, None] * len(LOGITS)
-        table = self._table(2)
-        return np.asarray(table[node] * (1 - part) + table[node + 1] * part)
-
-
-def _following(law: Gamma, above: Array, over: Array, stretch: Array) -> tuple[Array, Array]:
-    """`following` and the share of hours over (scenario, z), from the spill and the exceedance there."""
-    mean, deviation = _root(law.cv)
-    load, rows = np.maximum(0.0, mean + Z_NODES * deviation) ** 3, np.arange(len(law.cv))
-    far, often = load / stretch, np.sqrt(over)
-    return following(stretch, above, law.spill(far, rows), often), between(over, law.exceedance(far, rows), often)
-
-
-@lru_cache(maxsize=8)
-def _following_at_nodes(stretch: bytes) -> tuple[Array, Array]:
-    """`_following` for a law of every cv of `CV_NODES`, by the bytes of the stretch there."""
-    above, over, _ = _tables()
-    return _following(Gamma(CV_NODES[:, None]), above, over, np.frombuffer(stretch).reshape(-1, 1))
+        return self._read(_tables()[2], node + scenario[:, None] * len(LOGITS), at - node)
 
 
 class Measured:
@@ -192,15 +174,10 @@ class Measured:
                 f"hourly loads: got {len(hours)} values; give a number of 0 or more for every hour, not all of them 0"
             )
         self.hours = hours / hours.mean()
-        self._stretch = np.ones((1, 1))
 
     def take(self, rows: Array) -> "Measured":
         """The series itself: it is that of every scenario."""
         return self
-
-    def tabulate(self, stretch: Array, at_nodes: Array | None = None) -> None:
-        """Note the stretch over (scenario, 1), the same for all; a series needs no table."""
-        self._stretch = stretch[:1]
 
     @cached_property
     def cv(self) -> Array:
@@ -223,10 +200,11 @@ class Measured:
         """Share of the hours above a load in multiples of the mean."""
         return 1 - np.searchsorted(self.hours, load, side="right") / len(self.hours)
 
-    def following(self, load: Array, scenario: Array) -> tuple[Array, Array]:
+    def following(self, load: Array, scenario: Array, follower: Follower) -> tuple[Array, Array]:
         """`following` above a base that carries a load, and the share of the hours in which anything runs."""
-        far, over = load / self._stretch, self.exceedance(load, scenario)
-        ready = following(self._stretch, self.spill(load, scenario), self.spill(far, scenario), np.sqrt(over))
+        stretch = follower.at(self.cv)
+        far, over = load / stretch, self.exceedance(load, scenario)
+        ready = following(stretch, self.spill(load, scenario), self.spill(far, scenario), np.sqrt(over))
         return ready, between(over, self.exceedance(far, scenario), np.sqrt(over))
 
     def level(self, share: Array, scenario: Array) -> Array:

@@ -10,10 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..formulas import demand
 from ..units import Array
 from .offers import pick
-from .replicas import Need
+from .replicas import Workload
 from .workload import Load
 
 CAPITAL = "capital tied up"
@@ -51,15 +50,13 @@ class Machines:
 class Bill:
     """What one place costs for one load: lines in USD by (scenario, month 0..H), and the offer taken.
 
-    `fits` is false where no offer of the place can serve the load at all. An API has no machines. `position` is that of
-    the offer among the `offers` of the place, where others ask.
+    `fits` is false where no offer of the place can serve the load at all. An API has no machines.
     """
 
     lines: dict[str, Array]
     offer: Array
     fits: Array
     machines: Machines | None = None
-    position: Array | None = None
 
     @cached_property
     def total(self) -> Array:
@@ -71,20 +68,6 @@ class Bill:
         if isinstance(factor, float):
             return self
         return replace(self, lines={name: line * factor for name, line in self.lines.items()})
-
-    def spread(self, rows: Array, number: int) -> "Bill":
-        """The bill of some of a number of scenarios as one of all; the others misfit."""
-
-        def full(values: Array) -> Array:
-            made = np.zeros((number, *values.shape[1:]), values.dtype)
-            made[rows] = values
-            return made
-
-        machines = self.machines and Machines(
-            **{name: full(getattr(self.machines, name)) for name in Machines.__dataclass_fields__}
-        )
-        lines = {name: full(line) for name, line in self.lines.items()}
-        return Bill(lines, full(self.offer), full(self.fits), machines)
 
 
 def nothing(load: Load) -> Bill:
@@ -102,10 +85,13 @@ def added_up(lines: Iterable[Array]) -> Array:
     return total
 
 
-def cheaper(first: Bill, second: Bill, factors: Array) -> Bill:
-    """Of two bills the one of less present value, scenario by scenario; the first where they tie or one misfits."""
-    worth = [np.where(b.fits, np.einsum("sm,sm->s", b.total, factors), np.inf) for b in (first, second)]
-    return either(worth[1] < worth[0], second, first)
+def added(lines: Iterable[dict[str, Array]]) -> dict[str, Array]:
+    """Lines of several bills as those of one."""
+    total: dict[str, Array] = {}
+    for bill in lines:
+        for name, line in bill.items():
+            total[name] = total[name] + line if name in total else line
+    return total
 
 
 def either(here: Array, first: Bill, second: Bill) -> Bill:
@@ -125,10 +111,9 @@ def either(here: Array, first: Bill, second: Bill) -> Bill:
     return Bill(lines, pick_one(first.offer, second.offer), pick_one(first.fits, second.fits), machines)
 
 
-def spilled(load: Load, need: Need, carried: Array, kind: Array, month: Array) -> Array:
+def spilled(work: Workload, carried: Array, kind: Array, month: Array) -> Array:
     """Share of what cannot wait that comes in hours above `carried` replicas in a month, by the Gamma law."""
-    rate = demand.requests_per_second(pick(load.requests.T, month)) * (1 - load.batch_share[:, 0])
-    seconds = pick(need.planned, kind)
+    rate, seconds = pick(work.need.prompt.T, month), pick(work.need.planned, kind)
     with np.errstate(invalid="ignore", divide="ignore"):
         multiple = np.where((rate > 0) & (carried > 0), carried / seconds / rate, np.inf)
-    return load.curve.spill(multiple, np.arange(len(rate)))
+    return work.load.curve.spill(multiple, np.arange(len(rate)))

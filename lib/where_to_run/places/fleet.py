@@ -1,51 +1,65 @@
-"""Fleet: what machines pass on when they are fewer than the busiest hours need, and how many to keep at least cost."""
+"""Fleet: how many machines to keep month by month at least cost, and what they pass on to an outlet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
+from ..formulas import queueing
+from ..formulas.load_curve import Follower, between
 from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array, whole
-from .replicas import Need
+from .offers import Offers
+from .replicas import Need, Workload
 from .workload import Load
 
-SHARES = np.array(
-    [0.995, 0.97, 0.92, 0.85, 0.75, 0.65, 0.55, 0.45, 0.36, 0.28, 0.21, 0.15, 0.1, 0.06, 0.03, 0.012, 0.004, 1e-3]
-)
+NEAR = 1.1
+"""Tried month by month is what costs at most so many times the cheapest in the mean month."""
+
+SHARES = np.array([0.97, 0.85, 0.65, 0.45, 0.28, 0.15, 0.06, 0.012, 1e-3])
 """Of the hours, in which a capacity is passed: where the best one is looked for when there is no closed form."""
 
+SPREADS = (1.4, 1.1)
+"""How far about that level the best number is looked for, where a machine costs more in some months and elsewhere."""
 
-SPREAD = 1.4
-"""How far about that level the best number is looked for where a machine costs more in some months than in others."""
+OUT_OF_REACH = 1e15
+"""More than any machines are worth [USD]."""
+
+SMALL = 12
+"""Machines up to which the fewest are tried beside the best found, as the cost beside a follower has two hollows."""
 
 
 @dataclass(frozen=True)
-class Overflow:
-    """What a pool may pass on and what that costs, over (scenario).
+class Outlet:
+    """Where a fleet may pass requests on to and what that costs, over (scenario), or by pair of offer and scenario.
 
-    `may` is the share of its requests that may go; for the others capacity is held. `usd` is the price there of a
-    request that cannot wait, `usd_waiting` of one that can, and `usd_per_hour` what every hour costs in which
-    something is passed on: the idle part of whole machines, nothing at an API. Machines that follow the load stand for
-    one that is `stretch` times as high (`hourly.stretch`); an API asks for what is sent, 1.
+    `may` is the share of the requests that may go, `may_wait` of those that can wait; for the others capacity is held.
+    `usd` is the price of a request that cannot wait, `usd_waiting` of one that can, `usd_per_hour` what every hour
+    costs in which something goes: the idle part of whole machines. A `follower` stands for more than is passed on.
     """
 
     may: Array
+    may_wait: Array
     usd: Array
     usd_waiting: Array
     usd_per_hour: Array
-    stretch: Array
+    follower: Follower | None = None
 
-    def at(self, scenario: Array) -> "Overflow":
-        """The same for the scenarios asked."""
-        return replace(self, **{name: getattr(self, name)[scenario] for name in self.__dataclass_fields__})
+    def at(self, rows: Array) -> "Outlet":
+        """The same for the rows asked."""
+        columns = [name for name in self.__dataclass_fields__ if name != "follower"]
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
-    def times(self, factor: Array | float) -> "Overflow":
+    def times(self, factor: Array | float) -> "Outlet":
         """The same at prices that are a factor of these, by scenario or 1."""
-        if isinstance(factor, float):
-            return self
         prices = ("usd", "usd_waiting", "usd_per_hour")
         return replace(self, **{name: getattr(self, name) * factor for name in prices})
+
+
+def no_outlet(number: int) -> Outlet:
+    """Nothing is passed on."""
+    return Outlet(*np.zeros((5, number)))
 
 
 @dataclass(frozen=True)
@@ -59,57 +73,130 @@ class Passed:
     ready: Array
     hours: Array
 
-    def usd(self, overflow: Overflow) -> Array:
+    def usd(self, outlet: Outlet) -> Array:
         """What it costs elsewhere [USD/month]; prices over (pair)."""
-        bill = self.ready * (overflow.usd * SECONDS_PER_MONTH)[:, None]
+        bill = self.ready * (outlet.usd * SECONDS_PER_MONTH)[:, None]
         if self.waiting.any():
-            bill += self.waiting * (overflow.usd_waiting * SECONDS_PER_MONTH)[:, None]
+            bill += self.waiting * (outlet.usd_waiting * SECONDS_PER_MONTH)[:, None]
         if self.hours.any():
-            bill += self.hours * (overflow.usd_per_hour * HOURS_PER_MONTH)[:, None]
+            bill += self.hours * (outlet.usd_per_hour * HOURS_PER_MONTH)[:, None]
         return bill
+
+    def times(self, share: Array) -> "Passed":
+        """A share of it."""
+        return Passed(*(getattr(self, name) * share for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Pairs of an offer and a scenario whose base is sought: the kind of replica, and how many a machine holds.
+class Price:
+    """What a machine costs by pair: `usd`, worth today of holding it through each term, over (pair, term).
 
-    `kept` is what the streams need that may not be passed on. `overflow` is over (pair). `spare` replicas are idle.
+    A term begins in each of the months `starts`; `worth` is that of a dollar in each month the fleet serves, over
+    (pair, month). Machines that are bought stay to the end, and in each term so many are `affordable`, over (pair,
+    term): what is ordered on day one keeps the limit for hardware.
+    """
+
+    usd: Array
+    starts: Array
+    worth: Array
+    affordable: Array | None = None
+
+    def take(self, chosen: Array) -> "Price":
+        """Some of the pairs."""
+        affordable = None if self.affordable is None else self.affordable[chosen]
+        return Price(self.usd[chosen], self.starts, self.worth[chosen], affordable)
+
+    def by_term(self, values: Array, add: np.ufunc = np.add) -> Array:
+        """Values over (pair, month) put together for each term."""
+        if len(self.starts) == values.shape[1] - 1:
+            return values[:, 1:]
+        return np.asarray(add.reduceat(values, self.starts, axis=1))
+
+    def by_month(self, values: Array) -> Array:
+        """Values over (pair, term) for each month; none in month 0."""
+        lengths = np.diff(np.append(self.starts, self.worth.shape[1]))
+        spread = values if (lengths == 1).all() else np.repeat(values, lengths, axis=1)
+        return np.concatenate([np.zeros((len(values), 1)), spread], axis=1)
+
+    @cached_property
+    def monthly(self) -> Array:
+        """What a machine costs in a month it serves, over (pair, month) [USD/month]; nothing in the others."""
+        serving = self.by_term(self.worth)
+        usd = np.divide(self.usd, serving, out=np.zeros_like(self.usd), where=serving > 0)
+        return self.by_month(usd) * (self.worth > 0)
+
+
+class Contract(Protocol):
+    """How the machines of some offers are paid for."""
+
+    def mean_usd(self) -> Array:
+        """What a machine costs in the mean month, over (offer, scenario) [USD/month]; infinite where not offered."""
+
+    def affordable(self) -> Array | float:
+        """Machines the limit for hardware allows on day one, over (offer, scenario)."""
+
+    def price(self, offer: Array, scenario: Array) -> Price:
+        """What a machine costs, by the pairs asked."""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Pairs of an offer and a scenario whose number of machines is sought: the kind of replica, and how many of them a
+    machine holds. `outlet` is over (pair). `spare` replicas are idle.
     """
 
     load: Load
     need: Need
-    kept: Need
-    overflow: Overflow
+    outlet: Outlet
     kind: Array
     scenario: Array
     each: Array
     spare: Array
 
-    def take(self, chosen: Array) -> "Pool":
+    def take(self, chosen: Array) -> "Fleet":
         """Some of the pairs, in their order."""
-        if len(chosen) == len(self.kind):
-            return self
         pairs = {name: getattr(self, name)[chosen] for name in ("kind", "scenario", "each", "spare")}
-        return replace(self, overflow=self.overflow.at(chosen), **pairs)
+        return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
-    def usd(self, machines: Array) -> Array:
-        """What it costs to pass on what so many machines over (pair, month) do not carry [USD/month]."""
-        if self.follows and not self.need.waits:
-            replicas, rate = self._replicas(machines), self.prompt
-            ready, hours = self._following(self._multiple(replicas))
-            return Passed(ready, np.zeros((1, 1)), rate * ready, hours).usd(self.overflow)
-        return self.passed(machines).usd(self.overflow)
+    def in_typical_months(self, weights: Array) -> "Fleet":
+        """The same in the mean month, of weighted months, and in the busiest too where no prompt request may go."""
+        need = self.need.mean(weights) if self.outlet.may.any() else self.need.typical(weights)
+        return replace(self, load=replace(self.load, live=np.ones(need.prompt.shape)), need=need)
 
     @cached_property
     def prompt(self) -> Array:
-        """Rate of what cannot wait [request/s]."""
+        """Rate of what cannot wait, over (pair, month) [request/s]."""
         rate: Array = self.need.prompt[self.scenario]
         return rate
 
+    def _of_kind(self, name: str) -> Array:
+        values: Array = getattr(self.need, name)[self.kind, self.scenario][:, None]
+        return values
+
     @cached_property
-    def follows(self) -> bool:
-        """Whether what is passed on goes to machines that follow the load."""
-        return bool(self.overflow.usd_per_hour.any())
+    def fixed(self) -> bool:
+        """Whether nothing is passed on, so that the machines are as many as must be held."""
+        return not (self.outlet.may.any() or (self.need.waits and self.outlet.may_wait.any()))
+
+    def held(self) -> Array:
+        """Fewest machines over (pair, month): all that may not be passed on, and a replica at work of what may."""
+        holds, waits = 1 - self.outlet.may[:, None], 1 - self.outlet.may_wait[:, None]
+        fewest = (1 + self.spare[:, None]) * (self.load.live[self.scenario] * (holds < 1))
+        if holds.any():
+            busy = self._of_kind("planned") * self.need.peak[self.scenario] * holds
+            kept = np.asarray(queueing.replicas_needed(busy, self._of_kind("headroom"), self.need.busiest_share))
+            fewest = np.maximum(fewest, kept + (kept > 0) * self.need.spare[self.scenario][:, None])
+        if self.need.waits and waits.any():
+            work = self._of_kind("seconds") * (self.prompt * holds + self.need.waiting[self.scenario] * waits)
+            fewest = np.maximum(fewest, np.where(waits > 0, work / self.need.busiest_share, 0.0))
+        return np.asarray(whole(fewest / self.each[:, None]))
+
+    def usd(self, machines: Array) -> Array:
+        """What it costs to pass on what so many machines over (pair, month) do not carry [USD/month]."""
+        if self.outlet.follower and not self.need.waits:
+            ready, hours = self._following(self._multiple(self._replicas(machines)), self.outlet.follower)
+            return Passed(ready, np.zeros((1, 1)), self.prompt * ready, hours).usd(self.outlet)
+        return self.passed(machines).usd(self.outlet)
 
     def passed(self, machines: Array) -> Passed:
         """What so many machines over (pair, month) pass on: the spill above what they carry.
@@ -117,14 +204,15 @@ class Pool:
         Streams share one hourly shape and those that may not go are served first, so what goes of a load L with the
         share b held is E[(L - K)+] - E[(b L - K)+]. Work that can wait fills idle hours and goes beyond them.
         """
-        replicas, rate = self._replicas(machines), self.prompt
+        replicas, none = self._replicas(machines), np.zeros((1, 1))
         multiple = self._multiple(replicas)
         above = self._above(multiple)
-        waiting = self._waiting(replicas, rate * (1 - above)) if self.need.waits else np.zeros((1, 1))
-        if not self.follows:
-            return Passed(rate * above, waiting, rate * above, np.zeros((1, 1)))
-        ready, hours = self._following(multiple)
-        return Passed(rate * above, waiting, rate * ready, hours)
+        waiting = self._waiting(machines, self.prompt * (1 - above)) if self.need.waits else none
+        goes = self.prompt * above
+        if not self.outlet.follower:
+            return Passed(goes, waiting, goes, none)
+        ready, hours = self._following(multiple, self.outlet.follower)
+        return Passed(goes, waiting, self.prompt * ready, hours)
 
     def _replicas(self, machines: Array) -> Array:
         """Replicas at work when all are."""
@@ -132,16 +220,16 @@ class Pool:
 
     def _multiple(self, replicas: Array) -> Array:
         """What replicas carry, in multiples of the mean load."""
-        rate = self.prompt
         with np.errstate(divide="ignore", invalid="ignore"):
-            multiple = self.need.carried(self.kind, self.scenario, replicas) / rate
-        return np.where(rate > 0, multiple, np.inf)
+            multiple = self.need.carried(self.kind, self.scenario, replicas) / self.prompt
+        return np.where(self.prompt > 0, multiple, np.inf)
 
-    def _following(self, multiple: Array) -> tuple[Array, Array]:
+    def _following(self, multiple: Array, follower: Follower) -> tuple[Array, Array]:
         """What machines that follow the load stand ready for, in multiples of the mean, and in which share of hours."""
-        ready, hours = self.load.curve.following(multiple, self.scenario)
-        may, stretch = self.overflow.may[:, None], self.overflow.stretch[:, None]
+        ready, hours = self.load.curve.following(multiple, self.scenario, follower)
+        may = self.outlet.may[:, None]
         if (may < 1).any():
+            stretch = np.broadcast_to(follower.at(self.load.curve.cv), (len(self.load.live), 1))[self.scenario]
             spared = stretch * (self.load.curve.spill(multiple, self.scenario) - self._above(multiple))
             ready = np.clip(np.where(may < 1, ready - spared, ready), 0.0, stretch * np.where(may < 1, may, np.inf))
             hours = np.where(may > 0, hours, 0.0)
@@ -149,137 +237,319 @@ class Pool:
 
     def _above(self, multiple: Array) -> Array:
         """Share of the load that goes, at a capacity in multiples of the mean."""
+        held = 1 - self.outlet.may[:, None]
+        if (held == 1).all():
+            return np.zeros_like(multiple)
         above = self.load.curve.spill(multiple, self.scenario)
-        held = 1 - self.overflow.may[:, None]
         if held.any():
             with np.errstate(divide="ignore", invalid="ignore"):
                 above -= held * self.load.curve.spill(np.where(held > 0, multiple / held, np.inf), self.scenario)
             np.maximum(above, 0.0, out=above)
         return above
 
-    def _waiting(self, replicas: Array, carried: Array) -> Array:
-        waiting = self.need.waiting[self.scenario]
-        seconds = self.need.seconds[self.kind, self.scenario][:, None]
-        idle = np.maximum(0.0, replicas * self.need.busiest_share - seconds * carried)
+    def _waiting(self, machines: Array, carried: Array) -> Array:
+        """Rate of what can wait and goes, beside a rate that is carried; spare replicas work on what can wait."""
+        waiting, seconds = self.need.waiting[self.scenario], self._of_kind("seconds")
+        idle = np.maximum(0.0, machines * self.each[:, None] * self.need.busiest_share - seconds * carried)
         room = np.divide(idle, seconds, out=np.full(idle.shape, np.inf), where=seconds > 0)
-        return np.minimum(self.overflow.may[:, None] * waiting, np.maximum(0.0, waiting - room))
+        return np.minimum(self.outlet.may_wait[:, None] * waiting, np.maximum(0.0, waiting - room))
 
-    def held(self) -> Array:
-        """Fewest machines over (pair, month): a replica at work, the spare, all that may not be passed on."""
-        fewest = (1 + self.spare[:, None]) * self.load.live[self.scenario]
-        if self.kept.peak.any() or self.kept.waits:
-            fewest = np.maximum(fewest, self.kept.replicas(self.kind, self.scenario))
-        if self.kept.waits:
-            fewest = np.maximum(fewest, self.kept.busy(self.kind, self.scenario) / self.kept.busiest_share)
-        return np.asarray(whole(fewest / self.each[:, None]))
-
-    def bracket(self, usd_per_machine: Array, rough: bool = False) -> tuple[Array, Array]:
-        """Least and most machines among which the best number of each month lies; cost over (pair, month) [USD].
+    def bracket(self, usd: Array) -> tuple[Array, Array]:
+        """Least and most machines among which the best number of each month lies; a machine's cost over (pair, month).
 
         Closed form on the load-duration curve: a machine pays for itself while the share of the hours it is needed in
         is above r, its cost over that of passing on all it could carry; P(L > K) = r (Stoft 2002; screening curves).
         Then whole machines, by floor and ceiling: what one more carries grows with their number, so the floor is taken
-        at what it carries in the month that needs fewest, the ceiling at what it carries in a large pool. Where a share
-        is held the best is below it, and the search starts from what is held. Where machines follow the load there is
-        no closed form, and `_best_level` takes its place; when `rough`, at every third of its shares.
+        at what it carries in the month that needs fewest, the ceiling at what it carries in a large fleet. Where a
+        share is held the best is below it, and the search starts from what is held. Where machines follow the load
+        there is no closed form, and `_best_level` takes its place.
         """
-        rate, live = self.prompt, self.load.live[self.scenario]
-        full = self._one_more(np.full((len(self.kind), 1), np.inf))
-        if self.follows:
-            middle = live.sum(axis=1).astype(int) // 2 * (usd_per_machine.shape[1] > 1)
-            usd = usd_per_machine[np.arange(len(live)), middle]
-            mean = self._mean_rate()
-            about = self._machines(self._level(usd[:, None], full), mean)
-            level = self._best_level(usd, self._one_more(about)[:, 0], SHARES[1::3] if rough else SHARES)[:, None]
-            if usd_per_machine.shape[1] > 1:
-                low, high = (np.floor(self._machines(level * by, rate)) for by in (1 / SPREAD, SPREAD))
-            else:
-                low = high = np.floor(self._machines(level, rate))
-            low = np.maximum(low - 1, 0.0)
+        held, rate = self.held(), self.prompt
+        if not self.outlet.may.any():
+            low = high = held
         else:
-            least = np.where(live > 0, rate, np.inf).min(axis=1, keepdims=True)
-            fewest = self._machines(self._level(usd_per_machine, full), least).min(axis=1, keepdims=True)
-            low = np.floor(self._machines(self._level(usd_per_machine, self._one_more(fewest)), rate))
-            high = np.floor(self._machines(self._level(usd_per_machine, full), rate))
-        high = high + 1
+            low, high = self._about_best(usd, rate)
         if self.need.waits:
-            waits = self.need.waiting[self.scenario] > 0
+            waits = (self.need.waiting[self.scenario] > 0) & (self.outlet.may_wait[:, None] > 0)
             work = self.need.busy(self.kind, self.scenario) / self.need.busiest_share / self.each[:, None]
             high = np.where(waits, np.maximum(high, np.ceil(work)), high)
-        held = self.held()
-        low = np.where(self.overflow.may[:, None] < 1, held, np.maximum(low, held))
+        low = np.where(self.outlet.may[:, None] < 1, held, np.maximum(low, held))
         return low, np.maximum(high, held)
 
-    def _best_level(self, usd_per_machine: Array, rate_per_machine: Array, shares: Array) -> Array:
-        """Capacity over the mean load at which a month costs least, over (pair), where there is no closed form for it:
-        the best of the shares of the hours in which it is exceeded, between its neighbours as a parabola has it.
+    def _about_best(self, usd: Array, rate: Array) -> tuple[Array, Array]:
+        live = self.load.live[self.scenario] > 0
+        full = self._one_more(np.full((len(self.kind), 1), np.inf))
+        least = np.where(live, rate, np.inf).min(axis=1, keepdims=True)
+        if not self.outlet.follower:
+            fewest = self.machines(self._level(usd, full), least).min(axis=1, keepdims=True)
+            low = np.floor(self.machines(self._level(usd, self._one_more(fewest)), rate))
+            return low, np.floor(self.machines(self._level(usd, full), rate)) + 1
+        most, months = rate.max(axis=1, keepdims=True), live.sum(axis=1)
+        price = usd[np.arange(len(usd)), (months // 2) * (usd.shape[1] > 1)][:, None]
+        ends = [self._best_level(price, np.maximum(end, 1e-12), full) for end in (least, most)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
+        wanted = self.machines(between(ends[0], ends[1], part), rate)
+        about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, *SPREADS)
+        return np.floor(wanted / about), np.floor(wanted * about) + 1
+
+    def at_levels(self) -> tuple[Array, Array]:
+        """Whole machines that carry the levels exceeded in every other of `SHARES` of the hours of the one month there
+        is, and what it costs to pass on what is above, over (pair, share) [USD/month].
         """
-        mean = self._mean_rate()
-        level = self.load.curve.level(np.broadcast_to(shares, (len(self.kind), len(shares))), self.scenario)
-        ready, hours = self._following(level)
-        calls = SECONDS_PER_MONTH * self.overflow.usd[:, None] * mean
-        idle = HOURS_PER_MONTH * self.overflow.usd_per_hour[:, None]
-        cost = (usd_per_machine / rate_per_machine)[:, None] * mean * level + calls * ready + idle * hours
-        best = np.clip(cost.argmin(axis=1), 1, len(shares) - 2)
-        rows = np.arange(len(best))
+        level, ready, hours = (part[self.scenario, ::2] for part in self._levels)
+        machines = np.maximum(whole(self.machines(level, self.prompt)), self.held())
+        elsewhere = Passed(self.prompt * ready, np.zeros((1, 1)), self.prompt * ready, hours).usd(self.outlet)
+        if self.need.waits:
+            waiting = self._waiting(machines, self.prompt * (1 - np.minimum(ready, 1)))
+            elsewhere = elsewhere + waiting * (self.outlet.usd_waiting * SECONDS_PER_MONTH)[:, None]
+        return machines, elsewhere
+
+    @cached_property
+    def _levels(self) -> tuple[Array, Array, Array]:
+        """Levels exceeded in `SHARES` of the hours over the mean, what stands ready above each, and in which hours."""
+        every = np.arange(len(self.load.live))
+        level = self.load.curve.level(np.broadcast_to(SHARES, (len(every), len(SHARES))), every)
+        if self.outlet.follower:
+            return level, *self.load.curve.following(level, every, self.outlet.follower)
+        return level, self.load.curve.spill(level, every), np.zeros(level.shape)
+
+    def _best_level(self, usd: Array, rate: Array, full: Array) -> Array:
+        """Capacity over the mean load at which a month of a rate costs least, over (pair, 1), where there is no closed
+        form for it: the best of the `SHARES` of the hours in which it is exceeded, between its neighbours as a parabola
+        has it.
+        """
+        level, ready, hours = (part[self.scenario] for part in self._levels)
+        carries = self._one_more(self.machines(self._level(usd, full), rate))
+        calls, idle = self.outlet.usd[:, None] * SECONDS_PER_MONTH, self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH
+        cost = rate * (usd / carries * level + calls * ready) + idle * hours
+        best, rows = np.clip(cost.argmin(axis=1), 1, len(SHARES) - 2), np.arange(len(level))
         x, y = ([values[rows, best + step] for step in (-1, 0, 1)] for values in (level, cost))
         with np.errstate(divide="ignore", invalid="ignore"):
             # a kind of replica that cannot hold a request has no cost to fit
             left, right = (x[1] - x[0]) * (y[1] - y[2]), (x[1] - x[2]) * (y[1] - y[0])
             vertex = x[1] - ((x[1] - x[0]) * left - (x[1] - x[2]) * right) / (2 * (left - right))
-        return np.asarray(np.clip(np.where(np.isfinite(vertex), vertex, x[1]), x[0], x[2]))
-
-    def _mean_rate(self) -> Array:
-        """Mean rate of what cannot wait over the live months, over (pair, 1) [request/s]."""
-        total, months = (part.sum(axis=1)[self.scenario, None] for part in (self.need.prompt, self.load.live))
-        return np.asarray(np.maximum(total / np.maximum(months, 1), 1e-12))
+        return np.asarray(np.clip(np.where(np.isfinite(vertex), vertex, x[1]), x[0], x[2]))[:, None]
 
     def _one_more(self, machines: Array) -> Array:
-        """Rate that one machine more carries [request/s]: the slope of `serving.busy_at_most` half-way to it."""
-        each, h = self.each[:, None], self.need.headroom[self.kind, self.scenario][:, None]
+        """Rate that one machine more carries [request/s]: the slope of `queueing.busy_at_most` half-way to it."""
+        each, h = self.each[:, None], self._of_kind("headroom")
         slope = 1 - h / np.sqrt(np.square(h) + 4 * each * (machines + 0.5))
-        planned = self.need.planned[self.kind, self.scenario][:, None]
         with np.errstate(divide="ignore"):
-            return np.asarray(np.minimum(slope, self.need.busiest_share) * each / planned)
+            return np.asarray(np.minimum(slope, self.need.busiest_share) * each / self._of_kind("planned"))
 
     def _level(self, usd_per_machine: Array, rate_per_machine: Array) -> Array:
         """Capacity over the mean load at the closed form's optimum, if one more machine carries a rate [request/s]."""
-        usd = np.maximum(self.overflow.usd, 1e-12)[:, None] * SECONDS_PER_MONTH
-        usd = usd * np.sqrt(self.overflow.stretch)[:, None]
+        usd = np.maximum(self.outlet.usd, 1e-12)[:, None] * SECONDS_PER_MONTH
+        if self.outlet.follower:
+            stretch = self.outlet.follower.at(self.load.curve.cv)
+            usd = usd * np.sqrt(np.broadcast_to(stretch, (len(self.load.live), 1))[self.scenario])
         share = np.minimum(1.0, usd_per_machine / (usd * rate_per_machine))
         return np.where(share < 1, self.load.curve.level(share, self.scenario), 0.0)
 
-    def _machines(self, level: Array, rate: Array) -> Array:
+    def machines(self, level: Array, rate: Array) -> Array:
         """Machines, not whole, that carry a multiple of a load [request/s]."""
-        busy = self.need.planned[self.kind, self.scenario][:, None] * level * rate
-        room = self.need.headroom[self.kind, self.scenario][:, None] * np.sqrt(busy)
-        wanted = np.maximum(busy + room, busy / self.need.busiest_share) + self.spare[:, None]
-        return wanted / self.each[:, None]
+        busy = self._of_kind("planned") * level * rate
+        wanted = np.maximum(busy + self._of_kind("headroom") * np.sqrt(busy), busy / self.need.busiest_share)
+        return (wanted + self.spare[:, None]) / self.each[:, None]
+
+    def sized(self, price: Price) -> tuple[Array, Array]:
+        """Machines over (pair, month) that cost least, the same through each term, and all they cost today [USD]."""
+        serving = price.worth > 0
+        fewest = price.by_term(self.held() * serving, np.maximum)
+        if self.fixed:
+            number = fewest if price.affordable is None else np.maximum.accumulate(fewest, axis=1)
+            return price.by_month(number), (number * price.usd).sum(axis=1) + _out_of_reach(number, price)
+        low, high = self.bracket(price.monthly)
+        low = price.by_term(np.where(serving, low, np.inf), np.minimum)
+        low = np.maximum(np.where(np.isfinite(low), low, 0.0), fewest)
+        high = price.by_term(np.where(serving, high, 0.0), np.maximum)
+
+        def cost(machines: Array, pairs: Array) -> Array:
+            everywhere = len(pairs) == len(self.kind)
+            some, fleet = (price, self) if everywhere else (price.take(pairs), self.take(pairs))
+            return machines * some.usd + some.by_term(fleet.usd(some.by_month(machines)) * some.worth)
+
+        number, usd = least(cost, low, high)
+        if self.outlet.follower:
+            small = np.flatnonzero(((number - fewest).max(axis=1) > 0) & (number.max(axis=1) <= SMALL))
+            at_fewest = cost(fewest[small], small)
+            number[small] = np.where(at_fewest < usd[small], fewest[small], number[small])
+            usd[small] = np.minimum(at_fewest, usd[small])
+        if price.affordable is not None:
+            number = _kept_to_the_end(cost, number, fewest, price.affordable)
+            usd = cost(number, np.arange(len(number)))
+        return price.by_month(number), usd.sum(axis=1) + _out_of_reach(number, price)
+
+
+def _out_of_reach(number: Array, price: Price) -> Array | float:
+    """Added to the worth of machines above the limit for hardware, so that they are taken only where none keeps it."""
+    return 0.0 if price.affordable is None else (number > price.affordable).any(axis=1) * OUT_OF_REACH
+
+
+Cost = Callable[[Array, Array], Array]
+"""Cost of whole numbers of machines at some of the pairs, whose positions it gets too."""
+
+
+def _kept_to_the_end(cost: Cost, best: Array, fewest: Array, affordable: Array) -> Array:
+    """Machines that are bought over (pair, term), never fewer than before, from the best number of each month.
+
+    None is bought that does not pay for itself by the end.
+    """
+    fewest = np.maximum.accumulate(fewest, axis=1)
+    path = np.minimum(best, np.maximum(np.maximum(affordable, 1), fewest))
+    path = np.maximum.accumulate(np.maximum(path, fewest), axis=1)
+
+    def capped(most: Array, pairs: Array) -> Array:
+        return cost(np.minimum(path[pairs], most), pairs).sum(axis=1, keepdims=True)
+
+    most, _ = least(capped, np.maximum(fewest[:, -1:], 1.0), np.maximum(path[:, -1:], 1.0))
+    return np.minimum(path, most)
 
 
 FEW = 2
 """So many numbers more than the least are tried one by one."""
 
+CLOSE = 0.01
+"""Of a large number of machines: numbers that close cost the same, because about the best a cost is flat."""
 
-def least(cost: Callable[[Array, Array], Array], low: Array, high: Array) -> tuple[Array, Array]:
+
+def least(cost: Cost, low: Array, high: Array) -> tuple[Array, Array]:
     """Whole numbers from low to high, over (pair, ...), at which a convex cost is least, and that cost.
 
-    By halving, then one by one; the smaller of two that tie. `cost` is asked for whole numbers at some of the pairs,
-    whose positions it gets too.
+    By halving, then one by one, or in steps of half of `CLOSE` where numbers are large; the smaller of two that tie.
     """
     low, high = low.copy(), np.maximum(low, high)
-    while len(rows := np.flatnonzero((high - low).max(axis=1) > FEW)):
+    while len(rows := np.flatnonzero((high - low - CLOSE * low).max(axis=1) > FEW)):
         first, last = low[rows], high[rows]
         middle = np.floor((first + last) / 2)
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
         high[rows] = np.where(rising, middle, last)
         low[rows] = np.where(rising, first, np.minimum(middle + 1, last))
-    width, best = (high - low).max(axis=1, initial=0), low.copy()
-    costs = cost(low, np.arange(len(low)))
-    for step in range(1, FEW + 1):
-        if len(rows := np.flatnonzero(width >= step)):
-            number = np.minimum(low[rows] + step, high[rows])
+    step, best = np.ceil((high - low) / FEW), low.copy()
+    width, costs = (high - low).max(axis=1, initial=0), cost(low, np.arange(len(low)))
+    for number_of in range(1, FEW + 1):
+        if len(rows := np.flatnonzero(width >= number_of)):
+            number = np.minimum(low[rows] + number_of * np.maximum(step[rows], 1), high[rows])
             found = cost(number, rows)
             best[rows] = np.where(found < costs[rows], number, best[rows])
             costs[rows] = np.minimum(found, costs[rows])
     return best, costs
+
+
+@dataclass(frozen=True)
+class Way:
+    """Contracts there are to choose from, and the outlet of pairs of offer and scenario beside them.
+
+    `spare` says whether spare replicas stand idle beside those at work.
+    """
+
+    contracts: Sequence[Contract]
+    outlet: Callable[[Array, Array], Outlet]
+    spare: bool = True
+
+
+@dataclass(frozen=True)
+class Taken:
+    """For each scenario the way, its contract and the offer that cost least, as positions, and the machines over
+    (scenario, month). `passed` is what they pass on, and `fits` false where no offer can serve the load.
+    """
+
+    way: Array
+    contract: Array
+    offer: Array
+    count: Array
+    passed: Passed
+    fits: Array
+
+
+def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array) -> Taken:
+    """The offer, the way to pay for it and the machines that cost least in each scenario.
+
+    Of each contract those offers are tried month by month that cost `NEAR` the least in a typical month. A contract
+    that costs more than the first of its way even there, where binding ones look best, is left out, and so is a way
+    that is not near the first. `weights` are the worth today of a dollar in each month of service.
+    """
+    load, need, every = work.load, work.need, np.arange(len(work))
+    holds = need.possible[choice.kind] & ~choice.barred(work.gpu)
+
+    def fleet(way: Way, offer: Array, scenario: Array) -> Fleet:
+        spare = need.spare[scenario] * way.spare
+        outlet = way.outlet(offer, scenario)
+        return Fleet(load, need, outlet, choice.kind[offer], scenario, choice.each[offer], spare)
+
+    pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full((len(work), 1), np.inf)
+    for w, way in enumerate(ways):
+        month = fleet(way, *pairs).in_typical_months(weights)
+        tried, best = _shortlist(month, way.contracts, holds, first)
+        first = np.minimum(first, best)
+        for c, contract in enumerate(way.contracts):
+            offer, scenario = np.nonzero(tried[c])
+            if len(offer):
+                count, usd = fleet(way, offer, scenario).sized(contract.price(offer, scenario))
+                found.append((usd, scenario, np.full(len(offer), w), np.full(len(offer), c), offer, count))
+    fits, (taken, terms, best), count = np.zeros(len(every), bool), np.zeros((3, len(every)), np.intp), load.live * 0
+    if found:
+        usd, scenario, *parts = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.lexsort((usd, scenario))
+        served, at = np.unique(scenario[order], return_index=True)
+        fits[served] = True
+        for values, part in zip((taken, terms, best, count), parts, strict=True):
+            values[served] = part[order[at]]
+    passed = Passed(*np.zeros((4, *load.live.shape)))
+    for w, way in enumerate(ways):
+        if len(rows := np.flatnonzero(fits & (taken == w))):
+            goes = fleet(way, best[rows], rows).passed(count[rows])
+            for name in Passed.__dataclass_fields__:
+                getattr(passed, name)[rows] = getattr(goes, name)
+    return Taken(taken, terms, best, count, passed, fits)
+
+
+def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first: Array) -> tuple[Array, Array]:
+    """Which offers are tried under each contract, over (contract, offer, scenario), and the best of typical months.
+
+    `first` is the best of the ways before: one that is not near it, or whose fewest machines cost as much, is left out.
+    """
+    held, size = fleet.held(), holds.shape
+    usd = np.stack([np.where(holds, contract.mean_usd(), np.inf) for contract in contracts])
+    cost = _in_typical_months(fleet, held, usd)
+    best = cost.min(axis=(0, 1)).max(axis=-1, keepdims=True)
+    tried = _near(cost)
+    affords = np.stack([held.min(axis=1).reshape(size) <= contract.affordable() for contract in contracts])[..., None]
+    if not affords.all():
+        # what is above the limit for hardware is taken only where all is
+        tried |= _near(np.where(affords, cost, np.inf))
+    if np.isfinite(first).any():
+        fewest = _times(held.reshape(*size, -1), usd[..., None]).min(axis=(0, 1)).max(axis=-1, keepdims=True)
+        tried &= (best <= NEAR * first) & (fewest < first)
+    return tried.any(axis=-1), best
+
+
+def _near(cost: Array) -> Array:
+    """Whether an offer is worth a look, by its cost in typical months over (contract, offer, scenario, month)."""
+    least_usd = cost.min(axis=1, keepdims=True)
+    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= least_usd[:1]))
+
+
+def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
+    """About the least cost of typical months over (contract, offer, scenario, month) [USD/month].
+
+    Of the fewest machines, which are `held`, or as many as carry the levels that are exceeded in `SHARES` of the hours.
+    A machine costs `usd` over (contract, offer, scenario).
+    """
+    size = usd.shape[1:]
+    if fleet.fixed:
+        return _times(held.reshape(*size, -1), usd[..., None])
+    if not fleet.outlet.may.any():
+        ends = [(n.reshape(*size, -1), fleet.usd(n).reshape(*size, -1)) for n in fleet.bracket(np.zeros((1, 1)))]
+        return np.min([_times(machines, usd[..., None]) + elsewhere for machines, elsewhere in ends], axis=0)
+    machines, elsewhere = (
+        np.concatenate(part, axis=1).reshape(*size, -1)
+        for part in zip((held, fleet.usd(held)), fleet.at_levels(), strict=True)
+    )
+    return np.asarray((_times(machines, usd[..., None]) + elsewhere).min(axis=-1, keepdims=True))
+
+
+def _times(machines: Array, usd: Array) -> Array:
+    """Machines times a price that may be infinite, over (contract, ...)."""
+    return np.maximum(machines, 1e-12) * usd

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..inputs.facts import Facts
 from ..units import Array
-from .replicas import kinds
+from .replicas import Workload, kinds
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Offers:
 
 
 def offers(facts: Facts, table: str, model: str) -> Offers:
-    """Every machine of `machines` or `servers` that holds a replica of the model, less those another one undercuts."""
+    """Every machine of `machines` or `servers` that holds a replica of the model."""
     return facts.cached(("offers", table, model), lambda: _offers(facts, table, model))
 
 
@@ -49,28 +49,27 @@ def _offers(facts: Facts, table: str, model: str) -> Offers:
     pairs = facts.table(table).reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     pairs = pairs.assign(each=np.floor(pairs["gpus"] / pairs["gpus_replica"]))
-    if table == "machines":
-        prices = pairs.filter(like="_usd_per_h").to_numpy(float)
-        pairs = pairs[~_undercut(prices, pairs["kind"].to_numpy(), pairs["each"].to_numpy())]
     columns = {str(name): pairs[name].to_numpy() for name in pairs.columns}
     size = pairs["gpus_replica"].astype(int).astype(str)
     words = {"replica": (size + " x " + pairs["gpu"] + ", " + pairs["precision"]).to_numpy(), "basis": columns["basis"]}
     return Offers(columns, columns["kind"], columns["each"], words)
 
 
-def _undercut(prices: Array, kind: Array, each: Array) -> Array:
-    """Offers that another one never costs more than: same replica, no more of them a machine, no dearer per replica.
+def undominated(choice: Offers, work: Workload, prices: Array) -> Offers:
+    """The offers worth a look: for none are there as many of another as carry as much and cost no more.
 
-    Holds for every contract an offer has, so leaving the undercut ones out cannot change what is cheapest.
+    No more by each of the `prices` over (price, offer); where an offer has none, any will do. All are where a scenario
+    insists on a GPU.
     """
-    per_replica = np.where(np.isnan(prices), np.inf, prices) / each[:, None]
-    out = np.zeros(len(kind), bool)
-    for i in range(len(kind)):
-        same = (kind == kind[i]) & (each[i] % each == 0) & ~out
-        better = same & (per_replica <= per_replica[i]).all(axis=1)
-        better[i] = False
-        out[i] = better.any()
-    return out
+    if not (work.gpu == "cheapest").all():
+        return choice
+    one, other = np.nonzero(~np.eye(len(choice), dtype=bool))
+    number = np.ceil(work.need.times(choice.kind, choice.each, one, other) - 1e-9)
+    # of two that beat each other the first stays
+    number *= 1 + 1e-9 * (one > other)
+    with np.errstate(invalid="ignore"):
+        beaten = ((number * prices[:, one] <= prices[:, other]) | np.isnan(prices[:, other])).all(axis=0)
+    return choice.take(np.setdiff1d(np.arange(len(choice)), other[beaten]))
 
 
 def pick(array: Array, chosen: Array) -> Array:

@@ -108,9 +108,49 @@ class Need:
         rates = {n: np.einsum("sm,sm->s", getattr(self, n), weights) / total for n in ("peak", "prompt", "waiting")}
         return replace(self, **{name: rate[:, None] for name, rate in rates.items()})
 
+    def typical(self, weights: Array) -> "Need":
+        """What the mean month and the busiest ask, months weighted over (scenario, month): rates over (scenario, 2)."""
+        mean, busiest = self.mean(weights), (weights > 0)
+        names = ("peak", "prompt", "waiting")
+        most = {name: (getattr(self, name) * busiest).max(axis=1, keepdims=True) for name in names}
+        return replace(self, **{name: np.append(getattr(mean, name), most[name], axis=1) for name in names})
+
     def busy(self, kind: Array, scenario: Array) -> Array:
         """Replicas at work on average on all of the load, over (the kinds and scenarios asked, month) [replica]."""
         return self.seconds[kind, scenario][..., None] * (self.prompt + self.waiting)[scenario]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a place is asked to carry: a demand, the replicas it needs, the GPU type each scenario insists on or
+    `cheapest`, and the worth today of a dollar in each month, over (scenario, month).
+    """
+
+    load: Load
+    need: Need
+    gpu: Array
+    factors: Array
+
+    def part(self, share: Array) -> "Workload":
+        """A share of it, one share a scenario."""
+        return replace(self, load=self.load.part(share), need=self.need.part(share))
+
+    def at(self, months: Array, factors: Array) -> "Workload":
+        """The same in some of the months, with other factors."""
+        return replace(self, load=self.load.at(months), need=self.need.at(months), factors=factors)
+
+    def __len__(self) -> int:
+        return len(self.gpu)
+
+    @property
+    def horizon(self) -> Array:
+        """Months of service, by scenario."""
+        return np.asarray(self.load.live.sum(axis=1).astype(int))
+
+    @property
+    def rates(self) -> Array:
+        """Rate of all requests over (scenario, month) [request/s]."""
+        return np.asarray(self.need.prompt + self.need.waiting)
 
 
 def needed(facts: Facts, model: str, load: Load) -> Need:

@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 
 from ..analysis import breakeven
-from ..analysis.breakeven import By, frontier
+from ..analysis.breakeven import By
 from ..decision.answer import Answer
 from ..decision.routing import TITLES
 from ..inputs.question import BY_NAME
@@ -49,28 +49,20 @@ def decision_map(answer: Answer) -> Pieces:
     x, y = BY_NAME["requests_per_month"], BY_NAME[breakeven.SPIKINESS]
     grid = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name)
     cells = breakeven.cells(grid, x.name, y.name)
-    line = frontier(answer.scenarios, answer.facts, cells[y.name].unique())
-    line = line[(cells["option"] != breakeven.NONE).any() & line[x.name].notna()]
     row = answer.scenarios.iloc[0]
-    picture = of(map_chart(cells, x, y, (row[x.name], row[y.name]), line))
+    picture = of(map_chart(cells, x, y, (row[x.name], row[y.name])))
     share = cells["option"].value_counts(normalize=True)
     shown = {
         "Option": [TITLES.get(name, "nothing is allowed") for name in share.index],
         "Share of the map": [Cell(percent(part), part) for part in share],
     }
-    told = (HATCHED if cells["near"].any() else "") + (FRONTIER if len(line) else "")
+    told = HATCHED if cells["near"].any() else ""
     told += _by_the_law(answer) + _left_out(cells["option"]) + _struck_out(grid)
     return Pieces([picture, table(shown, "Who costs least where") + told])
 
 
 HATCHED = "<p>Hatched: the runner-up costs at most a tenth more.</p>"
 """What is said where something is near."""
-
-FRONTIER = (
-    "<p>Dashed: from this volume on a base of rented machines with bursts at the API can cost less than the API alone, "
-    "by the closed form for machines of any size. Whole machines move it to the right.</p>"
-)
-"""What is said of the frontier where it is drawn."""
 
 
 def _by_the_law(answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""Decision map: the winner over two fields, with what is near, what is barred and the frontier, as one Altair chart."""
+"""Decision map: the winner over two fields, with what is near and what is barred, as one Altair chart."""
 
 from textwrap import wrap
 from typing import Any
@@ -32,30 +32,19 @@ LINE = 14
 WEAR = 3
 """Cells worn away from an area on either side for one above and below."""
 
-PAYS_FROM = "base and burst, by formula"
-"""Label of the frontier."""
 
-
-def map_chart(
-    cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float], frontier: pd.DataFrame | None = None
-) -> alt.LayerChart:
+def map_chart(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float]) -> alt.LayerChart:
     """Who wins over two fields, the scenario marked, hatched where the runner-up costs at most a tenth more.
 
-    Takes the frames of `breakeven.cells` and `frontier.frontier`. Where nothing is allowed it says by which rule or
-    limit; the frontier is a dashed line.
+    Takes the frame of `breakeven.cells`. Where nothing is allowed it says by which rule or limit.
     """
     at = {
         "x": alt.X("x0:Q", title=f"{x.label} [{x.unit}]", scale=_span(cells, x), axis=alt.Axis(format="~s")),
         "y": alt.Y("y0:Q", title=f"{y.label} [{y.unit}]", scale=_span(cells, y)),
     }
     layers = [_areas(cells, x, y, at), _hatching(cells, x, y, at)]
-    labels = _barred(cells, x, y)
-    line = _within(cells, x, y, frontier)
-    if len(line):
-        layers += _dashed(line, at)
-        labels = pd.concat([labels, _beside(line, cells, x, y)], ignore_index=True)
-    layers += [*_texts(labels, at), _cross(here, at)]
-    return alt.LayerChart(layer=layers, description=_words(cells, x, y, line), usermeta={"narrowest": NARROWEST})
+    layers += [*_texts(_barred(cells, x, y), at), _cross(here, at)]
+    return alt.LayerChart(layer=layers, description=_words(cells, x, y), usermeta={"narrowest": NARROWEST})
 
 
 def percent(share: float) -> str:
@@ -159,32 +148,6 @@ def _middle(area: Array) -> tuple[float, float]:
     return row + 0.5, column + 0.5
 
 
-def _within(cells: pd.DataFrame, x: Field, y: Field, frontier: pd.DataFrame | None) -> pd.DataFrame:
-    """The part of the frontier that lies on the map, as x0, y0; empty without one."""
-    if frontier is None:
-        return pd.DataFrame(columns=["x0", "y0"])
-    line = frontier[[x.name, y.name]].set_axis(["x0", "y0"], axis=1)
-    return line[line["x0"].between(cells[x.name].min(), cells[x.name].max())]
-
-
-def _dashed(line: pd.DataFrame, at: dict[str, Any]) -> list[alt.Chart]:
-    base = alt.Chart(line)
-    return [
-        base.mark_line(color="white", strokeWidth=4, opacity=0.7).encode(**at),
-        base.mark_line(color="#222222", strokeWidth=2, strokeDash=[6, 4]).encode(**at),
-    ]
-
-
-def _beside(line: pd.DataFrame, cells: pd.DataFrame, x: Field, y: Field) -> pd.DataFrame:
-    """Label of the frontier, to the left of its upper end."""
-    end = line.sort_values("y0").iloc[int(0.95 * (len(line) - 1))]
-    share = [
-        np.interp(end[name], np.sort(cells[field.name].unique()), np.linspace(0, 1, cells[field.name].nunique()))
-        for name, field in (("x0", x), ("y0", y))
-    ]
-    return _placed([(PAYS_FROM, share[0] - (_width(PAYS_FROM) / 2 + LETTER) / WIDTH, share[1])], cells, x, y)
-
-
 def _placed(labels: list[tuple[str, float, float]], cells: pd.DataFrame, x: Field, y: Field) -> pd.DataFrame:
     """Labels and the shares of the map's width and height they stand at, as text, x0, y0; moved to lie within."""
     frame = pd.DataFrame(labels, columns=["text", "x0", "y0"])
@@ -214,7 +177,7 @@ def _cross(here: tuple[float, float], at: dict[str, Any]) -> alt.Chart:
     return alt.Chart(mark).mark_point(shape="cross", size=160, filled=True, color="black", stroke="white").encode(**at)
 
 
-def _words(cells: pd.DataFrame, x: Field, y: Field, line: pd.DataFrame) -> str:
+def _words(cells: pd.DataFrame, x: Field, y: Field) -> str:
     """What the map shows, for those who cannot see it."""
     shares = cells["option"].value_counts(normalize=True)
     who = ", ".join(f"{TITLES.get(name, 'nothing allowed')} on {percent(share)}" for name, share in shares.items())
@@ -222,5 +185,4 @@ def _words(cells: pd.DataFrame, x: Field, y: Field, line: pd.DataFrame) -> str:
     if cells["near"].any():
         words += f", hatching a runner-up that costs at most a tenth more, on {percent(cells['near'].mean())}"
     barred = [rule for rule in cells["rule"].unique() if rule]
-    words += f". Nothing is allowed by {'; by '.join(barred)}" if barred else ""
-    return words + (f". A dashed line shows the {PAYS_FROM}." if len(line) else ".")
+    return words + (f". Nothing is allowed by {'; by '.join(barred)}." if barred else ".")
