@@ -1,6 +1,6 @@
 """Fleet: how many machines to keep month by month at least cost, and what they pass on to an outlet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -159,8 +159,8 @@ class Fleet:
         return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
     def in_typical_months(self, weights: Array) -> "Fleet":
-        """The same in the mean month, of weighted months, and in the busiest too where no prompt request may go."""
-        need = self.need.mean(weights) if self.outlet.may.any() else self.need.typical(weights)
+        """The same in the quietest, the mean and the busiest month, of those with a weight over (scenario, month)."""
+        need = self.need.typical(weights)
         return replace(self, load=replace(self.load, live=np.ones(need.prompt.shape)), need=need)
 
     @cached_property
@@ -293,17 +293,19 @@ class Fleet:
         about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, *SPREADS)
         return np.floor(wanted / about), np.floor(wanted * about) + 1
 
-    def at_levels(self) -> tuple[Array, Array]:
-        """Whole machines that carry the levels exceeded in every other of `SHARES` of the hours of the one month there
-        is, and what it costs to pass on what is above, over (pair, share) [USD/month].
+    def at_levels(self, held: Array) -> Iterator[tuple[Array, Array]]:
+        """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
+        is above, over (pair, month) [USD/month]; no fewer machines than are `held`.
         """
-        level, ready, hours = (part[self.scenario, ::2] for part in self._levels)
-        machines = np.maximum(whole(self.machines(level, self.prompt)), self.held())
-        elsewhere = Passed(self.prompt * ready, np.zeros((1, 1)), self.prompt * ready, hours).usd(self.outlet)
-        if self.need.waits:
-            waiting = self._waiting(machines, self.prompt * (1 - np.minimum(ready, 1)))
-            elsewhere = elsewhere + waiting * (self.outlet.usd_waiting * SECONDS_PER_MONTH)[:, None]
-        return machines, elsewhere
+        level, ready, hours = self._levels
+        for number in range(0, len(SHARES), 2 if self.outlet.follower else 1):  # beside a follower the cost is flat
+            above, often = ready[self.scenario, number, None], hours[self.scenario, number, None]
+            machines = np.maximum(whole(self.machines(level[self.scenario, number, None], self.prompt)), held)
+            goes = self.prompt * above
+            waiting = (
+                self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
+            )
+            yield machines, Passed(goes, waiting, goes, often).usd(self.outlet)
 
     @cached_property
     def _levels(self) -> tuple[Array, Array, Array]:
@@ -324,12 +326,8 @@ class Fleet:
         calls, idle = self.outlet.usd[:, None] * SECONDS_PER_MONTH, self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH
         cost = rate * (usd / carries * level + calls * ready) + idle * hours
         best, rows = np.clip(cost.argmin(axis=1), 1, len(SHARES) - 2), np.arange(len(level))
-        x, y = ([values[rows, best + step] for step in (-1, 0, 1)] for values in (level, cost))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # a kind of replica that cannot hold a request has no cost to fit
-            left, right = (x[1] - x[0]) * (y[1] - y[2]), (x[1] - x[2]) * (y[1] - y[0])
-            vertex = x[1] - ((x[1] - x[0]) * left - (x[1] - x[2]) * right) / (2 * (left - right))
-        return np.asarray(np.clip(np.where(np.isfinite(vertex), vertex, x[1]), x[0], x[2]))[:, None]
+        # a kind of replica that cannot hold a request has no cost to fit
+        return parabola([(level[rows, best + s], cost[rows, best + s]) for s in (-1, 0, 1)])[:, None]
 
     def _one_more(self, machines: Array) -> Array:
         """Rate that one machine more carries [request/s]: the slope of `queueing.busy_at_most` half-way to it."""
@@ -407,34 +405,48 @@ def _kept_to_the_end(cost: Cost, best: Array, fewest: Array, affordable: Array) 
     return np.minimum(path, most)
 
 
-FEW = 2
-"""So many numbers more than the least are tried one by one."""
-
-CLOSE = 0.01
-"""Of a large number of machines: numbers that close cost the same, because about the best a cost is flat."""
+NARROW = 0.25
+"""How wide a range of numbers may be, over the least of them and beside two, that a parabola tells the best of."""
 
 
 def least(cost: Cost, low: Array, high: Array) -> tuple[Array, Array]:
     """Whole numbers from low to high, over (pair, ...), at which a convex cost is least, and that cost.
 
-    By halving, then one by one, or in steps of half of `CLOSE` where numbers are large; the smaller of two that tie.
+    By halving; then, of three numbers and where a parabola through them is least, the best. The smaller of two that
+    tie.
     """
     low, high = low.copy(), np.maximum(low, high)
-    while len(rows := np.flatnonzero((high - low - CLOSE * low).max(axis=1) > FEW)):
+    while len(rows := np.flatnonzero((high - low - NARROW * low).max(axis=1) > 2)):
         first, last = low[rows], high[rows]
         middle = np.floor((first + last) / 2)
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
         high[rows] = np.where(rising, middle, last)
         low[rows] = np.where(rising, first, np.minimum(middle + 1, last))
-    step, best = np.ceil((high - low) / FEW), low.copy()
-    width, costs = (high - low).max(axis=1, initial=0), cost(low, np.arange(len(low)))
-    for number_of in range(1, FEW + 1):
-        if len(rows := np.flatnonzero(width >= number_of)):
-            number = np.minimum(low[rows] + number_of * np.maximum(step[rows], 1), high[rows])
-            found = cost(number, rows)
-            best[rows] = np.where(found < costs[rows], number, best[rows])
-            costs[rows] = np.minimum(found, costs[rows])
+    best, every = low.copy(), np.arange(len(low))
+    costs = cost(low, every)
+    if not (high > low).any():
+        return best, costs
+    middle = low + np.ceil((high - low) / 2)
+    tried = [(middle, cost(middle, every)), (high, cost(high, every))]
+    some = np.flatnonzero((high - low).max(axis=1) > 2)
+    if len(some):
+        points = [(low[some], costs[some]), *((number[some], usd[some]) for number, usd in tried)]
+        between_them = middle.copy()
+        between_them[some] = np.clip(np.round(parabola(points)), low[some], high[some])
+        tried.append((between_them, cost(between_them, every)))
+    for number, usd in tried:
+        better = (usd < costs) | ((usd == costs) & (number < best))
+        best, costs = np.where(better, number, best), np.where(better, usd, costs)
     return best, costs
+
+
+def parabola(points: Sequence[tuple[Array, Array]]) -> Array:
+    """Where a parabola through three points, as places and values, has its vertex; the middle one where it has none."""
+    (x0, y0), (x1, y1), (x2, y2) = points
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left, right = (x1 - x0) * (y1 - y2), (x1 - x2) * (y1 - y0)
+        vertex = x1 - ((x1 - x0) * left - (x1 - x2) * right) / (2 * (left - right))
+    return np.asarray(np.clip(np.where(np.isfinite(vertex), vertex, x1), x0, x2))
 
 
 @dataclass(frozen=True)
@@ -515,10 +527,9 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
     cost = _in_typical_months(fleet, held, usd)
     best = cost.min(axis=(0, 1)).max(axis=-1, keepdims=True)
     tried = _near(cost)
-    affords = np.stack([held.min(axis=1).reshape(size) <= contract.affordable() for contract in contracts])[..., None]
-    if not affords.all():
+    if isinstance(affordable := contracts[0].affordable(), np.ndarray):
         # what is above the limit for hardware is taken only where all is
-        tried |= _near(np.where(affords, cost, np.inf))
+        tried |= _near(np.where((held[:, 0].reshape(size) <= affordable)[..., None], cost, np.inf))
     if np.isfinite(first).any():
         fewest = _times(held.reshape(*size, -1), usd[..., None]).min(axis=(0, 1)).max(axis=-1, keepdims=True)
         tried &= (best <= NEAR * first) & (fewest < first)
@@ -540,14 +551,12 @@ def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
     size = usd.shape[1:]
     if fleet.fixed:
         return _times(held.reshape(*size, -1), usd[..., None])
-    if not fleet.outlet.may.any():
-        ends = [(n.reshape(*size, -1), fleet.usd(n).reshape(*size, -1)) for n in fleet.bracket(np.zeros((1, 1)))]
-        return np.min([_times(machines, usd[..., None]) + elsewhere for machines, elsewhere in ends], axis=0)
-    machines, elsewhere = (
-        np.concatenate(part, axis=1).reshape(*size, -1)
-        for part in zip((held, fleet.usd(held)), fleet.at_levels(), strict=True)
-    )
-    return np.asarray((_times(machines, usd[..., None]) + elsewhere).min(axis=-1, keepdims=True))
+    # the most any would want where all that waits finds room, or else what carries the levels
+    more = fleet.at_levels(held) if fleet.outlet.may.any() else [(n, fleet.usd(n)) for n in fleet.bracket(held[:, :1])]
+    cost = np.full((*usd.shape, held.shape[1]), np.inf)
+    for machines, elsewhere in ((held, fleet.usd(held)), *more):
+        np.minimum(cost, _times(machines.reshape(*size, -1), usd[..., None]) + elsewhere.reshape(*size, -1), out=cost)
+    return cost
 
 
 def _times(machines: Array, usd: Array) -> Array:

@@ -221,7 +221,8 @@ def alone(facts: Facts, choice: Offers, work: Workload, terms: int = len(TERMS))
 
 def _bill(facts: Facts, choice: Offers, work: Workload, contracts: list[Lease], taken: Taken) -> Bill:
     """Bill of the machines that stand, under the contract each scenario takes."""
-    offer, count, load, common = taken.offer, taken.count, work.load, cloud(facts)
+    offer, load, common = taken.offer, work.load, cloud(facts)
+    count = taken.count * load.live
     months = np.array([contract.months for contract in contracts])[taken.contract]
     usd_per_h = np.stack([contract.usd_per_h for contract in contracts])[taken.contract, offer]
     rent = count * (np.where(taken.fits, usd_per_h, 0.0) * HOURS_PER_MONTH)[:, None]

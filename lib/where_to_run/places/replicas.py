@@ -109,11 +109,17 @@ class Need:
         return replace(self, **{name: rate[:, None] for name, rate in rates.items()})
 
     def typical(self, weights: Array) -> "Need":
-        """What the mean month and the busiest ask, months weighted over (scenario, month): rates over (scenario, 2)."""
-        mean, busiest = self.mean(weights), (weights > 0)
-        names = ("peak", "prompt", "waiting")
-        most = {name: (getattr(self, name) * busiest).max(axis=1, keepdims=True) for name in names}
-        return replace(self, **{name: np.append(getattr(mean, name), most[name], axis=1) for name in names})
+        """What the quietest, the mean and the busiest month ask, of those with a weight over (scenario, month).
+
+        Rates over (scenario, 3).
+        """
+        mean, some, made = self.mean(weights), weights > 0, {}
+        for name in ("peak", "prompt", "waiting"):
+            rates = getattr(self, name)
+            least = np.where(some, rates, np.inf).min(axis=1, keepdims=True)
+            most = np.where(some, rates, 0.0).max(axis=1, keepdims=True)
+            made[name] = np.concatenate([np.minimum(least, most), getattr(mean, name), most], axis=1)
+        return replace(self, **made)
 
     def busy(self, kind: Array, scenario: Array) -> Array:
         """Replicas at work on average on all of the load, over (the kinds and scenarios asked, month) [replica]."""
