@@ -13,8 +13,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from where_to_run.inputs import question
+from where_to_run.inputs import question, tables
 from where_to_run.paths import DATA, NOTEBOOKS, PROJECT
+from where_to_run.places import bill
 
 LIB = PROJECT / "lib" / "where_to_run"
 ROOMS = ("units", "paths", "formulas", "inputs", "places", "decision", "analysis", "views", "batch", "app", "cli")
@@ -122,6 +123,23 @@ def test_the_core_is_small_and_stands_alone():
 @pytest.mark.parametrize("module", [m for m in FILES if room(m) in ("formulas", "places", "decision")])
 def test_formulas_places_and_decisions_touch_no_file_clock_or_chance(module):
     assert not re.search(r"\bopen\(|read_csv|read_text|datetime|\btime\.\w|random|\bos\.", FILES[module].read_text())
+
+
+ABOVE_PLACES = ROOMS[ROOMS.index("decision") :]
+MAKERS = ("decision.staffing", "decision.option")
+"""Where, above the places, formulas make cost lines and so name them."""
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in FILES if room(m) in ROOMS[ROOMS.index("decision") :] and m not in MAKERS]
+)
+def test_who_makes_no_cost_line_lists_no_names_of_them_and_asks_for_none(module):
+    """Lists are in data/lines.csv. A name may stand alone; `machines` and `servers` are tables too, and are let be."""
+    names = set(bill.declared()) - set(tables.schema()["tables"])
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        named = {n.value for n in ast.iter_child_nodes(node) if isinstance(n, ast.Constant) and n.value in names}
+        assert not (isinstance(node, ast.Compare) and named), f"{module} asks for {named}"
+        assert not (isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict) and len(named) > 1), (module, named)
 
 
 @pytest.mark.parametrize("path", NOTEBOOK_FILES, ids=lambda p: p.stem)

@@ -254,10 +254,10 @@ def test_the_price_of_mixing_adds_up_to_the_difference_of_the_options(fields):
     usd = answer.options.set_index("option")["usd_per_month"]
     for option in found.columns:
         assert found.loc["total", option] == pytest.approx(usd[option])
-        assert found.loc[list(hybrid.KINDS), option].sum() == pytest.approx(usd[option])
+        assert found.loc[list(hybrid.COSTS), option].sum() == pytest.approx(usd[option])
     for end in set(found.columns) - {"base_and_burst"}:
         more = found["base_and_burst"] - found[end]
-        assert more[list(hybrid.KINDS)].sum() == pytest.approx(usd["base_and_burst"] - usd[end])
+        assert more[list(hybrid.COSTS)].sum() == pytest.approx(usd["base_and_burst"] - usd[end])
     assert found.loc["routing", "base_and_burst"] > 0 == found.drop(columns="base_and_burst").loc["routing"].sum()
 
 

@@ -494,6 +494,34 @@ def test_the_audit_finds_what_is_wrong_with_the_tables(damage):
     assert len(data_check.problems()) == 1
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("rests_on", "own.pew", "lines.csv, name 'power': rests on 'own.pew', which is no fact of data/"),
+        ("rests_on", "roles:driver", "rests on 'roles:driver'"),
+        ("rests_on", "pues.", "rests on 'pues.'"),
+        ("rests_on", "setup_usd.{plce}", "rests on 'setup_usd.{plce}'"),
+        ("place", "rented_gpus", "an answer has the line 'power' at own_gpus, which no row declares"),
+        ("name", "current", "an answer has the line 'power' at own_gpus, which no row declares"),
+        ("name", "egress", "lines.csv: two rows for 'egress'"),
+        (
+            "kind",
+            "energy",
+            "lines.csv, key 'power', column kind: got 'energy'; allowed: ['token', 'rent', 'cloud', 'ha",
+        ),
+        ("cash", "maybe", "lines.csv, key 'power', column cash: got 'maybe'; allowed: ['yes', 'no']"),
+    ],
+)
+def test_the_audit_finds_what_is_wrong_with_the_lines(damage, column, value, words):
+    def edit(rows):
+        rows.loc[rows["name"] == "power", column] = value
+        return rows
+
+    damage("lines", edit)
+    (problem,) = data_check.problems()
+    assert words in problem
+
+
 def test_the_audit_looks_at_the_rules_and_the_tables_alone_do_not(damage):
     path = tables.DATA / "rules.yaml"
     path.write_text(path.read_text().replace("lifted_by: [us_persons]", "lifted_by: [handshake]"))

@@ -155,16 +155,6 @@ def test_every_line_that_occurs_rests_on_facts_that_are_in_the_tables(fields):
     assert all(fact.key in answer.facts.table(fact.table).index for fact in provenance.sizing(answer))
 
 
-def test_every_line_that_is_drawn_names_its_figures_and_every_figure_exists():
-    assert set(provenance.FIGURES) == set(charts.GROUPS)
-    places = {"set-up project": (*question.PLACES, "routing"), "platform services": (*question.PLACES, "routing")}
-    for line in provenance.FIGURES:
-        for place in places.get(line, ("vendor_api",)):
-            found = provenance.figures(shipped(), line, place)
-            assert all(fact.key in shipped().table("assumptions").index for fact in found)
-            assert found or not provenance.FIGURES[line]
-
-
 def by_a_tenth(key):
     """The shipped facts with one figure a tenth higher."""
     tables = dict(shipped().tables)

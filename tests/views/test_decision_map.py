@@ -7,7 +7,7 @@ import vl_convert
 
 from where_to_run.decision.routing import NAMES, TITLES
 from where_to_run.inputs.question import BY_NAME
-from where_to_run.places.bill import HARDWARE
+from where_to_run.places.bill import GROUPS, HARDWARE, line
 from where_to_run.views import charts, decision_map
 from where_to_run.views.figure import VEGA_LITE
 
@@ -126,8 +126,8 @@ def picture(chart) -> str:
 def test_every_option_has_a_colour_of_its_own():
     assert tuple(charts.OPTION_COLOURS) == NAMES == tuple(TITLES)
     assert len(set(charts.OPTION_COLOURS.values())) == len(NAMES) == len({*map(tuple, charts.OPTION_DASHES.values())})
-    assert len(charts.SHADES) >= len(set(charts.GROUPS.values()))
+    assert len(charts.SHADES) >= len(set(GROUPS.values()))
 
 
 def test_every_hardware_line_has_its_group():
-    assert {charts.GROUPS[line] for line in HARDWARE} == {"own hardware"}
+    assert {line(name).group for name in HARDWARE} == {"own hardware"}

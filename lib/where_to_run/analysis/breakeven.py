@@ -12,7 +12,7 @@ from ..decision.routing import NAMES, ROUTINGS
 from ..formulas.finance import discount_factors, monthly_rate
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, ScenarioError
-from ..places.bill import CAPITAL
+from ..places.bill import CAPITAL, line
 from ..units import Array
 
 By = Literal["cheapest", "recommended"]
@@ -238,10 +238,6 @@ def comparable(answer: Answer) -> list[str]:
     return [option for option in ("rented", "owned") if {"api", option} <= set(cost.index)]
 
 
-SET_UP = ("set-up project", "platform services")
-MACHINES = ("machines", "burst machines", "spot machines", "contract past the horizon")
-
-
 def break_even(answer: Answer) -> pd.DataFrame:
     """What would have to change for each self-hosted option to cost what the API costs, one thing at a time.
 
@@ -253,17 +249,15 @@ def break_even(answer: Answer) -> pd.DataFrame:
     columns = ["option", "what", "factor", "value", "unit"]
     if not comparable(answer):
         return pd.DataFrame(columns=columns)
-    months = float(answer.scenarios["horizon_months"].iloc[0])
-    usd = answer.lines.groupby(["option", "line"], observed=True)["usd"].sum() / months
-    place = answer.lines.groupby(["option", "place"], observed=True)["usd"].sum() / months
-    api = usd["api"].sum()
-    tokens = place["api"]["vendor_api"] - usd["api"].reindex(SET_UP).sum()
+    means, figures = answer.means, answer.options.set_index("option")
+    kind = means["line"].map(lambda name: line(name).kind)
+    by_kind, by_place = (means.groupby(["option", by])["usd_per_month"].sum() for by in (kind, "place"))
+    api, tokens = figures.at["api", "usd_per_month"], by_kind.get(("api", "token"), 0.0)
     rows = []
     for option in comparable(answer):
-        mine = usd[option].sum()
-        rents = usd[option].reindex(MACHINES).fillna(0.0).sum()
-        people = place[option].get("people", 0.0)
-        row = answer.options.set_index("option").loc[option]
+        row = figures.loc[option]
+        mine = row["usd_per_month"]
+        rents, people = by_kind.get((option, "rent"), 0.0), by_place.get((option, "people"), 0.0)
         rows.append((option, "API token prices", _factor(mine - (api - tokens), tokens), np.nan, "times today's"))
         if rents > 0:
             rows.append((option, "GPU rents", _factor(api - (mine - rents), rents), np.nan, "times today's"))

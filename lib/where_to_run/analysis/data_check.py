@@ -1,19 +1,50 @@
 """Check of the data: everything wrong with the facts, from a missing source to more tokens than a GPU can read."""
 
+import pandas as pd
+
 from ..decision import rules
-from ..inputs import facts, tables
+from ..decision.evaluate import evaluate
+from ..decision.staffing import ROUTING
+from ..inputs import facts, question, tables
 from ..inputs.facts import Facts
+from ..inputs.question import PLACES
 from ..places.replicas import EIGHT_BIT, PEAKS
 from ..units import BYTES_PER_GB, FLOPS_PER_TFLOPS, PARAMETERS_PER_BILLION
+from .provenance import WORDS, named
 
 
 def problems() -> list[str]:
-    """Everything wrong with tables, rules and measured points, a sentence each; none where all is sound."""
+    """Everything wrong with tables, lines, rules and measured points, a sentence each; none where all is sound."""
     found = tables.problems()
     if found:
         return found
     loaded = facts.load()
-    return rules.problems(loaded.rules) + above_ceiling(loaded)
+    found = rules.problems(loaded.rules) + above_ceiling(loaded)
+    found += resting_on_nothing(loaded)
+    return found or undeclared(evaluate(pd.concat(map(question.grid, question.presets())), loaded).means)
+
+
+def resting_on_nothing(facts: Facts) -> list[str]:
+    """Lines declared twice, and words of their `rests_on` that name no fact, a sentence each."""
+    rows = tables.read("lines")
+    found = [f"lines.csv: two rows for {name!r}" for name in rows["name"][rows["name"].duplicated()]]
+    for row in rows.itertuples():
+        places = (*PLACES, ROUTING) if row.place == "any" else (row.place,)
+        words = dict.fromkeys(word.replace("{place}", place) for word in row.rests_on.split() for place in places)
+        nothing = [word for word in words if word not in WORDS and not named(facts, word)]
+        found += [f"lines.csv, name {row.name!r}: rests on {word!r}, which is no fact of data/" for word in nothing]
+    return found
+
+
+def undeclared(lines: pd.DataFrame) -> list[str]:
+    """Lines of an answer (columns place and line) that lines.csv does not declare there, a sentence each."""
+    rows = tables.read("lines").set_index("name")["place"]
+    made = lines[["place", "line"]].drop_duplicates()
+    return [
+        f"lines.csv: an answer has the line {name!r} at {place}, which no row declares"
+        for place, name in made.itertuples(index=False)
+        if rows.get(name) not in (place, "any")
+    ]
 
 
 def above_ceiling(facts: Facts) -> list[str]:

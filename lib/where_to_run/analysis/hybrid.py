@@ -9,11 +9,11 @@ import pandas as pd
 from ..decision.answer import Answer
 from ..decision.block import OFFERS, Based, Question, based, carried, limits, overflow
 from ..decision.option import Outcome
-from ..decision.routing import API, NAMES, NOWHERE, OWN, TITLES, Routing
+from ..decision.routing import NAMES, NOWHERE, OWN, TITLES, Routing
 from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES, STREAMS
 from ..places import own_gpus
-from ..places.bill import Bill, Machines
+from ..places.bill import GROUPS, Bill, Machines, line
 from ..places.fleet import Fleet, least
 from ..places.offers import Offers, offers
 from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
@@ -273,8 +273,8 @@ def _best(here: Fleet, each_usd: float, points: Array) -> float:
     return float(least(cost, np.array([[low]]), np.array([[high]]))[0][0, 0])
 
 
-KINDS = ("tokens", "machines and hardware", "until own servers are delivered", "people", "set-up and platform", ROUTING)
-"""Groups of lines in which the price of mixing is told."""
+COSTS = (*dict.fromkeys(GROUPS.values()), ROUTING)
+"""Groups of lines in which the price of mixing is told: what the routing takes is one of its own."""
 
 USD = "USD/month"
 
@@ -296,32 +296,20 @@ def price_of_mixing(answer: Answer, option: str = MIX) -> pd.DataFrame:
         row = figures.loc[name]
         if np.isnan(row["usd_per_month"]):
             continue
-        usd = _by_kind(answer, name)
-        rows += [(name, what, usd[what], USD) for what in KINDS] + [(name, "total", sum(usd.values()), USD)]
+        usd = _by_group(answer, name)
+        rows += [(name, what, usd[what], USD) for what in COSTS] + [(name, "total", sum(usd.values()), USD)]
         rows.append((name, "people to add", float(row["hires"]), "FTE"))
         rows.append((name, "weeks to launch", float(row["launch_weeks"]), "week"))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _by_kind(answer: Answer, option: str) -> dict[str, float]:
+def _by_group(answer: Answer, option: str) -> dict[str, float]:
     """Mean monthly cost of an option by group of lines [USD/month]."""
-    found = dict.fromkeys(KINDS, 0.0)
+    found = dict.fromkeys(COSTS, 0.0)
     months = float(answer.scenarios["horizon_months"].iloc[0])
-    for (place, line), usd in taken(answer, option)[2].lines.items():
-        found[_kind(place, line)] += float(usd.sum()) / months
+    for (place, name), usd in taken(answer, option)[2].lines.items():
+        found[ROUTING if place == ROUTING else line(name).group] += float(usd.sum()) / months
     return found
-
-
-def _kind(place: str, line: str) -> str:
-    if place == ROUTING:
-        return ROUTING
-    if place == "people" or line == "staff for further servers":
-        return "people"
-    if line in ("set-up project", "platform services"):
-        return "set-up and platform"
-    if line == "bill while waiting for delivery":
-        return "until own servers are delivered"
-    return "tokens" if place == PLACES[API] else "machines and hardware"
 
 
 def parts(question: Question, routing: Routing) -> Iterator[Part]:

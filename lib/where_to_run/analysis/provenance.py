@@ -8,11 +8,12 @@ import pandas as pd
 from ..decision.answer import Answer
 from ..decision.block import Question, until_delivery
 from ..decision.evaluate import evaluate
-from ..decision.routing import OWN, RENTED
+from ..decision.routing import OWN, RENTED, Routing
 from ..decision.staffing import ROUTING
 from ..inputs.facts import Facts
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
+from ..places.bill import line
 from .hybrid import parts, taken
 
 
@@ -26,106 +27,81 @@ class Fact(NamedTuple):
 OFFERS = dict(zip(PLACES, ("api_offers", "machines", "servers"), strict=True))
 """The table with the offers of each place."""
 
-TOKENS = ("input tokens", "cached input tokens", "output tokens", "batch discount", "residency uplift")
-BY_WORTH = ("capital tied up", "residual value")
-
-STORAGE = ("rented.storage_gb_per_replica", "rented.storage_usd")
-EGRESS = ("rented.bytes_per_token", "rented.egress_usd")
-
-FIGURES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(TOKENS, ()),
-    "long prompts": ("demand.input_tokens_cv",),
-    "retries": ("api.retry_share",),
-    "machines": (),
-    "burst machines": (),
-    "spot machines": ("rented.spot_overhead_share",),
-    "contract past the horizon": (),
-    "storage": STORAGE,
-    "egress": EGRESS,
-    "servers": (),
-    "network": ("own.network_share",),
-    "spare parts": ("own.spares_share",),
-    "installation": (),
-    **dict.fromkeys(BY_WORTH, ("residual.",)),
-    "power": ("own.peak_power_share", "own.idle_power_share", "own.pue", "own.electricity_usd"),
-    "colocation": ("own.colocation_usd",),
-    "maintenance": ("own.maintenance_share",),
-    "bill while waiting for delivery": (
-        "own.delivery_weeks",
-        "setup_weeks.own_gpus",
-        "api.retry_share",
-        *STORAGE,
-        *EGRESS,
-    ),
-    "staff for further servers": ("people.fte_per_extra_server", "people.benefits_share"),
-    "set-up project": ("setup_usd.{place}",),
-    "platform services": ("platform_usd.{place}",),
-    "least staff": ("people.benefits_share",),
-    "people to add": ("people.benefits_share",),
-    "recruiting and ramp-up": ("people.benefits_share", "people.recruiting_share", "people.ramp_months"),
-}
-"""The figures of data/assumptions.csv each line rests on, beside its offer; one that ends in a dot stands for all that
-start so. How many machines there are rests on more, see `sizing`."""
-
-WITHOUT_OFFER = ("set-up project", "platform services", "staff for further servers", "egress", "storage")
+WORDS = ("offer", "stopgap", "least_staff", "missing_skills")
+"""What `rests_on` in data/lines.csv may say beside keys: the offers taken at the place, those that may serve until own
+servers are delivered, the skills a place asks people for in any case, and those the team lacks; with what people earn.
+"""
 
 SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks", "setup_weeks.own_gpus")
 """Figures that say how many machines there are from when on, beside those of the service level."""
-
 
 SCORING = ("anchor.", "control.", "elasticity.", "freedom.", "setup_weeks.", "people.")
 """Figures the score, the time to launch and the staff rest on, whatever the option."""
 
 
 def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
-    """For every line of an option of a one-row answer, place and name, the facts it rests on."""
+    """For every line of an option of a one-row answer, place and name, the facts it rests on.
+
+    How many machines there are rests on more, see `sizing`.
+    """
     question, routing, outcome = taken(answer, option)
     offers: dict[str, list[Fact]] = {}
     for place, share, bill in outcome.bills:
         if share[0] > 0:
             offers.setdefault(place, []).append(Fact(OFFERS[place], str(bill.offer[0])))
     found = {}
-    for place, line in (key for key, amounts in outcome.lines.items() if amounts[0].any()):
-        if place == "people":
-            rows = list(_staff(question, line, list(offers)))
-        elif line == "bill while waiting for delivery":
-            rows = [Fact("api_offers", str(question.api(routing.least_api).offer[0]))]
-            shares = [part.share for part in parts(question, routing) if part.place == OWN]
-            rents = [until_delivery(question, share) for share in shares]
-            rows += [Fact(OFFERS[PLACES[RENTED]], str(bill.offer[0])) for bill in rents if bill.fits[0]]
-        elif line == "staff for further servers":
-            rows = [Fact("roles", "hardware")]
-        else:
-            rows = [] if line in WITHOUT_OFFER else list(dict.fromkeys(offers[place]))
-        found[place, line] = rows + figures(question.facts, line, place)
+    for place, name in (key for key, amounts in outcome.lines.items() if amounts[0].any()):
+        rows: list[Fact] = []
+        for word in line(name).rests_on.split():
+            if word == "offer":
+                rows += offers.get(place, [])
+            elif word == "stopgap":
+                rows += _stopgap(question, routing)
+            elif word in WORDS:
+                rows += _staff(question, word, list(offers))
+            else:
+                rows += named(question.facts, word.replace("{place}", place))
+        found[place, name] = list(dict.fromkeys(rows))
     return found
 
 
-def figures(facts: Facts, line: str, place: str = "") -> list[Fact]:
-    """The single figures a line at a place rests on."""
-    names = [name.format(place=place) for name in FIGURES[line]]
-    found: list[Fact] = facts.cached(("figures", line, place), lambda: _matching(facts, names))
+def named(facts: Facts, *words: str) -> list[Fact]:
+    """The facts in force that words of `rests_on` in data/lines.csv name; nothing for a word that names none.
+
+    `table:key` is a row of a table, any other word a key of data/assumptions.csv, and one that ends in a dot stands
+    for all keys that start so.
+    """
+    found: list[Fact] = []
+    for word in words:
+        table, _, key = word.rpartition(":")
+        table = table or "assumptions"
+        known = rows_of(facts, table) if table in facts.tables else {}
+        found += [Fact(table, k) for k in known if k.startswith(key)] if key.endswith(".") else []
+        found += [Fact(table, key)] if key in known else []
     return found
 
 
-def _matching(facts: Facts, names: Sequence[str]) -> list[Fact]:
-    known = rows_of(facts, "assumptions")
-    starting = [[k for k in known if k.startswith(name)] if name.endswith(".") else [name] for name in names]
-    return [Fact("assumptions", key) for keys in starting for key in keys]
+def _stopgap(question: Question, routing: Routing) -> Iterator[Fact]:
+    """The offers that may serve until own servers are delivered."""
+    yield Fact("api_offers", str(question.api(routing.least_api).offer[0]))
+    for part in parts(question, routing):
+        rent = until_delivery(question, part.share) if part.place == OWN else None
+        if rent and rent.fits[0]:
+            yield Fact(OFFERS[PLACES[RENTED]], str(rent.offer[0]))
 
 
-def _staff(question: Question, line: str, places: list[str]) -> Iterator[Fact]:
+def _staff(question: Question, word: str, places: list[str]) -> Iterator[Fact]:
     """Skills asked for at the places in use that make up a line of people, and what those people earn."""
     areas, mixed = dict[str, None](), len(places) > 1
     for key, skill in rows_of(question.facts, "skills").items():
         # changing the weights asks for one level more
         short = skill["level_needed"] + (skill["area"] == "ml") > question.rows[f"skill_{skill['area']}"][0]
-        counts = skill["floor_fte"] > 0 if line == "least staff" else short
+        counts = skill["floor_fte"] > 0 if word == "least_staff" else short
         if counts and (skill["place"] in places or (mixed and skill["place"] == ROUTING)):
             areas[skill["area"]] = None
             yield Fact("skills", key)
     yield from (Fact("roles", area) for area in areas)
-    if mixed and line == "least staff":
+    if mixed and word == "least_staff":
         yield Fact("assumptions", "people.mixed_staff_share")
 
 
@@ -141,13 +117,13 @@ def sizing(answer: Answer) -> list[Fact]:
     by_formula = ["roofline."] if (stands["basis"] != "fitted").any() else []
     tables = {"models": [row["open_model"]], "gpus": gpus, "throughput": measured}
     rows = [Fact(table, key) for table, keys in tables.items() for key in keys]
-    return rows + _matching(facts, [*SIZING, f"service.{row['latency']}.", *by_formula])
+    return rows + named(facts, *SIZING, f"service.{row['latency']}.", *by_formula)
 
 
 def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
     """All facts that options of a one-row answer rest on: their costs, the number of machines, times and scores."""
     lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
-    return {*lines, *sizing(answer), *_matching(answer.facts, SCORING)}
+    return {*lines, *sizing(answer), *named(answer.facts, *SCORING)}
 
 
 def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:

@@ -226,10 +226,8 @@ def code() -> str:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
                 waiting += [node.module] if node.module else [alias.name for alias in node.names]
-    question = {
-        path.name: sha256(path.read_bytes()).hexdigest() for path in (DATA / "question.yaml", DATA / "tables.yaml")
-    }
-    return _hash(found | question)
+    defined = ("question.yaml", "tables.yaml", "lines.csv")
+    return _hash(found | {name: sha256((DATA / name).read_bytes()).hexdigest() for name in defined})
 
 
 @cache

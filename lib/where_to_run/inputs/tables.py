@@ -58,6 +58,8 @@ def is_numeric(column: Mapping[str, Any]) -> bool:
 
 def columns_of(table: str) -> dict[str, dict[str, Any]]:
     """All columns of a table with what they may hold; low and high follow the headline."""
+    if table == "lines":
+        return dict(schema()["lines"]["columns"])
     own = {name: dict(column) for name, column in schema()["tables"][table]["columns"].items()}
     if table == "assumptions":
         own["value"]["unit"] = "any"
@@ -67,7 +69,7 @@ def columns_of(table: str) -> dict[str, dict[str, Any]]:
 
 
 def read(table: str, path: Path | None = None) -> pd.DataFrame:
-    """Every dated row of one table, numbers as numbers; refuses a damaged table (`FactsError`)."""
+    """Every row of one table, numbers as numbers; refuses a damaged table (`FactsError`)."""
     path = path or DATA / f"{table}.csv"
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -81,7 +83,8 @@ def read(table: str, path: Path | None = None) -> pd.DataFrame:
         raise FactsError(
             f"{path.name}: lacks the columns {lacking or 'none'}, has unknown ones {extra or 'none'}; see tables.yaml"
         )
-    typed = {name: typed_column(table, name, column, raw[name], raw["key"]) for name, column in spec.items()}
+    keys = raw["name" if table == "lines" else "key"]
+    typed = {name: typed_column(table, name, column, raw[name], keys) for name, column in spec.items()}
     return pd.DataFrame(typed)
 
 
@@ -101,7 +104,8 @@ def typed_column(table: str, name: str, column: Mapping[str, Any], texts: pd.Ser
         bad |= ~texts.map(is_day)
     if bad.any():
         row = int(np.argmax(bad.to_numpy()))
-        allowed = column.get("among") or ("a date as 2026-11-22" if "_" in name and name in COMMON else _range(column))
+        other = "a date as 2026-11-22" if "_" in name and name in COMMON else _range(column)
+        allowed = list(column.get("among", ())) or other
         raise FactsError(
             f"{table}.csv, key {keys.iloc[row]!r}, column {name}: got {texts.iloc[row]!r}; allowed: {allowed}"
         )
@@ -134,11 +138,12 @@ def problems() -> list[str]:
     """Everything wrong with the tables, a sentence each: sources, keys, ranges, units, references."""
     found: list[str] = []
     every: dict[str, pd.DataFrame] = {}
-    for name in schema()["tables"]:
+    for name in (*schema()["tables"], "lines"):
         try:
             every[name] = read(name)
         except FactsError as error:
             found.append(str(error))
+    every.pop("lines", None)
     keys = {name: set(rows["key"]) for name, rows in every.items()}
     for name, rows in every.items():
         found += row_problems(name, rows, keys)

@@ -6,20 +6,65 @@ over (offer, scenario, month) while offers are compared and (scenario, month) on
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from difflib import get_close_matches
+from functools import cache, cached_property
 
 import numpy as np
 
+from ..inputs.tables import FactsError, read, schema
 from ..units import Array
 from .offers import pick
 from .replicas import Workload
 from .workload import Load
 
-CAPITAL = "capital tied up"
+GROUPS: dict[str, str] = schema()["lines"]["columns"]["kind"]["among"]
+"""The kinds of lines, and the words for each in a chart or a table, in order; two kinds may share theirs."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A cost line as data/lines.csv declares it, every column a text."""
+
+    name: str
+    place: str
+    kind: str
+    cash: str
+    rests_on: str
+    meaning: str
+
+    @property
+    def group(self) -> str:
+        """The words for its kind."""
+        return GROUPS[self.kind]
+
+
+@cache
+def declared() -> dict[str, Line]:
+    """Every cost line by name, in the order of data/lines.csv; refuses a damaged table (`FactsError`)."""
+    return {row["name"]: Line(**row) for row in read("lines").to_dict("records")}
+
+
+def line(name: str) -> Line:
+    """The cost line of a name; refuses one that data/lines.csv does not declare (`FactsError`)."""
+    if name not in declared():
+        near = ", ".join(get_close_matches(name, list(declared()), n=3)) or "nothing"
+        raise FactsError(f"no line {name!r} in data/lines.csv; near it: {near}. Declare it there, a row a line")
+    return declared()[name]
+
+
+def of_kind(kind: str) -> tuple[str, ...]:
+    """Names of the lines of a kind."""
+    return tuple(name for name, line in declared().items() if line.kind == kind)
+
+
+(CAPITAL,) = (name for name, line in declared().items() if line.cash == "no")
 """The one line that is no payment: present values leave it out, because discounting already counts it."""
 
-HARDWARE = ("servers", "network", "spare parts", "installation")
-"""Lines that are hardware: what of them falls due on the day of the decision counts against the capital limit."""
+HARDWARE = of_kind("hardware")
+"""What of these lines falls due on the day of the decision counts against the capital limit."""
+
+WORTH = of_kind("worth")
+"""Lines that follow from what hardware is still worth."""
 
 
 @dataclass

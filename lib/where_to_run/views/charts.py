@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..decision.routing import TITLES
 from ..inputs.question import BY_NAME, CRITERIA, Field
+from ..places.bill import GROUPS, line
 from ..units import Array
 from .figure import FRAME, Columns, Figure, Spec, columns, of
 
@@ -36,39 +37,6 @@ OPTION_DASHES = {
 """Line and gap of each option's lines [pixel]."""
 
 SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#999999", "#D55E00"]
-
-GROUPS = {
-    "input tokens": "tokens",
-    "cached input tokens": "tokens",
-    "output tokens": "tokens",
-    "long prompts": "tokens",
-    "batch discount": "tokens",
-    "residency uplift": "tokens",
-    "retries": "tokens",
-    "machines": "rented machines",
-    "burst machines": "rented machines",
-    "spot machines": "rented machines",
-    "contract past the horizon": "rented machines",
-    "storage": "rented machines",
-    "egress": "rented machines",
-    "servers": "own hardware",
-    "network": "own hardware",
-    "spare parts": "own hardware",
-    "installation": "own hardware",
-    "capital tied up": "own hardware",
-    "residual value": "own hardware",
-    "power": "power, housing, upkeep",
-    "colocation": "power, housing, upkeep",
-    "maintenance": "power, housing, upkeep",
-    "bill while waiting for delivery": "waiting for delivery",
-    "set-up project": "set-up and platform",
-    "platform services": "set-up and platform",
-    "least staff": "people",
-    "people to add": "people",
-    "recruiting and ramp-up": "people",
-    "staff for further servers": "people",
-}
-"""Which of seven groups a line is drawn in."""
 
 WIDTH = 560
 
@@ -108,7 +76,7 @@ def cost_by_option(means: pd.DataFrame, struck_out: Collection[str] = ()) -> Fig
     options = means["option"].tolist()
     data = {
         "option": [TITLES[name] for name in options],
-        "group": [GROUPS[line] for line in means["line"].tolist()],
+        "group": [line(name).group for name in means["line"].tolist()],
         "usd": means["usd_per_month"].tolist(),
         "strength": [PALE if name in struck_out else 1.0 for name in options],
     }

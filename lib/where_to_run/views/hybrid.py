@@ -11,15 +11,17 @@ from ..analysis import hybrid
 from ..analysis.hybrid import ALONE, MIX, USD, taken
 from ..decision.answer import Answer
 from ..decision.routing import TITLES
+from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES
+from ..places.bill import GROUPS
 from .charts import OPTION_COLOURS, WIDTH
 from .decide import titles
 from .figure import FRAME, Figure, Spec, columns, of
 from .panel import Pieces
 from .table import money, numbers, table, usd
 
-ON_MACHINES = ("tokens", "machines and hardware", "until own servers are delivered")
-"""Groups of lines that mixing should make cheaper; the others are what it costs."""
+OF_MIXING = (GROUPS["people"], GROUPS["set_up"], ROUTING)
+"""Groups of lines that are what mixing costs; it should make the others cheaper."""
 
 SAME = 0.001
 """Costs within this share of each other are told as the same, a smaller share of the load as next to nothing."""
@@ -145,8 +147,8 @@ def _balance(answer: Answer, found: pd.DataFrame, option: str) -> str:
     cheapest = min(ends, key=lambda name: (figures.at[name, "verdict"] == "blocked", figures.at[name, "usd_per_month"]))
     value = found[found["unit"] == USD].pivot(index="what", columns="option", values="value")
     more = value[option] - value[cheapest]
-    saved, total = -more[list(ON_MACHINES)].sum(), more["total"]
-    extra = total + saved
+    extra, total = more[list(OF_MIXING)].sum(), more["total"]
+    saved = extra - total
     verb = ["saves", "costs"][int(extra >= 0)]
     and_more = f"saves {usd(saved)}" if saved >= 0 else f"costs {usd(-saved)} more"
     barred = ", itself struck out here" if figures.at[cheapest, "verdict"] == "blocked" else ""

@@ -10,6 +10,7 @@ from ..decision.answer import Answer
 from ..decision.routing import TITLES
 from ..formulas import throughput
 from ..inputs.facts import Facts, stale
+from ..places.bill import line
 from ..places.replicas import measured_points
 from .panel import Pieces
 from .table import Cell, link, numbers, plain, table, usd
@@ -135,13 +136,14 @@ def _told(row: dict[str, Any], fact: Fact) -> str:
 
 
 def lines(answer: Answer, option: str) -> str:
-    """The lines of an option's monthly cost in a one-row answer as HTML, their sum and what each rests on."""
+    """The lines of an option's monthly cost in a one-row answer as HTML: what each pays for and rests on; their sum."""
     means = answer.means
     mine = means[means["option"] == option]
     behind, items = rests_on(answer, option), ""
-    for place, line, mean in zip(*(mine[name].tolist() for name in ("place", "line", "usd_per_month")), strict=True):
-        facts = "; ".join([told(answer.facts, fact) for fact in behind[place, line]])
-        items += f"<li><b>{escape(place.replace('_', ' '))}, {escape(line)}: {usd(mean)}</b> {facts}</li>"
+    for place, name, mean in mine[["place", "line", "usd_per_month"]].itertuples(index=False):
+        facts = "; ".join([told(answer.facts, fact) for fact in behind[place, name]])
+        items += f"<li><b>{escape(place.replace('_', ' '))}, {escape(name)}: {usd(mean)}</b> "
+        items += f"{escape(line(name).meaning)}. {facts}</li>"
     return f"<ul>{items}<li><b>together: {usd(mine['usd_per_month'].sum())}</b></li></ul>"
 
 
