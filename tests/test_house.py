@@ -159,6 +159,7 @@ def test_every_package_that_is_imported_is_declared():
         "toy",
         "served",
         "browser",
+        "get-browser",
         "logbook",
         "headless",
     }
