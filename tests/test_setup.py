@@ -159,7 +159,7 @@ def test_a_host_that_is_silent_or_away_is_given_up_within_a_second(machine, host
     begin = time.monotonic()
     with pytest.raises(SystemExit, match=r"there is no apt-get; no answer from http://127\.0\.0\.1:"):
         get_browser.before()
-    assert time.monotonic() - begin < 1.5  # a second, and what a busy machine adds
+    assert time.monotonic() - begin < 3  # a second, and what a busy machine adds
     host.close()
     with pytest.raises(SystemExit, match=r"no answer from"):
         get_browser.before()
@@ -207,7 +207,7 @@ def made(folder: Path, target: str, python: str) -> subprocess.CompletedProcess:
 def test_make_test_without_a_browser_stops_at_once_and_says_what_to_install(machine, tmp_path):
     begin = time.monotonic()
     run = made(tmp_path, "test", sys.executable)
-    assert time.monotonic() - begin < 2  # a second, and what a busy machine adds
+    assert time.monotonic() - begin < 3  # a second, and what a busy machine adds
     assert run.returncode and not (tmp_path / ".venv").exists() and run.stdout == ""
     for words in (
         "The tests need Chromium or Chrome",
