@@ -64,7 +64,7 @@ browser: look $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) $(IS_RECENT)
-	@echo 'Making .venv, once: about a minute, 330 MB to fetch, 1.3 GB on disk. 1 of 3: an empty environment'
+	@echo 'Making .venv, once: one to two minutes, 330 MB to fetch, 1.3 GB on disk. 1 of 3: an empty environment'
 	@$(PYTHON) -m venv .venv
 	@echo '2 of 3: the packages of requirements.lock, most of the time'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock

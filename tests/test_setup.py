@@ -228,7 +228,7 @@ def test_make_says_before_each_step_what_it_does_and_needs_no_browser_for_a_repo
     run = made(tmp_path, "report", python)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
-        "Making .venv, once: about a minute, 330 MB to fetch, 1.3 GB on disk. 1 of 3: an empty environment",
+        "Making .venv, once: one to two minutes, 330 MB to fetch, 1.3 GB on disk. 1 of 3: an empty environment",
         "2 of 3: the packages of requirements.lock, most of the time",
         "python -m pip install",
         "3 of 3: this project",
