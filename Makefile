@@ -1,14 +1,17 @@
-# Every target makes its own environment from requirements.lock first; nothing else is needed but Python 3.11+ and make.
+# Every target makes its own environment from requirements.lock first, and the tests get a browser; nothing else is needed
+# but Python 3.11+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+IS_RECENT := -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
 PRESET ?=
 PARAMS ?=
 FILE ?= data/sweeps/example.yaml
 OUT ?=
 PORT ?= 8866
 
-.PHONY: report sweep app lab test check bench bench-app bench-sweep format parameters picture lock clean
+.PHONY: report sweep app lab test check bench bench-app bench-sweep format parameters picture lock clean look browser
+.NOTPARALLEL: # a browser is looked for before the environment is made
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
@@ -22,10 +25,10 @@ app: $(READY)  ## serve the workbook to browsers: make app PORT=8867
 lab: $(READY)  ## explore in JupyterLab
 	$(BIN)/where-to-run lab notebooks/1_decide.ipynb
 
-test: $(READY)  ## run every test
+test: browser  ## run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-check: $(READY)  ## lint, format, types, tables, tests
+check: browser  ## lint, format, types, tables, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -35,7 +38,7 @@ check: $(READY)  ## lint, format, types, tables, tests
 bench: $(READY)  ## time and memory of evaluate, and of a report, beside their floors
 	$(BIN)/python tests/bench.py
 
-bench-app: $(READY)  ## time and memory of the app in a browser, beside their floors
+bench-app: browser  ## time and memory of the app in a browser, beside their floors
 	$(BIN)/python tests/bench_app.py
 
 bench-sweep: $(READY)  ## time and memory of sweeps and of their reports, beside their limits; LONG=1 adds a million scenarios
@@ -48,15 +51,26 @@ format: $(READY)
 parameters: $(READY)  ## write data/question.yaml anew into the notebooks
 	$(BIN)/python tests/write_parameters.py
 
-picture: $(READY)  ## draw the README's picture anew
+picture: browser  ## draw the README's picture anew
 	$(BIN)/python tests/make_picture.py
 
+look: SOME_PYTHON = $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
+look:
+	@$(SOME_PYTHON) $(IS_RECENT)
+	@$(SOME_PYTHON) tests/get_browser.py
+
+browser: look $(READY)
+	@$(BIN)/python tests/get_browser.py --download
+
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@$(PYTHON) $(IS_RECENT)
+	@echo 'Making .venv, once: one to two minutes, 330 MB to fetch, 1.3 GB on disk. 1 of 3: an empty environment'
+	@$(PYTHON) -m venv .venv
+	@echo '2 of 3: the packages of requirements.lock, most of the time'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@echo '3 of 3: this project'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
 
 lock:  ## pin anew what pyproject.toml asks for
 	rm -rf .lock && $(PYTHON) -m venv .lock

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +10,7 @@ from html import unescape
 import pytest
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
+import get_browser
 from where_to_run.app import controls
 from where_to_run.decision.answer import Answer
 from where_to_run.decision.evaluate import evaluate
@@ -48,8 +48,8 @@ PAINTED = """(canvas) => {
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser of this machine; fails where there is none."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert path, "no chromium on the PATH: install it (apt-get install chromium); these tests are not skipped"
+    path = get_browser.find()
+    assert path, get_browser.HELP
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
