@@ -10,7 +10,7 @@ from scipy.special import gammaincinv
 from toy import exceedance, joined, spill, toy_facts, toy_load
 from where_to_run.formulas import finance, load_curve
 from where_to_run.places import own_gpus, replicas
-from where_to_run.places.fleet import Overflow
+from where_to_run.places.fleet import Outlet
 
 SECONDS, HOURS, WEEKS = 730 * 3600, 730, 365.25 / 7 / 12
 """Of a month."""
@@ -22,9 +22,9 @@ EIGHT = ("eight", ("tiny", 8, 100_000, 5_000, 4.0))
 """A server of eight GPUs: 100,000 USD, 5,000 USD to install, 4 kW; 120,000 USD with network and spare parts."""
 
 
-def api(usd, may=1.0, number=1) -> Overflow:
+def api(usd, may=1.0, number=1) -> Outlet:
     every = np.ones(number)
-    return Overflow(every * may, every * usd, every * usd, every * 0, every)
+    return Outlet(every * may, every * may, every * usd, every * usd, every * 0)
 
 
 def bill(servers, load, overflow, rate=0.0, limit=1e9, hands=0.0, gpu="cheapest", figures=()):
@@ -32,7 +32,8 @@ def bill(servers, load, overflow, rate=0.0, limit=1e9, hands=0.0, gpu="cheapest"
     need = replicas.needed(facts, "toy", load)
     factors = finance.discount_factors(np.zeros(number) + rate, load.live.shape[1])
     limits = own_gpus.Limits(np.zeros(number) + limit, hands)
-    return own_gpus.base_bill(facts, load, need, np.full(number, gpu, dtype=object), factors, limits, overflow)
+    work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
+    return own_gpus.bill(facts, own_gpus.servers(facts, work), work, limits, overflow)
 
 
 def plain(load):
@@ -231,6 +232,10 @@ def best_number(case, server, delivery, hands, limit, most):
     return total[held : int(min(at_most, most)) + 1].min()
 
 
+FOLLOWER = load_curve.Follower(np.interp(load_curve.CV_NODES, [0, 0.38, 0.71, 1.34], [1, 1.27, 1.76, 10.4]))
+"""Machines that follow the load, which stretch it by its coefficient of variation."""
+
+
 def drawn(draw, growth, may, by_the_hour) -> dict:
     """One scenario: rates of growing or falling months, up to about 80 replicas, beside an API or rented machines."""
     cv, horizon = np.exp(draw.uniform(np.log(0.05), np.log(3))), int(draw.choice([6, 12, 18, 24, 36]))
@@ -251,11 +256,11 @@ def drawn(draw, growth, may, by_the_hour) -> dict:
         "spare": draw.integers(0, 3),
     }
     if by_the_hour:
-        # a machine of one to eight GPUs at 1 to 6 USD/h each, and a stretch of the size of tiers.stretch
+        # a machine of one to eight GPUs at 1 to 6 USD/h each, and a stretch of the size of rented_gpus.stretch
         gpus, usd_per_hour = draw.choice([1, 2, 4, 8]), draw.uniform(1, 6)
         case["usd"] = usd_per_hour * gpus / carried(np.array([gpus]))[0] / 3600
         case["usd_waiting"], case["usd_per_hour"] = usd_per_hour * 0.4 / 3600, usd_per_hour * gpus / 2
-        case["stretch"] = float(np.interp(cv, [0, 0.38, 0.71, 1.34], [1, 1.27, 1.76, 10.4]))
+        case["stretch"] = float(FOLLOWER.at(cv))
     return case
 
 
@@ -276,8 +281,9 @@ def above_the_best(kind: str) -> np.ndarray:
         cases = [drawn(draw, growth, may, kind.endswith("by the hour")) for _ in range(18)]
         unlimited = draw.random(len(cases)) < (1 if kind.startswith("falling") else 0.5)
         limit = np.where(unlimited, 1e9, 10 ** draw.uniform(4.5, 6.5, len(cases)))
-        fields = ("may", "usd", "usd_waiting", "usd_per_hour", "stretch")
-        overflow = Overflow(*(np.array([case[name] for case in cases], float) for name in fields))
+        fields = ("may", "may", "usd", "usd_waiting", "usd_per_hour")
+        follower = FOLLOWER if kind.endswith("by the hour") else None
+        overflow = Outlet(*(np.array([case[name] for case in cases], float) for name in fields), follower)
         loads = [toy_load(case["rates"], case["peak"], case["batch"], months=36) for case in cases]
         laws = [load_curve.Gamma(np.full((1, 1), case["cv"])) for case in cases]
         load = joined(*(replace(load, curve=law) for load, law in zip(loads, laws, strict=True)))

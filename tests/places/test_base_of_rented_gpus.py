@@ -17,7 +17,7 @@ from where_to_run.decision.routing import RENTED
 from where_to_run.formulas import finance, load_curve
 from where_to_run.inputs.question import grid
 from where_to_run.places import rented_gpus, replicas
-from where_to_run.places.fleet import Overflow, Pool
+from where_to_run.places.fleet import Fleet, Outlet
 from where_to_run.places.offers import offers
 
 SECONDS, HOURS, STORAGE = 730 * 3600, 730, 50
@@ -29,30 +29,30 @@ BUSY, PLANNED, BUSIEST = 0.8, 1.0, 0.9
 TERMS = {"on demand": 1, "reserved 1 year": 12, "reserved 3 years": 36}
 
 
-def api(usd, may=1.0, waiting=None, number=1) -> Overflow:
+def api(usd, may=1.0, waiting=None, number=1) -> Outlet:
     """What may go to an API that asks so much a request."""
     every = np.ones(number)
     usd_waiting = usd if waiting is None else waiting
-    return Overflow(every * may, every * usd, every * usd_waiting, every * 0, every)
+    return Outlet(every * may, every * may, every * usd, every * usd_waiting, every * 0)
 
 
 def asked(machines, load, rate, gpu="cheapest", figures=()):
     facts, number = toy_facts(machines, figures=figures), len(load.requests)
     factors = finance.discount_factors(np.zeros(number) + rate, load.live.shape[1])
-    return facts, load, replicas.needed(facts, "toy", load), np.full(number, gpu, dtype=object), factors
+    return facts, replicas.Workload(
+        load, replicas.needed(facts, "toy", load), np.full(number, gpu, dtype=object), factors
+    )
 
 
 def bill(machines, load, overflow, rate=0.0, **others):
-    facts, load, need, gpus, factors = asked(machines, load, rate, **others)
-    return rented_gpus.base_bill(facts, load, need, gpus, factors, rented_gpus.contenders(facts, need, gpus), overflow)
+    facts, work = asked(machines, load, rate, **others)
+    return rented_gpus.base(facts, rented_gpus.machines(facts, work), work, overflow)
 
 
 def by_the_hour(machines, load, rate=0.0, **others):
-    """Bill of a base with bursts on machines by the hour, and of machines that all stand."""
-    facts, load, need, gpus, factors = asked(machines, load, rate, **others)
-    standing = rented_gpus.bill(facts, load, rented_gpus.fleet(facts, load, need, gpus, factors), factors)
-    looked_at = rented_gpus.contenders(facts, need, gpus)
-    return rented_gpus.autoscaled(facts, load, need, gpus, factors, looked_at), standing
+    """Bill of rented machines alone: all stand, or a base does with bursts on machines by the hour."""
+    facts, work = asked(machines, load, rate, **others)
+    return rented_gpus.alone(facts, rented_gpus.machines(facts, work), work)
 
 
 def plain(load, spare=1.0):
@@ -107,7 +107,7 @@ TWICE = {f"autoscale.stretch.cv_{cv}": 2.0 for cv in (0.38, 0.71, 1.34)} | {"aut
 
 
 def test_nine_machines_for_a_year_and_others_by_the_hour_are_right_line_by_line():
-    found, _ = by_the_hour(machine(2.0, 1.0), plain(toy_load(horizon=12), spare=0), figures=TWICE)
+    found = by_the_hour(machine(2.0, 1.0), plain(toy_load(horizon=12), spare=0), figures=TWICE)
     assert {name: line[0, 7] for name, line in found.lines.items()} == pytest.approx(
         {
             "machines": 6_570,  # 9 x 730
@@ -252,9 +252,8 @@ def test_what_machines_that_follow_stand_for_above_a_base_is_what_a_replay_says(
     series = ten_minutes(cv, persistence)
     load, stretched = plain(replace(toy_load(1.0), curve=load_curve.Measured(series))), follow(series, 0.0)
     need, one, none = replicas.needed(toy_facts(machine(1.0)), "toy", load), np.ones(1), np.zeros(1, np.intp)
-    overflow = Overflow(one, one, one, one, one * stretched)
-    load.curve.tabulate(overflow.stretch[:, None])
-    pool = Pool(load, need, need.part(one * 0), overflow, none, none, one, one * 0)
+    outlet = Outlet(*[one] * 5, load_curve.Follower(np.zeros(len(load_curve.CV_NODES)) + stretched))
+    pool = Fleet(load, need, outlet, none, none, one, one * 0)
     for exceeded in (0.9, 0.7, 0.5, 0.3, 0.15):
         base = np.quantile(series, 1 - exceeded)
         found = pool.passed(np.full((1, 2), base / BUSIEST)).ready[0, 1]
@@ -301,7 +300,8 @@ def month_elsewhere(case, number, each, rate):
         return spill(capacity, prompt, cv) - spill(capacity, b * prompt, cv)
 
     goes = above(capacity)
-    idle = np.maximum(0.0, working * BUSIEST - BUSY * (prompt - goes)) / BUSY
+    # spare replicas work on what can wait
+    idle = np.maximum(0.0, number * each * BUSIEST - BUSY * (prompt - goes)) / BUSY
     waits = np.clip(waiting - idle, 0, case["may"] * waiting)
     usd, stretch, usd_per_hour = case["usd"], case["stretch"], case["usd_per_hour"]
     often, far = np.sqrt(exceedance(capacity, prompt, cv)), capacity / stretch
@@ -377,17 +377,19 @@ def compared(seed, spare=None, hourly=False):
     machines = offered(draw)
     cases = [drawn(draw, int(draw.integers(0, 3)) if spare is None else spare) for _ in range(20)]
     column = {n: np.array([case[n] for case in cases], float) for n in ("may", "usd", "usd_waiting", "rate")}
-    overflow = Overflow(column["may"], column["usd"], column["usd_waiting"], np.zeros(len(cases)), np.ones(len(cases)))
+    overflow = Outlet(*(column[name] for name in ("may", "may", "usd", "usd_waiting")), np.zeros(len(cases)))
     load = block(cases)
     if hourly:
-        found, _ = by_the_hour(machines, load, column["rate"])
+        found = by_the_hour(machines, load, column["rate"])
         total = without_egress(found, load)
     else:
         found, passed = bill(machines, load, overflow, column["rate"])
         total = without_egress(found, load) + passed.usd(overflow) * load.live
     for s, case in enumerate(cases):
         _, each, *prices = dict(machines)[found.offer[s]]
-        contract = found.machines.contract[s].split(",")[0]
+        contract, *bursts = found.machines.contract[s].split(", ")
+        if hourly and not bursts:
+            continue  # all stand, which `over_all_offers` weighs
         if hourly:
             case = case | _by_the_hour(case, each, prices)
         number = np.arange(1, 100 // each + 3)
@@ -456,31 +458,27 @@ def over_all_offers(seed, hourly=False):
     draw, rows = np.random.default_rng(seed), []
     machines = offered(draw)
     cases = [drawn(draw, 0) for _ in range(15)]
-    fields = ("may", "usd", "usd_waiting", "usd_per_hour", "stretch")
-    overflow = Overflow(*(np.array([case[name] for case in cases], float) for name in fields))
+    fields = ("may", "may", "usd", "usd_waiting", "usd_per_hour")
+    overflow = Outlet(*(np.array([case[name] for case in cases], float) for name in fields))
     load, rate = block(cases), np.array([case["rate"] for case in cases])
     if hourly:
-        totals = [without_egress(found, load) for found in by_the_hour(machines, load, rate)]
+        totals = [without_egress(by_the_hour(machines, load, rate), load)]
     else:
         found, passed = bill(machines, load, overflow, rate)
         totals = [without_egress(found, load) + passed.usd(overflow) * load.live]
-    facts = toy_facts(machines)
-    need = replicas.needed(facts, "toy", load)
-    looked_at = rented_gpus.contenders(facts, need, np.full(len(cases), "cheapest", dtype=object))
-    # the offers of a model leave out those that another one undercuts, so they are found by name
-    keys = list(offers(facts, "machines", "toy").columns["key"])
+    looked_at = rented_gpus.machines(*asked(machines, load, rate)).columns["key"]
     for s, case in enumerate(cases):
         least, among_contenders = np.inf, np.inf
         for name, (_, each, *prices) in machines:
             here = case | _by_the_hour(case, each, prices) if hourly else case
-            for term, (price, months) in enumerate(zip(prices, TERMS.values(), strict=False)):
+            for price, months in zip(prices, TERMS.values(), strict=False):
                 if np.isnan(price):
                     continue
                 number = np.arange(1, 100 // each + 3)
                 every, fewest = worth(here, each, price, months, number)
                 usd = np.where(number >= fewest[:, None], every, np.inf).min(axis=1).sum()
                 least = min(least, usd)
-                if name in keys and looked_at[term, keys.index(name)]:
+                if name in looked_at:
                     among_contenders = min(among_contenders, usd)
         factors = (1 + case["rate"]) ** -np.arange(37.0)
         rows.append((min(total[s] @ factors for total in totals), least, among_contenders))
@@ -538,14 +536,10 @@ def shipped_question(model, number, seed) -> Question:
 @pytest.mark.parametrize("model", ["llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b"])
 def test_no_rented_machine_of_all_there_are_would_cost_more_than_a_hundredth_less(model):
     question, share = shipped_question(model, 40, 1), np.ones(40)
-    load, need = question.needs(share)
     found = the_block.carried(question, RENTED, share)
     choice, best = offers(question.facts, "machines", model), np.full(40, np.inf)
     for offer in range(len(choice)):
-        alone = np.zeros((len(TERMS), len(choice)), bool)
-        alone[:, offer] = np.isfinite([choice.columns[term][offer] for term in rented_gpus.TERMS])
-        gpus = question.rows["gpu"]
-        one = rented_gpus.autoscaled(question.facts, load, need, gpus, question.factors, alone)
+        one = rented_gpus.alone(question.facts, choice.take(np.array([offer])), question.work)
         usd = np.einsum("sm,sm->s", one.total, question.factors)
         best = np.where(one.fits, np.minimum(best, usd), best)
     here = found.fits
@@ -566,7 +560,7 @@ def many(overflow=None, **changes):
 
 @pytest.mark.parametrize("overflow", [None, api(1e-6, number=30), api(1e-3, 0.5, number=30), api(1.0, number=30)])
 def test_no_line_is_negative_and_no_more_gpus_work_than_there_are(overflow):
-    found, passed = many(overflow)
+    found, passed = many(overflow) if overflow else (many(), None)
     assert min(line.min() for line in found.lines.values()) >= 0
     if overflow:
         assert min(passed.prompt.min(), passed.waiting.min()) >= 0

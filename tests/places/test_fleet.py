@@ -1,4 +1,4 @@
-"""Bursts: what a pool passes on and how much to keep, by hand in the made-up world of toy.py and hour by hour."""
+"""Fleet: what machines pass on and how many to keep, by hand in the made-up world of toy.py and hour by hour."""
 
 from dataclasses import replace
 
@@ -10,21 +10,25 @@ from hypothesis import strategies as st
 from toy import joined, toy_facts, toy_load
 from where_to_run.formulas import demand, load_curve
 from where_to_run.places import replicas
-from where_to_run.places.fleet import Overflow, Passed, Pool, least
+from where_to_run.places.fleet import Fleet, Outlet, Passed, least
 
 SECONDS, HOURS = 730 * 3600, 730
 """Of a month."""
 
 
-def pool(load, may=1.0, each=1, spare=0, usd=0.001, usd_waiting=0.0005, usd_per_hour=0.0, stretch=1.0) -> Pool:
-    """The pool of every scenario of a load on replicas of the one kind of the toy world on GPUs `tiny`."""
+def pool(load, may=1.0, each=1, spare=0, usd=0.001, usd_waiting=0.0005, usd_per_hour=0.0, stretch=None) -> Fleet:
+    """Machines for every scenario of a load, with replicas of the one kind of the toy world on GPUs `tiny`."""
     facts = toy_facts([("one", ("tiny", 1, 1.0, np.nan, np.nan, np.nan))])
     need, number = replicas.needed(facts, "toy", load), len(load.requests)
-    prices = (np.zeros(number) + value for value in (may, usd, usd_waiting, usd_per_hour, stretch))
-    overflow = Overflow(*prices)
-    load.curve.tabulate(overflow.stretch[:, None])
+    prices = (np.zeros(number) + value for value in (may, may, usd, usd_waiting, usd_per_hour))
     here, none = np.arange(number), np.zeros(number, np.intp)
-    return Pool(load, need, need.part(1 - overflow.may), overflow, none, here, none + each, none + spare)
+    outlet = Outlet(*prices, follower(1.0 if stretch is None else stretch) if np.any(usd_per_hour) else None)
+    return Fleet(load, need, outlet, none, here, none + each, none + spare)
+
+
+def follower(stretch) -> load_curve.Follower:
+    """Machines that stand for a load so many times as high, whatever its cv."""
+    return load_curve.Follower(np.zeros(len(load_curve.CV_NODES)) + stretch)
 
 
 def plain(load):
@@ -100,7 +104,7 @@ def test_what_goes_is_paid_by_the_request_and_by_the_hour():
     # 3 machines of the case above: 1.21971 requests/s x 0.001 and 0.40529 x 0.0005 over 2,628,000 s, and 0.4 of 730
     # hours at 2 USD
     goes = Passed(*(np.array([[value]]) for value in (1.21971, 0.40529, 1.21971, 0.4)))
-    overflow = Overflow(*(np.array([value]) for value in (1.0, 0.001, 0.0005, 2.0, 1.0)))
+    overflow = Outlet(*(np.array([value]) for value in (1.0, 1.0, 0.001, 0.0005, 2.0)))
     assert goes.usd(overflow)[0, 0] == pytest.approx(3_205.4 + 532.6 + 584, rel=1e-4)
     load = plain(toy_load(batch_share=0.4))
     assert pool(load).usd(np.full((1, 2), 3.0))[0, 1] == pytest.approx(3_205.4 + 532.6, rel=LAW)
@@ -109,7 +113,7 @@ def test_what_goes_is_paid_by_the_request_and_by_the_hour():
 def test_machines_that_stand_ready_are_paid_whether_a_request_comes_or_not():
     # 2 requests/s ready at 0.001 over 2,628,000 s
     goes = Passed(*(np.array([[value]]) for value in (1.0, 0.0, 2.0, 0.0)))
-    overflow = Overflow(*(np.array([value]) for value in (1.0, 0.001, 0.0005, 2.0, 1.0)))
+    overflow = Outlet(*(np.array([value]) for value in (1.0, 1.0, 0.001, 0.0005, 2.0)))
     assert goes.usd(overflow)[0, 0] == pytest.approx(5_256)
 
 
@@ -151,7 +155,7 @@ def test_machines_that_carry_every_hour_of_a_measured_load_leave_nothing_to_pay_
     load = plain(replace(toy_load(1.7), curve=load_curve.Measured(np.array([1.0] * 9 + [8.0]))))
     found = pool(load, stretch=3.0, usd_per_hour=1.0).passed(np.full((1, 2), 10.0))
     assert found.prompt[0, 1] == pytest.approx(0, abs=1e-12)
-    assert found.usd(pool(load, stretch=3.0, usd_per_hour=1.0).overflow)[0, 1] == pytest.approx(0, abs=1e-9)
+    assert found.usd(pool(load, stretch=3.0, usd_per_hour=1.0).outlet)[0, 1] == pytest.approx(0, abs=1e-9)
 
 
 def three_loads():
@@ -159,7 +163,7 @@ def three_loads():
 
 
 def test_what_is_passed_on_does_not_depend_on_who_was_asked_before():
-    following, machines = {"stretch": np.array([1.5, 3.0, 10.0]), "usd_per_hour": 1.0}, np.full((3, 2), 4.0)
+    following, machines = {"stretch": 3.0, "usd_per_hour": 1.0}, np.full((3, 2), 4.0)
     expected = pool(three_loads(), **following).passed(machines).ready
     asked_before = pool(three_loads(), **following)
     asked_before.take(np.array([1])).passed(machines[:1])
@@ -167,7 +171,7 @@ def test_what_is_passed_on_does_not_depend_on_who_was_asked_before():
 
 
 def test_what_is_passed_on_does_not_depend_on_what_may_go_beside_it():
-    following, machines = {"stretch": np.array([1.5, 3.0, 10.0]), "usd_per_hour": 1.0}, np.full((3, 2), 4.0)
+    following, machines = {"stretch": 3.0, "usd_per_hour": 1.0}, np.full((3, 2), 4.0)
     alike, mixed = (pool(three_loads(), may=may, **following).passed(machines) for may in (1.0, np.array([1, 1, 0.5])))
     assert mixed.ready[:2] == pytest.approx(alike.ready[:2], rel=1e-9)
 
@@ -189,7 +193,7 @@ def test_a_measured_series_costs_what_its_hours_cost_one_by_one(hours, machines,
         goes = min(max(hour - 0.9 * machines, 0.0), may * hour)
         total += goes * 3600 * 0.002
     month = total / len(hours) * HOURS
-    assert one.passed(np.full((1, 2), float(machines))).usd(one.overflow)[0, 1] == pytest.approx(
+    assert one.passed(np.full((1, 2), float(machines))).usd(one.outlet)[0, 1] == pytest.approx(
         month, rel=1e-9, abs=1e-6
     )
 
@@ -203,7 +207,7 @@ def test_hours_in_which_something_goes_are_counted_one_by_one(hours, machines, u
     found = pool(load, usd=0.0, usd_per_hour=usd_per_hour).passed(np.full((1, 2), machines + 0.005))
     above = sum(hour > 0.9 * (machines + 0.005) for hour in hours) / len(hours)
     assert found.hours[0, 1] == pytest.approx(above)
-    assert found.usd(pool(load, usd=0.0, usd_per_hour=usd_per_hour).overflow)[0, 1] == pytest.approx(
+    assert found.usd(pool(load, usd=0.0, usd_per_hour=usd_per_hour).outlet)[0, 1] == pytest.approx(
         above * HOURS * usd_per_hour
     )
 
@@ -327,12 +331,12 @@ def test_the_best_number_of_machines_of_a_month_is_looked_for_where_it_is(may, w
             "usd_waiting": per_hour * 0.4 / 3600,
             "usd_per_hour": per_hour * gpus / 2,
         }
-        asked["stretch"] = np.interp(load.curve.cv[:, 0], [0, 0.38, 0.71, 1.34], [1, 1.27, 1.76, 10.4])
+        asked["stretch"] = np.interp(load_curve.CV_NODES, [0, 0.38, 0.71, 1.34], [1, 1.27, 1.76, 10.4])
     pools = pool(load, may=share, each=each, **asked)
 
     def cost(machines, pairs):
         some = pools.take(pairs)
-        return machines * usd[pairs, None] * each[pairs, None] + some.passed(machines).usd(some.overflow)
+        return machines * usd[pairs, None] * each[pairs, None] + some.passed(machines).usd(some.outlet)
 
     every = np.arange(number)
     found = cost(least(cost, *pools.bracket((usd * each)[:, None]))[0], every)[:, 1]

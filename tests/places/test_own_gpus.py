@@ -15,9 +15,10 @@ def bill(servers, load, gpu="cheapest", rate=0.01, limit=1e9, hands=0.0, figures
     facts = toy_facts(servers=servers, figures=figures)
     need = replicas.needed(facts, "toy", load)
     number = len(load.requests)
-    asked = np.full(number, gpu, dtype=object)
     factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
-    return own_gpus.bill(facts, load, need, asked, factors, own_gpus.Limits(np.full(number, float(limit)), hands))
+    work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
+    limits = own_gpus.Limits(np.full(number, float(limit)), hands)
+    return own_gpus.bill(facts, own_gpus.servers(facts, work), work, limits)[0]
 
 
 def usd(found, line, scenario=0) -> list[float]:

@@ -285,12 +285,13 @@ class Fleet:
             low = np.floor(self.machines(self._level(usd, self._one_more(fewest)), rate))
             return low, np.floor(self.machines(self._level(usd, full), rate)) + 1
         most, months = rate.max(axis=1, keepdims=True), live.sum(axis=1)
-        price = usd[np.arange(len(usd)), (months // 2) * (usd.shape[1] > 1)][:, None]
+        price = usd[np.arange(len(usd)), (months + 1) // 2 * (usd.shape[1] > 1)][:, None]
         ends = [self._best_level(price, np.maximum(end, 1e-12), full) for end in (least, most)]
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
         wanted = self.machines(between(ends[0], ends[1], part), rate)
-        about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, *SPREADS)
+        varies = live & (np.abs(usd - price) > 1e-9 * price)
+        about = np.where(varies.any(axis=1, keepdims=True), *SPREADS)
         return np.floor(wanted / about), np.floor(wanted * about) + 1
 
     def at_levels(self, held: Array) -> Iterator[tuple[Array, Array]]:
@@ -368,8 +369,10 @@ class Fleet:
             some, fleet = (price, self) if everywhere else (price.take(pairs), self.take(pairs))
             return machines * some.usd + some.by_term(fleet.usd(some.by_month(machines)) * some.worth)
 
-        number, usd = least(cost, low, high)
-        if self.outlet.follower:
+        rented = price.affordable is None
+        smooth = bool(self.outlet.follower) and not self.need.waits and rented
+        number, usd = least(cost, low, high, NARROW * smooth)
+        if self.outlet.follower and rented:
             small = np.flatnonzero(((number - fewest).max(axis=1) > 0) & (number.max(axis=1) <= SMALL))
             at_fewest = cost(fewest[small], small)
             number[small] = np.where(at_fewest < usd[small], fewest[small], number[small])
@@ -409,14 +412,14 @@ NARROW = 0.25
 """How wide a range of numbers may be, over the least of them and beside two, that a parabola tells the best of."""
 
 
-def least(cost: Cost, low: Array, high: Array) -> tuple[Array, Array]:
+def least(cost: Cost, low: Array, high: Array, narrow: float = 0.0) -> tuple[Array, Array]:
     """Whole numbers from low to high, over (pair, ...), at which a convex cost is least, and that cost.
 
-    By halving; then, of three numbers and where a parabola through them is least, the best. The smaller of two that
-    tie.
+    By halving, down to three numbers; of a smooth cost, as soon as a range is `narrow` over its least number, the best
+    of three in it and of where a parabola through them is least. The smaller of two that tie.
     """
     low, high = low.copy(), np.maximum(low, high)
-    while len(rows := np.flatnonzero((high - low - NARROW * low).max(axis=1) > 2)):
+    while len(rows := np.flatnonzero(((high - low) / np.maximum(2, narrow * low)).max(axis=1) > 1)):
         first, last = low[rows], high[rows]
         middle = np.floor((first + last) / 2)
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
@@ -480,7 +483,8 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
 
     Of each contract those offers are tried month by month that cost `NEAR` the least in a typical month. A contract
     that costs more than the first of its way even there, where binding ones look best, is left out, and so is a way
-    that is not near the first. `weights` are the worth today of a dollar in each month of service.
+    whose fewest machines cost as much as those of the way before. `weights` are the worth today of a dollar in each
+    month of service.
     """
     load, need, every = work.load, work.need, np.arange(len(work))
     holds = need.possible[choice.kind] & ~choice.barred(work.gpu)
@@ -520,7 +524,7 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
 def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first: Array) -> tuple[Array, Array]:
     """Which offers are tried under each contract, over (contract, offer, scenario), and the best of typical months.
 
-    `first` is the best of the ways before: one that is not near it, or whose fewest machines cost as much, is left out.
+    `first` is the best of the ways before: one whose fewest machines cost as much is left out.
     """
     held, size = fleet.held(), holds.shape
     usd = np.stack([np.where(holds, contract.mean_usd(), np.inf) for contract in contracts])
@@ -529,11 +533,12 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
     tried = _near(cost)
     if isinstance(affordable := contracts[0].affordable(), np.ndarray):
         # what is above the limit for hardware is taken only where all is
-        tried |= _near(np.where((held[:, 0].reshape(size) <= affordable)[..., None], cost, np.inf))
+        for fewest in (held[:, 0], held[:, -1]):
+            tried |= _near(np.where((fewest.reshape(size) <= affordable)[..., None], cost, np.inf))
     if np.isfinite(first).any():
         fewest = _times(held.reshape(*size, -1), usd[..., None]).min(axis=(0, 1)).max(axis=-1, keepdims=True)
-        tried &= (best <= NEAR * first) & (fewest < first)
-    return tried.any(axis=-1), best
+        tried &= fewest < first
+    return np.asarray(tried.any(axis=-1)), best
 
 
 def _near(cost: Array) -> Array:
