@@ -226,8 +226,8 @@ def test_changing_an_own_model_takes_one_level_more_in_ml(customisation, level):
     ("api_price", "control", "monthly"),
     [
         (0.5, "none", 11_497.5),  # the API's, which is the cheaper one
-        (1.0, "none", 21_795.256),  # API 22,995; rented 20,440 + 1,350 storage + 5.256 egress is cheaper
-        (0.5, "own_tenancy", 21_795.256),  # no API allowed: rented on demand
+        (1.0, "none", 21_845.256),  # API 22,995; rented 20,440 + 1,400 storage + 5.256 egress is cheaper
+        (0.5, "own_tenancy", 21_845.256),  # no API allowed: rented on demand
     ],
 )
 def test_until_delivery_the_cheaper_place_allowed_serves_and_is_paid(api_price, control, monthly):

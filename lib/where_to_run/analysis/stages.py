@@ -24,7 +24,6 @@ from ..places.offers import Offers, offers
 from ..places.own_gpus import residual_curve
 from ..places.rented_gpus import ON_DEMAND
 from ..units import MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array, Number
-from .hybrid import Part
 
 SIZES = 8
 """Numbers of own servers that are stages of their own, even on a log scale over those the likely volumes ask for."""
@@ -146,15 +145,14 @@ def _others(question: Question) -> list[int]:
 
 
 def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own | None":
-    """The server `evaluate` takes to serve all, or else for a base, if within the capital limit."""
-    for second in (NOWHERE, *_others(asked)):
-        part = Part(asked, OWN, second, np.ones(1), may[[second]] * (second != NOWHERE), asked.cheaper_host)
-        if part.bill.fits[0]:
-            choice, position = part.offer
-            own = _Own(question, choice.take(position), may)
-            if own.units["ordered"] <= limit:
-                return own
-    return None
+    """The server that serves all at least cost, of those the capital limit buys one of."""
+    contract = own_gpus.purchase(asked.facts, asked.servers, asked.work, limits(asked))
+    choice = asked.servers.take(np.flatnonzero(contract.bought[:, 0] <= limit))
+    bill, _ = own_gpus.bill(asked.facts, choice, asked.work, limits(asked))
+    if not bill.fits[0] or bill.machines is None:
+        return None
+    taken = (choice.columns["key"] == bill.offer[0]) & (choice.words["replica"] == bill.machines.replica[0])
+    return _Own(question, choice.take(np.flatnonzero(taken)[:1]), may)
 
 
 class _Own:

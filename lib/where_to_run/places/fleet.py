@@ -370,7 +370,9 @@ class Fleet:
             return machines * some.usd + some.by_term(fleet.usd(some.by_month(machines)) * some.worth)
 
         rented = price.affordable is None
-        smooth = bool(self.outlet.follower) and not self.need.waits and rented
+        smooth = (
+            (self.need.waiting[self.scenario] == 0).all(axis=1, keepdims=True) & bool(self.outlet.follower) & rented
+        )
         number, usd = least(cost, low, high, NARROW * smooth)
         if self.outlet.follower and rented:
             small = np.flatnonzero(((number - fewest).max(axis=1) > 0) & (number.max(axis=1) <= SMALL))
@@ -412,7 +414,7 @@ NARROW = 0.25
 """How wide a range of numbers may be, over the least of them and beside two, that a parabola tells the best of."""
 
 
-def least(cost: Cost, low: Array, high: Array, narrow: float = 0.0) -> tuple[Array, Array]:
+def least(cost: Cost, low: Array, high: Array, narrow: Array | float = 0.0) -> tuple[Array, Array]:
     """Whole numbers from low to high, over (pair, ...), at which a convex cost is least, and that cost.
 
     By halving, down to three numbers; of a smooth cost, as soon as a range is `narrow` over its least number, the best
