@@ -270,11 +270,15 @@ class Fleet:
         else:
             low, high = self._about_best(usd, rate)
         if self.need.waits:
-            waits = (self.need.waiting[self.scenario] > 0) & (self.outlet.may_wait[:, None] > 0)
-            work = self.need.busy(self.kind, self.scenario) / self.need.busiest_share / self.each[:, None]
-            high = np.where(waits, np.maximum(high, np.ceil(work)), high)
+            high = np.maximum(high, self.with_room())
         low = np.where(self.outlet.may[:, None] < 1, held, np.maximum(low, held))
         return low, np.maximum(high, held)
+
+    def with_room(self) -> Array:
+        """Machines over (pair, month) that find room for all that can wait and might go; none where nothing can."""
+        waits = (self.need.waiting[self.scenario] > 0) & (self.outlet.may_wait[:, None] > 0)
+        work = self.need.busy(self.kind, self.scenario) / self.need.busiest_share / self.each[:, None]
+        return np.where(waits, np.ceil(work), 0.0)
 
     def _about_best(self, usd: Array, rate: Array) -> tuple[Array, Array]:
         live = self.load.live[self.scenario] > 0
@@ -370,9 +374,7 @@ class Fleet:
             return machines * some.usd + some.by_term(fleet.usd(some.by_month(machines)) * some.worth)
 
         rented = price.affordable is None
-        smooth = (
-            (self.need.waiting[self.scenario] == 0).all(axis=1, keepdims=True) & bool(self.outlet.follower) & rented
-        )
+        smooth = bool(self.outlet.follower) & rented & ~self.need.waiting[self.scenario].any(axis=1, keepdims=True)
         number, usd = least(cost, low, high, NARROW * smooth)
         if self.outlet.follower and rented:
             small = np.flatnonzero(((number - fewest).max(axis=1) > 0) & (number.max(axis=1) <= SMALL))
@@ -552,16 +554,16 @@ def _near(cost: Array) -> Array:
 def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
     """About the least cost of typical months over (contract, offer, scenario, month) [USD/month].
 
-    Of the fewest machines, which are `held`, or as many as carry the levels that are exceeded in `SHARES` of the hours.
-    A machine costs `usd` over (contract, offer, scenario).
+    Of the fewest machines, which are `held`, those that find room for all that can wait, or as many as carry the levels
+    that are exceeded in `SHARES` of the hours. A machine costs `usd` over (contract, offer, scenario).
     """
     size = usd.shape[1:]
     if fleet.fixed:
         return _times(held.reshape(*size, -1), usd[..., None])
-    # the most any would want where all that waits finds room, or else what carries the levels
-    more = fleet.at_levels(held) if fleet.outlet.may.any() else [(n, fleet.usd(n)) for n in fleet.bracket(held[:, :1])]
+    more = [held, np.maximum(held, fleet.with_room())] if fleet.need.waits else [held]
+    levels = fleet.at_levels(held) if fleet.outlet.may.any() else ()
     cost = np.full((*usd.shape, held.shape[1]), np.inf)
-    for machines, elsewhere in ((held, fleet.usd(held)), *more):
+    for machines, elsewhere in (*((number, fleet.usd(number)) for number in more), *levels):
         np.minimum(cost, _times(machines.reshape(*size, -1), usd[..., None]) + elsewhere.reshape(*size, -1), out=cost)
     return cost
 
