@@ -1,5 +1,6 @@
 """Break-even: where along a field the winner changes, and what would make two options cost the same."""
 
+from collections import OrderedDict
 from functools import partial
 from typing import Any, Literal
 
@@ -112,8 +113,12 @@ def intervals(
 
 def _remembered(kind: str, scenario: pd.DataFrame, facts: Facts, asked: Any, make: Any, most: int) -> Any:
     """What was made before for scenarios that differ in nothing but the fields `asked` begins with."""
-    rest = scenario.drop(columns=list(asked[0])).iloc[0]
-    return facts.recent(kind, (asked, tuple(rest.items())), make, most)
+    key = asked, tuple(scenario.drop(columns=list(asked[0])).iloc[0].items())
+    kept: OrderedDict[Any, Any] = facts.made.setdefault(kind, OrderedDict())
+    kept[key] = kept.pop(key) if key in kept else make()
+    while len(kept) > most:
+        kept.popitem(last=False)
+    return kept[key]
 
 
 def _scan(

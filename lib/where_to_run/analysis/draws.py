@@ -66,10 +66,10 @@ FACTS = {
 
 
 class Draws(NamedTuple):
-    """Scenarios, levers for `evaluate`, and what each input comes to, a draw a row."""
+    """Scenarios, factors on facts for `evaluate`, and what each input comes to, a draw a row."""
 
     rows: pd.DataFrame
-    levers: dict[str, Array]
+    factors: dict[str, Array]
     inputs: pd.DataFrame
 
 
@@ -104,12 +104,13 @@ def at(row: pd.DataFrame, facts: Facts, cube: Array) -> Draws:
     inputs["api_decline"] = _triangular(*_range(facts, "spread.api_decline"), share["api_decline"])
     inputs["cloud_price"] = np.exp(spread["cloud_price"] * score["cloud_price"])
     inputs["throughput"] = tied * score["api_decline"] + np.sqrt(1 - tied**2) * score["throughput"]
-    levers = {name: inputs[name] for name in ("cloud_price", "residual", *FACTS)}
-    levers["volume_drift"] = np.exp(spread["volume_drift"] * score["volume"])
-    levers["api_price"] = 1 - inputs["api_decline"]
-    levers["throughput"] = np.exp(inputs["throughput"])
+    factors = {name: inputs[name] for name in ("cloud_price", "residual")}
+    factors |= {name if key.startswith("spread.") else key: inputs[name] for name, key in FACTS.items()}
+    factors["volume_drift"] = np.exp(spread["volume_drift"] * score["volume"])
+    factors["api_price"] = 1 - inputs["api_decline"]
+    factors["throughput"] = np.exp(inputs["throughput"])
     rows = pd.DataFrame({name: np.repeat(row[name].to_numpy()[:1], len(cube)) for name in row.columns})
-    return Draws(rows.assign(**fields), levers, pd.DataFrame(inputs)[list(NAMES)])
+    return Draws(rows.assign(**fields), factors, pd.DataFrame(inputs)[list(NAMES)])
 
 
 SPREAD = ("volume", "volume_drift", "growth", "spikiness", "input_tokens", "output_tokens", "cloud_price")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.block import OFFERS, Based, Question, based, carried, limits, overflow
+from ..decision.block import OFFERS, Based, Question, based, carried, overflow
 from ..decision.option import Outcome
 from ..decision.routing import NAMES, NOWHERE, OWN, TITLES, Routing
 from ..decision.staffing import ROUTING
@@ -82,7 +82,7 @@ def served(answer: Answer) -> pd.DataFrame:
         found = dict.fromkeys((*PLACES, AWAITING, UNSERVED), 0.0)
         found[UNSERVED] = float((requests * (live - outcome.served)).sum())
         for part in parts(question, routing):
-            standing = own_gpus.in_operation(question.facts, question.load) if part.place == OWN else live
+            standing = question.operating if part.place == OWN else live
             passed = _passed(part)
             found[AWAITING] += float((requests * (live - standing) * part.share).sum())
             found[PLACES[part.place]] += float((requests * standing * part.share).sum()) - passed
@@ -358,5 +358,7 @@ def usd_per_machine(part: Part, month: int) -> float:
     if part.place != OWN:
         rent = part.bill.lines["machines"] + part.bill.lines["storage"]
         return float(rent[0, month] / part.machines.count[0, month])
-    contract = own_gpus.purchase(question.facts, choice, question.work, limits(question))
+    contract = own_gpus.purchase(
+        own_gpus.upkeep(question.facts), choice, question.work, question.rows["capex_limit_usd"]
+    )
     return float(contract.price(offer, np.zeros(1, np.intp)).monthly[0, month])

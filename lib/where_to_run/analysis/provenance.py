@@ -10,7 +10,7 @@ from ..decision.block import Question, until_delivery
 from ..decision.evaluate import evaluate
 from ..decision.routing import OWN, RENTED, Routing
 from ..decision.staffing import ROUTING
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, of_tables
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
 from ..places.bill import line
@@ -126,10 +126,10 @@ def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
     return {*lines, *sizing(answer), *named(answer.facts, *SCORING)}
 
 
+@of_tables
 def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:
     """The rows of a table by key."""
-    rows: dict[str, dict[str, Any]] = facts.cached(("rows", table), lambda: facts.table(table).to_dict("index"))
-    return rows
+    return facts.table(table).to_dict("index")
 
 
 TOLD = ("value", "low", "high", "unit", "source", "effective_from")
@@ -137,17 +137,17 @@ TOLD = ("value", "low", "high", "unit", "source", "effective_from")
 SERVING = tuple(f"assumptions serving.{n}" for n in ("memory_", "kv_", "weight_", "max_sequences", "large_gpu"))
 REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
 RESTS = {
-    **dict.fromkeys(("fits", "kinds", "kind columns", "roofline"), REPLICAS),
+    **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes"), REPLICAS),
     "offers": (*REPLICAS, "machines", "servers"),
-    "api prices": ("api_offers",),
-    "api positions": (),
-    "skills": ("skills",),
-    "roles": ("roles", "assumptions people."),
-    "level": ("assumptions service.",),
-    "stretch at nodes": ("assumptions autoscale.",),
-    "judge": (),
+    "tariffs": ("api_offers", "models", "assumptions api.", "assumptions demand."),
+    "staff": ("skills", "roles", *(f"assumptions {of}" for of in ("people.", "setup_", "platform_", "own.delivery"))),
+    "_service_levels": ("assumptions service.",),
+    "cloud": ("assumptions rented.", "assumptions autoscale."),
+    "judged": (),
 }
-"""What facts remember by name, and the tables or keys it is made from: it is kept where none of them changes."""
+"""What facts remember by the function that makes it, and the tables or keys it is made from: it is kept where none of
+them changes.
+"""
 
 
 def at_stake(answer: Answer) -> pd.DataFrame:
@@ -203,7 +203,6 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
         points = tables["throughput"]
         mine = points[points["model"] == answer.scenarios["open_model"].iloc[0]]
         tables["throughput"] = mine if len(mine) else points.head(1)
-    made = dict(facts.cache)
-    kinds = {key: key[0] if isinstance(key, tuple) else key for key in made}
-    kept = {k: made[k] for k, kind in kinds.items() if kind in RESTS and not name.startswith(RESTS[kind])}
+    makers = {key: getattr(key[0], "__name__", "") for key in facts.made}
+    kept = {k: facts.made[k] for k, by in makers.items() if by in RESTS and not name.startswith(RESTS[by])}
     return Facts(facts.as_of, tables, facts.rules, facts.overrides, kept)

@@ -188,7 +188,7 @@ class Roadmap:
         """
         way = self.journey
         used = np.array([stage.used for stage in way.stages])
-        level = staffing.skills_needed(self.facts, used, columns(way.scenario))[0]
+        level = staffing.skills_needed(staffing.staff(self.facts), used, columns(way.scenario))[0]
         asked = {f"{place} set up": used[:, n] for n, place in enumerate(PLACES)}
         asked[f"{ROUTING} set up"] = used.sum(axis=1) > 1
         for n, area in enumerate(SKILLS):

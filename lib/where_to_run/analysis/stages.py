@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..decision import staffing
-from ..decision.block import OFFERS, Question, limits, overflow
+from ..decision.block import OFFERS, Question, overflow
 from ..decision.evaluate import gates
 from ..decision.option import Outcome, costed, team
 from ..decision.routing import API, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
-from ..decision.staffing import ROUTING
 from ..formulas import demand, finance, people
 from ..formulas.lattice import Programme
 from ..formulas.load_curve import Curve
@@ -21,7 +20,6 @@ from ..inputs.question import BY_NAME, PLACES, SKILLS, ScenarioError, check, col
 from ..places import own_gpus
 from ..places.fleet import Fleet
 from ..places.offers import Offers, offers
-from ..places.own_gpus import residual_curve
 from ..places.rented_gpus import ON_DEMAND
 from ..units import MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array, Number
 
@@ -69,7 +67,7 @@ class Server:
     def fetches(self, facts: Facts, month: Number, lot: Array) -> Array:
         """What one of a lot, or part of a lot, is sold for in a month [USD]."""
         age = np.maximum(0, month - LOT * lot)
-        return self.price_usd * np.asarray(finance.share_left(age, *residual_curve(facts)))
+        return self.price_usd * np.asarray(finance.share_left(age, *own_gpus.upkeep(facts).resale))
 
 
 def stages(
@@ -94,7 +92,7 @@ def stages(
 
 def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFrame:
     """The scenario at each volume, without growth, over whole years that outlast a delivery."""
-    years = int(np.ceil((own_gpus.delivery_months(facts) + 1) / MONTHS_PER_YEAR))
+    years = int(np.ceil((own_gpus.upkeep(facts).delivery_months + 1) / MONTHS_PER_YEAR))
     steady = {"growth_per_month": 0.0, "horizon_months": years * MONTHS_PER_YEAR, "requests_per_month": volumes}
     return scenario.iloc[np.zeros(len(volumes), int)].reset_index(drop=True).assign(**steady)
 
@@ -146,9 +144,10 @@ def _others(question: Question) -> list[int]:
 
 def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own | None":
     """The server that serves all at least cost, of those the capital limit buys one of."""
-    contract = own_gpus.purchase(asked.facts, asked.servers, asked.work, limits(asked))
+    upkeep, capex = own_gpus.upkeep(asked.facts), asked.rows["capex_limit_usd"]
+    contract = own_gpus.purchase(upkeep, asked.servers, asked.work, capex)
     choice = asked.servers.take(np.flatnonzero(contract.bought[:, 0] <= limit))
-    bill, _ = own_gpus.bill(asked.facts, choice, asked.work, limits(asked))
+    bill, _ = own_gpus.bill(upkeep, choice, asked.work, capex)
     if not bill.fits[0] or bill.machines is None:
         return None
     taken = (choice.columns["key"] == bill.offer[0]) & (choice.words["replica"] == bill.machines.replica[0])
@@ -160,7 +159,7 @@ class _Own:
 
     def __init__(self, question: Question, offer: Offers, may: Array) -> None:
         self.question, self.offer, self.may, self.least = question, offer, may, question.cheaper_host
-        prices = own_gpus.unit_prices(question.facts, offer, limits(question), question.levers).values()
+        prices = own_gpus.unit_prices(own_gpus.upkeep(question.facts), offer).values()
         self.units = {one: sum(float(usd[0, 0]) for other, usd in prices if other == one) for one, _ in prices}
         self.every, first = np.arange(len(question.shares)), np.array([1])
         self.load, self.need = question.work.load.at(first), question.work.need.at(first)
@@ -183,7 +182,7 @@ class _Own:
         alone = by_hand(ROUTINGS["owned"], len(allowed), self.least)
         out = costed(self.question, alone, allowed)
         usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed
-        usd = usd / own_gpus.delivery_months(self.question.facts) + self._hands(self._used(NOWHERE))
+        usd = usd / own_gpus.upkeep(self.question.facts).delivery_months + self._hands(self._used(NOWHERE))
         return Costed(NOTHING._replace(option=WAITING), usd, np.zeros(len(usd)))
 
     def _costed(self, second: int, servers: int, short: list[Array]) -> Costed:
@@ -250,18 +249,17 @@ def takes(
     Skills that were needed before are there; the others are trained or hired. A place is set up where it is new, and
     so is the API of another vendor; routing where two places are used and were not before.
     """
-    full, wages, pay, hiring = staffing.roles(facts)
+    staff = staffing.staff(facts)
     rows, used = columns(scenario), [np.array([stage.used for stage in some]) for some in (before, after)]
-    needed = [staffing.skills_needed(facts, places, rows)[0] for places in used]
+    needed = [staffing.skills_needed(staff, places, rows)[0] for places in used]
     have = np.maximum(needed[0], [rows[f"skill_{area}"][0] for area in SKILLS])
     gap = people.gaps(needed[1], have[:, None])
     new, mixed = used[1] & ~used[0][:, None], (used[1].sum(axis=1) > 1) & (used[0].sum(axis=1) < 2)[:, None]
     new[..., API] = [[there.api not in ("", here.api) for there in after] for here in before]
-    weeks = (new * staffing.place_weeks(facts)).max(axis=-1) + mixed * facts.value(f"setup_weeks.{ROUTING}")
-    usd = new @ np.array([facts.value(f"setup_usd.{place}") for place in PLACES])
-    usd = usd + mixed * facts.value(f"setup_usd.{ROUTING}")
-    usd = usd + people.cost_of_joining(gap, full, wages, pay, hiring)
-    return np.maximum(weeks, people.weeks_to_fill(gap, hiring)), usd, new.any(axis=-1)
+    weeks = (new * staff.weeks[0, :-1]).max(axis=-1) + mixed * staff.weeks[0, -1]
+    usd = new @ staff.setup_usd[:-1] + mixed * staff.setup_usd[-1]
+    usd = usd + people.cost_of_joining(gap, staff.full, staff.wages, staff.pay, staff.hiring)
+    return np.maximum(weeks, people.weeks_to_fill(gap, staff.hiring)), usd, new.any(axis=-1)
 
 
 LOT = 6
@@ -397,7 +395,7 @@ def _programme(
     servers = np.array([way.servers for way in ways])
     before, more = stage[start], servers[to_stage] > servers[stage[start]]
     weeks, paid, new = (part[before, to_stage] for part in takes(row, facts, ways, ways))
-    weeks = np.maximum(weeks, more * staffing.place_weeks(facts)[OWN])
+    weeks = np.maximum(weeks, more * staffing.staff(facts).weeks[0, OWN])
     lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
     discount = 1 / (1 + float(finance.monthly_rate(row["discount_rate"].iloc[0])))
     fleet = servers[before], lot[start], servers[to_stage]

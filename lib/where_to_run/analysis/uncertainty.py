@@ -15,7 +15,6 @@ from ..formulas import risk, scoring
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts
 from ..inputs.question import CRITERIA, columns
-from ..places.workload import levers
 from ..units import Array
 from . import draws
 from .draws import INPUTS, SEED
@@ -58,12 +57,12 @@ class Plan:
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
         drawn = draws.at(self.row, self.facts, cube)
         asked = columns(drawn.rows)
-        names, given, every = tuple(self.routings), levers(drawn.levers, len(cube)), np.arange(len(cube))
+        names, given, every = tuple(self.routings), self.facts.draw(drawn.factors, len(cube)), np.arange(len(cube))
         found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
         for some in np.split(every, every[SLICE::SLICE]):
             rows, here = {name: values[some] for name, values in asked.items()}, given.take(some)
             # of one open model, blocks come in the order of the rows
-            for judged in judge(rows, self.facts, self.curve, names, here, self.routings):
+            for judged in judge(rows, here, self.curve, names, self.routings):
                 for name, blocks in found.items():
                     blocks.append(judged.columns[name])
             tell((some[-1] + 1) / len(cube))
@@ -123,8 +122,8 @@ def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
         for name, table in facts.tables.items()
     }
     # what was measured of GPUs hangs on none of these
-    cache = {key: facts.cache[key] for key in ("fits", "values") if key in facts.cache}
-    return replace(facts, tables=tables, cache=cache)
+    made = {key: found for key, found in facts.made.items() if getattr(key[0], "__name__", "") == "fits"}
+    return replace(facts, tables=tables, made=made)
 
 
 def planned(answer: Answer) -> Plan:

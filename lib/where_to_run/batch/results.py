@@ -121,7 +121,7 @@ class Shared:
 
 def pack(plan: Plan, facts: Facts, key: str, address: str) -> bytes:
     """What all parts share, as bytes that go to every worker once."""
-    bare = replace(facts, cache={})
+    bare = replace(facts, made={})
     return pickle.dumps(Shared(key, engine(), address, plan.base, plan.swept, bare))
 
 

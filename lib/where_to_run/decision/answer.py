@@ -59,7 +59,7 @@ class Judged:
         written, number = self.question.facts.rules["rules"], int(self.index[s])
         present = self.question.shares[s] > 0
         profile = self.profiles[s]
-        told = self.question.facts.cached(("fired", *profile.values()), lambda: list(rules.fired(written, profile)))
+        told = list(rules.fired(written, profile))
         for o, option in enumerate(self.found.names):
             goes = self.goes(s, o)
             for stream, place, rule, level in told:
@@ -271,7 +271,10 @@ def _yardsticks(block: Judged) -> pd.DataFrame:
     for yardstick, names in [("asked", [None]), ("hosted", hosted)]:
         bills = [
             vendor_api.bill(
-                question.facts, question.load, np.full(len(months), n) if n else question.rows["api_model"], in_region
+                vendor_api.tariffs(question.facts),
+                question.load,
+                np.full(len(months), n) if n else question.rows["api_model"],
+                in_region,
             )
             for n in names
         ]

@@ -1,7 +1,7 @@
 """A block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +15,8 @@ from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
 from ..places.offers import Offers, offers
 from ..places.replicas import Workload
-from ..places.vendor_api import Api, api
-from ..places.workload import Levers, Load, load_of
+from ..places.vendor_api import Api, api, tariffs
+from ..places.workload import Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
 from .routing import API, OWN, RENTED
 
@@ -28,19 +28,18 @@ WORTH_SPLITTING = 0.8
 class Question:
     """A block of scenarios that share an open model, as arrays: the demand, and each field by name.
 
-    `curve` takes the place of the Gamma laws of their spikiness; `levers` are what is drawn for each.
+    `curve` takes the place of the Gamma laws of their spikiness.
     """
 
     facts: Facts
     rows: Mapping[str, Array]
     model: str
     curve: Curve | None = None
-    levers: Levers = field(default_factory=Levers)
 
     @cached_property
     def load(self) -> Load:
         """Demand of all streams together, month by month over the longest horizon of the block."""
-        return load_of(self.facts, self.rows, self.curve, self.levers)
+        return load_of(self.facts, self.rows, self.curve)
 
     @cached_property
     def shares(self) -> Array:
@@ -55,7 +54,7 @@ class Question:
     def take(self, rows: Array) -> "Question":
         """A block of some of the scenarios."""
         fields = {name: column[rows] for name, column in self.rows.items()}
-        return Question(self.facts, fields, self.model, self.curve, self.levers.take(rows))
+        return Question(self.facts.take(rows), fields, self.model, self.curve)
 
     def api(self, least: bool = False) -> Api:
         """The API model asked for, or the cheapest among it and the vendors that host the open model."""
@@ -63,11 +62,11 @@ class Question:
         hosted = self.model if least else ""
 
         def make() -> Api:
-            found = api(self.facts, self.load, asked, in_region, hosted)
-            if "api_price" not in self.levers:
+            found = api(tariffs(self.facts), self.load, asked, in_region, hosted)
+            if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
                 return found
             years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
-            return found.over(self.levers.column("api_price") ** years, self.load.requests * self.factors)
+            return found.over(course**years, self.load.requests * self.factors)
 
         found: Api = self.kept(("api", least), make)
         return found
@@ -88,6 +87,11 @@ class Question:
         """All of the demand."""
         need = replicas.needed(self.facts, self.model, self.load)
         return Workload(self.load, need, self.rows["gpu"], self.factors)
+
+    @cached_property
+    def operating(self) -> Array:
+        """Share of each month in which own servers serve, over (scenario, month)."""
+        return own_gpus.in_operation(own_gpus.upkeep(self.facts), self.load.live)
 
     @cached_property
     def machines(self) -> Offers:
@@ -114,7 +118,7 @@ def carried(question: Question, place: int, share: Array, least_api: bool = Fals
 
     def make() -> Bill:
         bill = _carried(question, place, share, least_api)
-        return bill.times(question.levers.column("cloud_price")) if place == RENTED else bill
+        return bill.times(question.facts.factor("cloud_price")) if place == RENTED else bill
 
     made: Bill = question.kept((place, share.tobytes(), least_api), make)
     return made
@@ -126,7 +130,7 @@ def _carried(question: Question, place: int, share: Array, least_api: bool) -> B
         waits = work.load.requests * work.load.batch_share
         return question.api(least_api).bill(work.load.requests - waits, waits)
     if place == OWN:
-        return own_gpus.bill(facts, question.servers, work, limits(question))[0]
+        return own_gpus.bill(own_gpus.upkeep(facts), question.servers, work, question.rows["capex_limit_usd"])[0]
     return rented_gpus.alone(facts, question.machines, work)
 
 
@@ -141,15 +145,10 @@ def full_machine_usd(question: Question) -> Array:
         prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
         seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
         least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
-        return least * question.levers["cloud_price"]
+        return least * np.ravel(question.facts.factor("cloud_price"))
 
     least: Array = question.kept("full machine", make)
     return least
-
-
-def limits(question: Question) -> own_gpus.Limits:
-    """What bears on the choice of own servers."""
-    return own_gpus.limits(question.facts, question.rows["capex_limit_usd"])
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ def overflow(
         return Outlet(may, may, calls.usd(), calls.usd(waiting=True), none), None
     machines = rented_gpus.cheapest_burst(question.facts, question.machines, question.work.part(share))
     outlet = machines.outlet(may, rented_gpus.cloud(question.facts).follower)
-    return outlet.times(question.levers["cloud_price"]), machines
+    return outlet.times(np.ravel(question.facts.factor("cloud_price"))), machines
 
 
 def _based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
@@ -190,12 +189,14 @@ def _based(question: Question, places: tuple[int, int], share: Array, may: Array
     if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
     outlet, machines = overflow(question, places[1], share, may, least_api)
-    cloud = question.levers.column("cloud_price")
+    cloud = question.facts.factor("cloud_price")
     if places[0] == OWN:
-        bill, passed = own_gpus.bill(facts, question.servers, work, limits(question), outlet)
+        bill, passed = own_gpus.bill(
+            own_gpus.upkeep(facts), question.servers, work, question.rows["capex_limit_usd"], outlet
+        )
     else:
         # rented machines are weighed against an API in prices of a cloud as it is today
-        outlet = outlet.times(1 / question.levers["cloud_price"])
+        outlet = outlet.times(1 / np.ravel(cloud))
         bill, passed = rented_gpus.base(facts, question.machines, work, outlet)
         bill = bill.times(cloud)
     burst = rented_gpus.burst_bill(facts, work, machines, passed).times(cloud) if machines else None
@@ -210,13 +211,13 @@ def until_delivery(question: Question, share: Array) -> Bill:
             return nothing(question.load)
         # the cheapest machine for the months of waiting, not for the horizon
         load = question.load
-        longest = int(np.max(own_gpus.delivery_months(question.facts, load)))
-        waiting = np.arange(min(2 + longest, load.live.shape[1]))
-        weights = (question.factors * (load.live - own_gpus.in_operation(question.facts, load)))[:, waiting]
+        upkeep = own_gpus.upkeep(question.facts)
+        waiting = np.arange(min(2 + int(np.max(upkeep.delivery_months)), load.live.shape[1]))
+        weights = (question.factors * (load.live - own_gpus.in_operation(upkeep, load.live)))[:, waiting]
         work, after = question.work.part(share).at(waiting, weights), load.live.shape[1] - len(waiting)
         bill = rented_gpus.alone(question.facts, question.machines, work, terms=1)
         lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
-        return Bill(lines, bill.offer, bill.fits).times(question.levers.column("cloud_price"))
+        return Bill(lines, bill.offer, bill.fits).times(question.facts.factor("cloud_price"))
 
     bill: Bill = question.kept(("until delivery", share.tobytes()), make)
     return bill

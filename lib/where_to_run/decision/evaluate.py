@@ -10,8 +10,7 @@ import pandas as pd
 
 from ..formulas.load_curve import Curve, Measured
 from ..inputs import question
-from ..inputs.facts import Facts
-from ..places.workload import Levers, levers
+from ..inputs.facts import Facts, of_tables
 from ..units import Array
 from . import rules
 from .answer import OPENED, Answer, Judged
@@ -39,7 +38,6 @@ def judge(
     facts: Facts,
     curve: Curve | None = None,
     names: Sequence[str] = NAMES,
-    drawn: Levers | None = None,
     committed: Mapping[str, Routing] | None = None,
     threads: int = THREADS,
 ) -> Iterator[Judged]:
@@ -47,7 +45,6 @@ def judge(
 
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """
-    levers = drawn or Levers()
     blocks = []
     for model in dict.fromkeys(rows["open_model"]):
         members = np.flatnonzero(rows["open_model"] == model)
@@ -56,7 +53,7 @@ def judge(
     def answer(block: tuple[str, Array]) -> Judged:
         model, index = block
         fields = {name: array[index] for name, array in rows.items()}
-        return _block(index, Question(facts, fields, model, curve, levers.take(index)), names, committed)
+        return _block(index, Question(facts.take(index), fields, model, curve), names, committed)
 
     if threads == 1 or len(blocks) == 1:
         yield from map(answer, blocks)
@@ -88,6 +85,12 @@ def _block(index: Array, question: Question, names: Sequence[str], committed: Ma
     return Judged(index, question, profiles, found, columns)
 
 
+@of_tables
+def judged(facts: Facts, *profile: str) -> tuple[Array, Array]:
+    """`rules.judge` of a PROFILE."""
+    return rules.judge(facts.rules["rules"], dict(zip(PROFILE, profile, strict=True)))
+
+
 def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
     """What the rules say of every scenario of a block, and the PROFILE they go by."""
     asked = list(zip(*(question.rows[name] for name in PROFILE), strict=True))
@@ -95,10 +98,7 @@ def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
     position = {profile: number for number, profile in enumerate(profiles)}
     code = np.array([position[profile] for profile in asked])
     named = [dict(zip(PROFILE, profile, strict=True)) for profile in profiles]
-    verdicts = [
-        question.facts.cached(("judge", p), lambda n=n: rules.judge(question.facts.rules["rules"], n))
-        for p, n in zip(profiles, named, strict=True)
-    ]
+    verdicts = [judged(question.facts, *profile) for profile in profiles]
     level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
     return Gates(level, rule, question.shares > 0), [named[c] for c in code]
 
@@ -125,15 +125,15 @@ def evaluate(
     traffic served at a second place, or without one in hours above the capacity of its first month], hires [FTE],
     score [share], rank, recommended.
     `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
-    `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by the
-    levers of `levers.LEVERS`; `committed` gives the options asked the routing each has, of one scenario, in place of a
-    search. Refuses what `scenario.check` refuses, keys that are not in the facts, hours that are no loads, and levers
+    `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by what
+    `Facts.draw` takes; `committed` gives the options asked the routing each has, of one scenario, in place of a
+    search. Refuses what `scenario.check` refuses, keys that are not in the facts, hours that are no loads, and draws
     that are none.
     """
     rows = question.checked(question.columns(scenarios), facts.keys())
     curve, names = None if hours is None else Measured(hours), tuple(committed or names)
     number = len(scenarios)
-    asked = partial(judge, rows, facts, curve, names, levers(drawn or {}, number), committed)
+    asked = partial(judge, rows, facts.draw(drawn or {}, number), curve, names, committed)
     store: dict[str, Array] = {}
     kept: list[Judged] = []
     for judged in asked(threads=threads):

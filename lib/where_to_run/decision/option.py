@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..inputs.question import PLACES
-from ..places import own_gpus
 from ..places.bill import Bill, either
 from ..units import SECONDS_PER_MONTH, Array
 from . import staffing
@@ -54,7 +53,7 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
         bill = question.api(routing.least_api).bill(direct - waits + calls[0], waits + calls[1])
         _add(result, API, bill, used[:, API], np.where(used[:, API], 1.0, 0.0))
     if used[:, OWN].any():
-        result.fits &= ~used[:, OWN] | own_gpus.in_operation(question.facts, question.load).any(axis=1)
+        result.fits &= ~used[:, OWN] | question.operating.any(axis=1)
     result.served, result.missed = question.load.live, np.zeros(number)
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed, routing.least_api)
@@ -71,7 +70,7 @@ def team(question: Question, used: Array) -> Team:
     """Set-up, platform services and people for the places in use over (scenario, place); made once."""
 
     def make() -> Team:
-        return staffing.team(question.facts, question.rows, question.load.live, question.levers, used)
+        return staffing.team(staffing.staff(question.facts), question.rows, question.load.live, used)
 
     found: Team = question.kept(("team", used.tobytes()), make)
     return found
@@ -140,7 +139,7 @@ def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: 
     A stream that may go to one of the two alone goes there; one that may go to neither is not served until delivery.
     What is missed then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
     """
-    waiting = question.load.live - own_gpus.in_operation(question.facts, question.load)
+    waiting = question.load.live - question.operating
     api, rented = carried(question, API, np.ones(len(at)), least_api), until_delivery(question, at.sum(axis=1))
     may = [allowed[..., place] & fits[:, None] for place, fits in ((API, api.fits), (RENTED, rented.fits))]
     first = [may[0], may[1] & ~may[0]], [may[0] & ~may[1], may[1]]

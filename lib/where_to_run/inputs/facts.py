@@ -1,31 +1,49 @@
 """The dated tables in force on a day, with a user's own figures laid over them."""
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from ..paths import DATA, read_yaml
+from ..units import Array
 from . import tables
+from .question import ScenarioError
 from .tables import FactsError as FactsError
 from .tables import columns_of, gathered, is_day, is_numeric, read, row_problems, schema, source_problem, typed_column
+
+FACTORS = {
+    "volume_drift": "volume, to the power of the square root of the month",
+    "api_price": "prices of APIs, to the power of the years since the decision",
+    "cloud_price": "what a cloud charges for machines, disks and egress",
+    "throughput": "throughput, to the power of its spread (`throughput_sigma` of data/assumptions.csv)",
+    "server_price": "prices of servers, and with them of their network, spare parts, maintenance and resale",
+    "residual": "what servers fetch in the end",
+    "wages": "wages of all roles",
+}
+"""What may be drawn beside single figures, and what each factor multiplies."""
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """The rows in force on `as_of`: one row a key in each table, the rules as written, the overrides laid over."""
+    """The rows in force on `as_of`: one row a key in each table, the rules as written, the overrides laid over.
+
+    A draw is a set of facts: in `drawn` single figures and `FACTORS` have a factor for each scenario, over (scenario,
+    1); `written` are the same facts without.
+    """
 
     as_of: str
     tables: Mapping[str, pd.DataFrame]
     rules: Mapping[str, Any]
     overrides: pd.DataFrame
-    cache: dict[Any, Any] = field(default_factory=dict, repr=False)
+    made: dict[Any, Any] = field(default_factory=dict, repr=False)
+    drawn: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    written: "Facts | None" = field(default=None, repr=False)
 
     def table(self, name: str) -> pd.DataFrame:
         """A table indexed by key; refuses an unknown name."""
@@ -33,32 +51,74 @@ class Facts:
             raise FactsError(f"no table {name!r} in data/; it has: {', '.join(self.tables)}")
         return self.tables[name]
 
-    def value(self, key: str) -> float:
-        """A single figure of data/assumptions.csv, in the unit of its row; refuses a key that is not there."""
-        values: dict[str, float] = self.cached("values", lambda: self.table("assumptions")["value"].to_dict())
-        if key not in values:
-            near = get_close_matches(key, list(values), n=3)
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The single figures of data/assumptions.csv by key, as written."""
+        return self.table("assumptions")["value"].to_dict()
+
+    def value(self, key: str) -> Any:
+        """A single figure of data/assumptions.csv, in the unit of its row; refuses a key that is not there.
+
+        A number, or where it is drawn an array over (scenario, 1).
+        """
+        if key not in self.values:
+            near = get_close_matches(key, list(self.values), n=3)
             raise FactsError(f"no {key!r} in data/assumptions.csv; near it: {', '.join(near) or 'nothing'}")
-        return values[key]
+        return self.values[key] * self.drawn[key] if key in self.drawn else self.values[key]
+
+    def factor(self, name: str) -> Array | float:
+        """A factor of `FACTORS`, over (scenario, 1); 1 where it is not drawn."""
+        return self.drawn.get(name, 1.0)
+
+    def draw(self, factors: Mapping[str, Array], number: int) -> "Facts":
+        """These facts with factors on single figures, by their keys, or `FACTORS`, one for each of some scenarios.
+
+        Refuses unknown names, and anything but one number above zero a scenario.
+        """
+        drawn = {name: np.asarray(values, float) for name, values in factors.items()}
+        for name, values in drawn.items():
+            if name not in FACTORS and name not in self.values:
+                raise ScenarioError(
+                    f"no fact {name!r} to draw; a key of data/assumptions.csv, or: {', '.join(FACTORS)}"
+                )
+            if values.shape != (number,) or not (np.isfinite(values) & (values > 0)).all():
+                raise ScenarioError(f"{name}: give {number:,} numbers above 0, one a scenario")
+        return self._of({name: values[:, None] for name, values in drawn.items()})
+
+    def take(self, rows: Array) -> "Facts":
+        """The facts of some of the scenarios."""
+        return self._of({name: values[rows] for name, values in self.drawn.items()}) if self.drawn else self
+
+    def _of(self, drawn: Mapping[str, Array]) -> "Facts":
+        return replace(self, drawn=drawn, made={}, written=self.written or self) if drawn else self
 
     def keys(self) -> dict[str, list[str]]:
         """The names a scenario may use, by table."""
         named = {name: list(self.table(name).index) for name in ("api_offers", "models", "gpus")}
         return named | {name: list(self.rules[name]) for name in ("regimes", "evidence")}
 
-    def cached(self, key: Any, make: Any) -> Any:
-        """What `make()` returns, made once for these facts."""
-        if key not in self.cache:
-            self.cache[key] = make()
-        return self.cache[key]
 
-    def recent(self, kind: str, key: Any, make: Any, most: int) -> Any:
-        """What `make()` returns, kept while it is among the last `most` of its kind."""
-        kept: OrderedDict[Any, Any] = self.cached(("recent", kind), OrderedDict)
-        kept[key] = kept.pop(key) if key in kept else make()
-        while len(kept) > most:
-            kept.popitem(last=False)
-        return kept[key]
+Made = TypeVar("Made")
+
+
+def remembered(make: Callable[..., Made]) -> Callable[..., Made]:
+    """A function of facts, and of what else it is asked, that works out its result once for each."""
+
+    @wraps(make)
+    def kept(facts: Facts, *asked: Any) -> Made:
+        key = make, *asked
+        if key not in facts.made:
+            facts.made[key] = make(facts, *asked)
+        found: Made = facts.made[key]
+        return found
+
+    return kept
+
+
+def of_tables(make: Callable[..., Made]) -> Callable[..., Made]:
+    """`remembered` of the tables alone, whatever is drawn."""
+    kept = remembered(make)
+    return wraps(make)(lambda facts, *asked: kept(facts.written or facts, *asked))
 
 
 def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:

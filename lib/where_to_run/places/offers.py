@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, of_tables
 from ..units import Array
 from .replicas import Workload, kinds
 
@@ -39,12 +39,9 @@ class Offers:
         return barred
 
 
+@of_tables
 def offers(facts: Facts, table: str, model: str) -> Offers:
     """Every machine of `machines` or `servers` that holds a replica of the model."""
-    return facts.cached(("offers", table, model), lambda: _offers(facts, table, model))
-
-
-def _offers(facts: Facts, table: str, model: str) -> Offers:
     rows = kinds(facts, model).reset_index(names="kind")
     pairs = facts.table(table).reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]

@@ -1,34 +1,62 @@
 """The bill of own servers with GPUs: bought whole, powered, housed and maintained, worth something in the end."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..formulas import finance, people
-from ..inputs.facts import Facts
-from ..units import HOURS_PER_MONTH, MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array
+from ..inputs.facts import Facts, remembered
+from ..units import HOURS_PER_MONTH, MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array, Number
 from .bill import CAPITAL, HARDWARE, Bill, Machines, nothing, spilled
 from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Workload
-from .workload import Levers, Load
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What bears on the choice of a server: the limit for hardware on day one by scenario [USD], and the cost of
-    tending one more server [USD/month].
+class Upkeep:
+    """What all own servers have in common; numbers, or over (1, scenario) where they are drawn.
+
+    The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
+    network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
+    Housing [USD/kW-month], and a part of a person for every further server [USD/month]. Factors on prices and on what
+    servers fetch, and months from an order until they serve.
     """
 
-    capex: Array
-    usd_per_further_server: float
+    resale: tuple[Array, Array]
+    network_share: Number
+    spares_share: Number
+    maintenance_share: Number
+    power_usd: Number
+    idle_share: Number
+    housing_usd: Number
+    further_usd: Number
+    price_factor: Number
+    resale_factor: Number
+    delivery_months: Number
 
 
-def limits(facts: Facts, capex: Array) -> Limits:
-    """Limits for hardware by scenario [USD], and what a part of a person in the machine room costs."""
+@remembered
+def upkeep(facts: Facts) -> Upkeep:
+    """What data/assumptions.csv and the wages of data/roles.csv say of own servers."""
     wage = facts.table("roles").at["hardware", "wage_usd_per_year"]
-    person = people.loaded_monthly_wage(wage, facts.value("people.benefits_share"))
-    return Limits(capex, facts.value("people.fte_per_extra_server") * float(person))
+    person = people.loaded_monthly_wage(wage, facts.value("people.benefits_share")) * facts.factor("wages")
+    kwh = facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH
+    weeks = facts.value("own.delivery_weeks") + facts.value("setup_weeks.own_gpus")
+    ages = np.arange(1, 6) * MONTHS_PER_YEAR
+    fetched = np.array([facts.value(f"residual.{age}_months") for age in ages])
+    numbers: list[Any] = [
+        *(facts.value(f"own.{name}_share") for name in ("network", "spares", "maintenance")),
+        kwh * facts.value("own.electricity_usd"),
+        facts.value("own.idle_power_share"),
+        facts.value("own.colocation_usd"),
+        facts.value("people.fte_per_extra_server") * person,
+        facts.factor("server_price"),
+        facts.factor("residual"),
+        weeks / WEEKS_PER_MONTH,
+    ]
+    return Upkeep((ages.astype(float), fetched), *(np.transpose(number) for number in numbers))
 
 
 @dataclass(frozen=True)
@@ -56,6 +84,9 @@ class Purchase:
         horizon = self.live.sum(axis=1).astype(int)
         return horizon, self.factors[np.arange(len(horizon)), horizon]
 
+    def _ahead(self, scenario: Array) -> Array:
+        return self.ahead[scenario * (len(self.ahead) > 1)]
+
     def mean_usd(self) -> Array:
         """Price less what it fetches over the months it serves, and a month's run [USD/month]."""
         horizon, last = self._at_end()
@@ -71,7 +102,7 @@ class Purchase:
         """What having a server one month sooner costs today; in the last month all it costs."""
         user = self.user_cost(offer, scenario)
         months = np.arange(1, self.live.shape[1])
-        day_one = months <= 1 + (self.ahead if self.ahead.ndim == 1 else self.ahead[scenario])
+        day_one = months <= 1 + self._ahead(scenario)
         affordable = np.where(day_one, self.affordable()[offer, scenario][:, None], np.inf)
         return Price(user[:, 1:], months, (self.factors * self.operating)[scenario], affordable)
 
@@ -82,8 +113,7 @@ class Purchase:
         """
         horizon, last = (part[scenario, None] for part in self._at_end())
         months, factors = np.arange(self.live.shape[1]), self.factors[scenario]
-        ahead = self.ahead if self.ahead.ndim == 1 else self.ahead[scenario]
-        order = np.broadcast_to(np.maximum(0, months - 1 - ahead), factors.shape)
+        order = np.broadcast_to(np.maximum(0, months - 1 - self._ahead(scenario)), factors.shape)
         left = finance.share_left(np.maximum(horizon - order, 0), *self.resale) * last
         running = np.cumsum((factors * self.operating[scenario])[:, ::-1], axis=1)[:, ::-1]
         bought, price, monthly = (usd[offer, scenario][:, None] for usd in (self.bought, self.price_usd, self.monthly))
@@ -92,9 +122,9 @@ class Purchase:
         return cost - np.append(cost[:, 1:], np.zeros((len(cost), 1)), axis=1)
 
 
-def purchase(facts: Facts, choice: Offers, work: Workload, limits: Limits) -> Purchase:
-    """The contract of some servers."""
-    prices = unit_prices(facts, choice, limits, work.load.levers)
+def purchase(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array) -> Purchase:
+    """The contract of some servers, with a limit for hardware on day one by scenario [USD]."""
+    prices = unit_prices(upkeep, choice)
 
     def together(*drivers: str, names: tuple[str, ...] = ()) -> Array:
         some = [usd for name, (driver, usd) in prices.items() if driver in drivers or name in names]
@@ -106,11 +136,11 @@ def purchase(facts: Facts, choice: Offers, work: Workload, limits: Limits) -> Pu
         price_usd=-together("left"),
         monthly=together("standing", "further"),
         live=work.load.live,
-        operating=in_operation(facts, work.load),
+        operating=in_operation(upkeep, work.load.live),
         factors=work.factors,
-        capex=limits.capex,
-        ahead=np.atleast_1d(months_ahead(facts, work.load)),
-        resale=residual_curve(facts),
+        capex=capex,
+        ahead=np.ceil(np.atleast_2d(upkeep.delivery_months).T).astype(int),
+        resale=upkeep.resale,
     )
 
 
@@ -125,7 +155,7 @@ def servers(facts: Facts, work: Workload) -> Offers:
 
 
 def bill(
-    facts: Facts, choice: Offers, work: Workload, limits: Limits, outlet: Outlet | None = None
+    upkeep: Upkeep, choice: Offers, work: Workload, capex: Array, outlet: Outlet | None = None
 ) -> tuple[Bill, Passed]:
     """Bill of own servers [USD by month], and what they pass on once they serve, over (scenario, month).
 
@@ -133,14 +163,14 @@ def bill(
     capital tied up - residual value. Servers are ordered whole, for the months they serve, and none is sold before the
     horizon ends. With an `outlet` over (scenario) a server is bought for the first month in which having it costs less
     than passing on what it would carry, unless it would not pay for itself by the end. What is ordered on day one
-    keeps the limit for hardware where that leaves a server. `factors` are the worth today of a dollar in each month.
+    keeps the limit for hardware where that leaves a server: `capex`, by scenario [USD].
     """
     if not len(choice):
         return nothing(work.load), Passed(*np.zeros((4, len(work), 1)))
-    beside, contract = outlet or no_outlet(len(work)), purchase(facts, choice, work, limits)
+    beside, contract = outlet or no_outlet(len(work)), purchase(upkeep, choice, work, capex)
     way = Way([contract], lambda _, scenario: beside.at(scenario), spare=False)
     taken = cheapest(choice, [way], work, work.factors * contract.operating)
-    lines = _lines(facts, choice, work, contract, taken)
+    lines = _lines(choice, work, contract, taken)
     passed, machines = taken.passed.times(contract.operating), _machines(choice, work, contract, taken)
     if outlet:
         served = np.maximum(1e-12, (work.rates * contract.operating).sum(axis=1))
@@ -155,7 +185,7 @@ def _working(choice: Offers, work: Workload, taken: Taken) -> Array:
     return np.minimum(taken.count * work.load.live, seconds * carried / choice.each[taken.offer][:, None])
 
 
-def _lines(facts: Facts, choice: Offers, work: Workload, contract: Purchase, taken: Taken) -> dict[str, Array]:
+def _lines(choice: Offers, work: Workload, contract: Purchase, taken: Taken) -> dict[str, Array]:
     """Lines of the servers that stand [USD by month]."""
     rows, standing, operating = np.arange(len(work)), taken.count * work.load.live, contract.operating
     ordered = _orders(taken.count, contract.ahead)
@@ -174,7 +204,7 @@ def _lines(facts: Facts, choice: Offers, work: Workload, contract: Purchase, tak
     for name, (driver, usd) in contract.prices.items():
         line, group = units[driver] * of(usd, taken.offer, rows)[:, None], name.removesuffix(AT_WORK)
         lines[group] = lines[group] + line if group in lines else line
-    lines[CAPITAL] = _capital(facts, work.load, lines["servers"], work.factors)
+    lines[CAPITAL] = _capital(work, contract.resale, lines["servers"])
     return lines
 
 
@@ -196,33 +226,16 @@ def _orders(standing: Array, ahead: Array) -> Array:
     return np.diff(np.take_along_axis(standing, then, axis=1), axis=1, prepend=0.0)
 
 
-def in_operation(facts: Facts, load: Load) -> Array:
-    """Share of each month in which own servers serve, once delivered and set up [share], over (scenario, month)."""
-    return np.clip(np.arange(load.live.shape[-1]) - delivery_months(facts, load), 0.0, 1.0) * load.live
-
-
-def delivery_months(facts: Facts, load: Load | None = None) -> Array | float:
-    """Months from an order until the servers serve: delivery and set-up [month], over (scenario, 1) or one for all."""
-    weeks = facts.value("own.delivery_weeks") * (load.levers.column("lead") if load else 1.0)
-    return (weeks + facts.value("setup_weeks.own_gpus")) / WEEKS_PER_MONTH
-
-
-def months_ahead(facts: Facts, load: Load) -> Array:
-    """Whole months from an order until the servers serve, over (scenario, 1) or one for all."""
-    return np.ceil(delivery_months(facts, load)).astype(int)
-
-
-def residual_curve(facts: Facts) -> tuple[Array, Array]:
-    """Ages [month] and the share of its price a server fetches at each, of data/assumptions.csv."""
-    ages = np.arange(1, 6) * MONTHS_PER_YEAR
-    return ages.astype(float), np.array([facts.value(f"residual.{age}_months") for age in ages])
+def in_operation(upkeep: Upkeep, live: Array) -> Array:
+    """Share of each live month in which own servers serve, once delivered and set up, over (scenario, month)."""
+    return np.clip(np.arange(live.shape[-1]) - np.transpose(upkeep.delivery_months), 0.0, 1.0) * live
 
 
 AT_WORK = ", at work"
 """Ending of the part of a line that only busy servers cause."""
 
 
-def unit_prices(facts: Facts, choice: Offers, limits: Limits, levers: Levers) -> dict[str, tuple[str, Array]]:
+def unit_prices(upkeep: Upkeep, choice: Offers) -> dict[str, tuple[str, Array]]:
     """For each line, what drives it and what one unit of that costs [USD], over (offer, scenario) or (offer, 1).
 
     Power is drawn by every standing server at its idle share of the peak, and by busy ones in full.
@@ -230,21 +243,18 @@ def unit_prices(facts: Facts, choice: Offers, limits: Limits, levers: Levers) ->
     price, kw, installation = (
         choice.columns[name].astype(float)[:, None] for name in ("server_usd", "rated_kw", "installation_usd")
     )
-    price, further = price * levers["server_price"], limits.usd_per_further_server * levers["wages"]
-    peak_kwh = kw * facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH
-    power, idle = peak_kwh * facts.value("own.electricity_usd"), facts.value("own.idle_power_share")
-    power = power * (levers["pue"] * levers["electricity"])
+    price, power = price * upkeep.price_factor, kw * upkeep.power_usd
     return {
         "servers": ("ordered", price),
-        "network": ("ordered", price * facts.value("own.network_share")),
-        "spare parts": ("ordered", price * facts.value("own.spares_share")),
+        "network": ("ordered", price * upkeep.network_share),
+        "spare parts": ("ordered", price * upkeep.spares_share),
         "installation": ("ordered", installation),
-        "power": ("standing", power * idle),
-        "power" + AT_WORK: ("working", power * (1 - idle)),
-        "colocation": ("standing", kw * facts.value("own.colocation_usd")),
-        "maintenance": ("standing", price * facts.value("own.maintenance_share") / MONTHS_PER_YEAR),
-        "residual value": ("left", -price * levers["residual"]),
-        "staff for further servers": ("further", np.ones(kw.shape) * further),
+        "power": ("standing", power * upkeep.idle_share),
+        "power" + AT_WORK: ("working", power * (1 - upkeep.idle_share)),
+        "colocation": ("standing", kw * upkeep.housing_usd),
+        "maintenance": ("standing", price * upkeep.maintenance_share / MONTHS_PER_YEAR),
+        "residual value": ("left", -price * upkeep.resale_factor),
+        "staff for further servers": ("further", np.ones(kw.shape) * upkeep.further_usd),
     }
 
 
@@ -253,8 +263,8 @@ def of(usd: Array, offer: Array, scenario: Array) -> Array:
     return usd[offer, scenario * (usd.shape[1] > 1)]
 
 
-def _capital(facts: Facts, load: Load, bought: Array, factors: Array) -> Array:
+def _capital(work: Workload, resale: tuple[Array, Array], bought: Array) -> Array:
     """Interest on what the servers are worth at the start of each month [USD by month]."""
-    worth = finance.value_left(bought, *residual_curve(facts))
+    worth = finance.value_left(bought, *resale)
     held = np.concatenate([np.zeros_like(worth[:, :1]), worth[:, :-1]], axis=-1)
-    return held * load.live * (factors[:, :1] / factors[:, 1:2] - 1)
+    return held * work.load.live * (work.factors[:, :1] / work.factors[:, 1:2] - 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..formulas.load_curve import CV_NODES, Follower
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, of_tables
 from ..units import BYTES_PER_GB, HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER_MONTH, Array
 from .bill import Bill, Machines, added, nothing, spilled
 from .fleet import Outlet, Passed, Price, Taken, Way, cheapest
@@ -38,12 +38,9 @@ class Cloud:
     follower: Follower
 
 
+@of_tables
 def cloud(facts: Facts) -> Cloud:
-    """What data/assumptions.csv says of rented machines."""
-    return facts.cached("cloud", lambda: _cloud(facts))
-
-
-def _cloud(facts: Facts) -> Cloud:
+    """What data/assumptions.csv says of rented machines, in prices of a cloud as it is today."""
     return Cloud(
         facts.value("rented.storage_gb_per_replica") * facts.value("rented.storage_usd"),
         facts.value("rented.bytes_per_token") / BYTES_PER_GB * facts.value("rented.egress_usd"),

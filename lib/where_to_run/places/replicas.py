@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..formulas import queueing, throughput
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, of_tables
 from ..units import SECONDS_PER_MONTH, Array
 from .workload import Load
 
@@ -19,8 +19,7 @@ def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     The seconds include the share of the published engine maximum a team reaches. They are infinite where a kind cannot
     hold a single request, or where the request is longer than the model's context.
     """
-    rows = kinds(facts, model)
-    column = facts.cached(("kind columns", model), lambda: {n: rows[n].to_numpy()[:, None, None] for n in rows.columns})
+    column, context_tokens = kind_columns(facts, model)
     isl, osl, cached = load.input_tokens, load.output_tokens, load.cached_share
     slots = throughput.sequences(column["kv_gb"], column["kv_bytes_per_token"], isl + osl, column["max_sequences"])
     seconds = throughput.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
@@ -28,10 +27,18 @@ def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
     if estimated.any():
         roofline = roofline_of_kinds(facts, model, np.maximum(slots, 1), isl, osl, cached)
         seconds = np.where(estimated, roofline / column["scale"], seconds)
-    if "throughput" in load.levers:
-        seconds = seconds / load.levers.column("throughput") ** spread_of_kinds(facts, model)[:, None, None]
-    holds = (slots >= 1) & (isl + osl <= facts.table("models").at[model, "context_tokens"])
+    if isinstance(drawn := facts.factor("throughput"), np.ndarray):
+        seconds = seconds / drawn ** spread_of_kinds(facts, model)[:, None, None]
+    holds = (slots >= 1) & (isl + osl <= context_tokens)
     return np.where(holds, seconds / facts.value("serving.engine_share"), np.inf), np.asarray(slots)
+
+
+@of_tables
+def kind_columns(facts: Facts, model: str) -> tuple[dict[str, Any], float]:
+    """The columns of `kinds` over (kind, 1, 1), and the longest request the model takes [token]."""
+    rows = kinds(facts, model)
+    columns = {str(name): rows[name].to_numpy()[:, None, None] for name in rows.columns}
+    return columns, float(facts.table("models").at[model, "context_tokens"])
 
 
 @dataclass(frozen=True)
@@ -198,6 +205,7 @@ ROOFLINE = "roofline"
 """How throughput is known where nobody measured; `throughput` names the other two ways."""
 
 
+@of_tables
 def kinds(facts: Facts, model: str) -> pd.DataFrame:
     """Every kind of replica of a model on the GPU types one can rent or buy that holds its weights, one row each.
 
@@ -205,17 +213,19 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     kv_bytes_per_token. A GPU type nobody measured with the model gets a roofline alone, 8 bit where it computes in 8
     bit, else 16.
     """
-    return facts.cached(("kinds", model), lambda: _kinds(facts, model))
-
-
-def _kinds(facts: Facts, model: str) -> pd.DataFrame:
-    measured = facts.cached("fits", lambda: throughput.fits(measured_points(facts)))
+    measured = fits(facts)
     on_offer = set(facts.table("machines")["gpu"]) | set(facts.table("servers")["gpu"])
     rows = measured[(measured["model"] == model) & measured["gpu"].isin(on_offer)].to_dict("records")
     for gpu in sorted(on_offer - {row["gpu"] for row in rows}):
         rows += _unmeasured(facts, model, str(gpu))
     columns = [*throughput.REPLICA, "basis", *throughput.COEFFICIENTS, "scale"]
     return _with_memory(facts, pd.DataFrame(rows, columns=columns), model)
+
+
+@of_tables
+def fits(facts: Facts) -> pd.DataFrame:
+    """The fits of `throughput.fits` to all that was measured."""
+    return throughput.fits(measured_points(facts))
 
 
 def _unmeasured(facts: Facts, model: str, gpu: str) -> list[dict[str, Any]]:
@@ -281,8 +291,14 @@ def roofline_seconds(
 
 def roofline_of_kinds(facts: Facts, model: str, batch: Array, isl: Array, osl: Array, cached: Array) -> Array:
     """Seconds a request takes by the roofline on every kind of replica of a model, over (kind, scenario, 1)."""
-    shape, fitted = facts.cached(("roofline", model), lambda: roofline_shape(facts, model, kinds(facts, model)))
+    shape, fitted = kind_shapes(facts, model)
     return _spread_roofline(shape, fitted, batch, isl, osl, cached)
+
+
+@of_tables
+def kind_shapes(facts: Facts, model: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """`roofline_shape` of every kind of replica of a model."""
+    return roofline_shape(facts, model, kinds(facts, model))
 
 
 def _spread_roofline(
@@ -320,17 +336,12 @@ def roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[s
     return shape | {name: np.asarray(v, float) for name, v in by_row.items()}, fitted
 
 
+@of_tables
 def spread_of_kinds(facts: Facts, model: str) -> Array:
     """Standard deviation of the logarithm of the throughput of every kind of replica, by how it is known."""
-
-    def make() -> Array:
-        roofline = "roofline_moe" if facts.table("models").at[model, "experts"] > 0 else "roofline_dense"
-        known = {basis: basis for basis in (throughput.FITTED, throughput.SCALED)} | {ROOFLINE: roofline}
-        bases = kinds(facts, model)["basis"]
-        return np.array([facts.value(f"throughput_sigma.{known[basis]}") for basis in bases])
-
-    sigma: Array = facts.cached(("throughput spread", model), make)
-    return sigma
+    roofline = "roofline_moe" if facts.table("models").at[model, "experts"] > 0 else "roofline_dense"
+    known = {basis: basis for basis in (throughput.FITTED, throughput.SCALED)} | {ROOFLINE: roofline}
+    return np.array([facts.value(f"throughput_sigma.{known[basis]}") for basis in kinds(facts, model)["basis"]])
 
 
 def expert_shares(weights: pd.Series) -> dict[str, float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..formulas import demand
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, of_tables
 from ..units import TOKENS_PER_MTOK, Array
 from .bill import Bill, added_up
 from .workload import Load
@@ -23,56 +23,26 @@ PRICES = (
 )
 
 
-def bill(facts: Facts, load: Load, offers: Array, in_region: Array) -> Bill:
-    """Bill of the offers named, one a scenario [USD by month].
-
-    input + cached input + output + long prompts - batch discount + residency uplift + retries, by the prices of
-    data/api_offers.csv. `in_region` is true where data must stay in a region, which some vendors charge for.
+@dataclass(frozen=True)
+class Tariffs:
+    """Prices of every offer over (offer, 1), with nothing missing: no cache price is the input price, no threshold is
+    never reached. Positions of offers by key, offers by the open model they host, and the most tokens each model takes;
+    the spread of prompt lengths [ratio], and the share of requests that are sent again.
     """
-    price = _prices(facts, offers)
-    tokens_in = load.requests * load.input_tokens / TOKENS_PER_MTOK
-    lines = {
-        "input tokens": tokens_in * (1 - load.cached_share) * price["input_usd_per_mtok"],
-        "cached input tokens": tokens_in * load.cached_share * price["cached_input_usd_per_mtok"],
-        "output tokens": load.requests * load.output_tokens / TOKENS_PER_MTOK * price["output_usd_per_mtok"],
-    }
-    lines["long prompts"] = _long_prompts(facts, load, price, lines)
-    total = sum(lines.values(), np.zeros(1))
-    lines["batch discount"] = -total * load.batch_share * price["batch_discount_share"]
-    total = total + lines["batch discount"]
-    lines["residency uplift"] = total * price["residency_uplift_share"] * in_region[:, None]
-    lines["retries"] = (total + lines["residency uplift"]) * facts.value("api.retry_share")
-    fits: Array = (load.input_tokens + load.output_tokens <= price["context_tokens"])[:, 0]
-    return Bill(lines, offers, fits)
+
+    prices: dict[str, Array]
+    position: dict[str, int]
+    hosted: dict[str, list[str]]
+    context_tokens: dict[str, float]
+    spread: float
+    retry_share: float
 
 
-def _long_prompts(facts: Facts, load: Load, price: dict[str, Array], lines: dict[str, Array]) -> Array:
-    """What prompts above the threshold cost more: they pay the long tariff for all their tokens and their answer.
-
-    How many are longer follows from a log-normal spread of lengths about the mean.
-    """
-    spread = facts.value("demand.input_tokens_cv")
-    prompts, tokens = demand.long_prompt_shares(price["long_prompt_tokens"], load.input_tokens, spread)
-    dearer_in = price["long_input_usd_per_mtok"] / np.maximum(1e-12, price["input_usd_per_mtok"]) - 1
-    dearer_out = price["long_output_usd_per_mtok"] / np.maximum(1e-12, price["output_usd_per_mtok"]) - 1
-    whole_input = lines["input tokens"] + lines["cached input tokens"]
-    return whole_input * tokens * dearer_in + lines["output tokens"] * prompts * dearer_out
-
-
-def _prices(facts: Facts, offers: Array) -> dict[str, Array]:
-    """Prices of the offers named over (scenario, 1); what is not offered costs as usual."""
-    table: dict[str, Array] = facts.cached("api prices", lambda: _complete(facts))
-    position: dict[str, int] = facts.cached(
-        "api positions", lambda: {k: i for i, k in enumerate(facts.table("api_offers").index)}
-    )
-    rows = np.array([position[offer] for offer in offers])
-    return {name: column[rows, None] for name, column in table.items()}
-
-
-def _complete(facts: Facts) -> dict[str, Array]:
-    """The price columns with nothing missing: no cache price is the input price, no threshold is never reached."""
+@of_tables
+def tariffs(facts: Facts) -> Tariffs:
+    """What data/api_offers.csv, and the figures beside it, say."""
     table = facts.table("api_offers")
-    column = {name: table[name].to_numpy(float) for name in PRICES}
+    column = {name: table[name].to_numpy(float)[:, None] for name in PRICES}
     missing: dict[str, Array | float] = {
         "cached_input_usd_per_mtok": column["input_usd_per_mtok"],
         "batch_discount_share": 0.0,
@@ -82,7 +52,51 @@ def _complete(facts: Facts) -> dict[str, Array]:
         "residency_uplift_share": 0.0,
         "context_tokens": np.inf,
     }
-    return column | {name: np.where(np.isnan(column[name]), other, column[name]) for name, other in missing.items()}
+    whole = {name: np.where(np.isnan(column[name]), other, column[name]) for name, other in missing.items()}
+    return Tariffs(
+        column | whole,
+        {key: number for number, key in enumerate(table.index)},
+        {str(model): list(rows) for model, rows in table.groupby("open_model").groups.items()},
+        facts.table("models")["context_tokens"].to_dict(),
+        facts.value("demand.input_tokens_cv"),
+        facts.value("api.retry_share"),
+    )
+
+
+def bill(tariffs: Tariffs, load: Load, offers: Array, in_region: Array) -> Bill:
+    """Bill of the offers named, one a scenario [USD by month].
+
+    input + cached input + output + long prompts - batch discount + residency uplift + retries, by the prices of
+    data/api_offers.csv. `in_region` is true where data must stay in a region, which some vendors charge for.
+    """
+    rows = np.array([tariffs.position[offer] for offer in offers])
+    price = {name: column[rows] for name, column in tariffs.prices.items()}
+    tokens_in = load.requests * load.input_tokens / TOKENS_PER_MTOK
+    lines = {
+        "input tokens": tokens_in * (1 - load.cached_share) * price["input_usd_per_mtok"],
+        "cached input tokens": tokens_in * load.cached_share * price["cached_input_usd_per_mtok"],
+        "output tokens": load.requests * load.output_tokens / TOKENS_PER_MTOK * price["output_usd_per_mtok"],
+    }
+    lines["long prompts"] = _long_prompts(tariffs.spread, load, price, lines)
+    total = sum(lines.values(), np.zeros(1))
+    lines["batch discount"] = -total * load.batch_share * price["batch_discount_share"]
+    total = total + lines["batch discount"]
+    lines["residency uplift"] = total * price["residency_uplift_share"] * in_region[:, None]
+    lines["retries"] = (total + lines["residency uplift"]) * tariffs.retry_share
+    fits: Array = (load.input_tokens + load.output_tokens <= price["context_tokens"])[:, 0]
+    return Bill(lines, offers, fits)
+
+
+def _long_prompts(spread: float, load: Load, price: dict[str, Array], lines: dict[str, Array]) -> Array:
+    """What prompts above the threshold cost more: they pay the long tariff for all their tokens and their answer.
+
+    How many are longer follows from a log-normal spread of lengths about the mean.
+    """
+    prompts, tokens = demand.long_prompt_shares(price["long_prompt_tokens"], load.input_tokens, spread)
+    dearer_in = price["long_input_usd_per_mtok"] / np.maximum(1e-12, price["input_usd_per_mtok"]) - 1
+    dearer_out = price["long_output_usd_per_mtok"] / np.maximum(1e-12, price["output_usd_per_mtok"]) - 1
+    whole_input = lines["input tokens"] + lines["cached input tokens"]
+    return whole_input * tokens * dearer_in + lines["output tokens"] * prompts * dearer_out
 
 
 @dataclass(frozen=True)
@@ -117,13 +131,12 @@ class Api:
         return replace(self, course=course, mean_course=mean)
 
 
-def api(facts: Facts, load: Load, asked: Array, in_region: Array, model: str = "") -> Api:
+def api(tariffs: Tariffs, load: Load, asked: Array, in_region: Array, model: str = "") -> Api:
     """The API offers asked, one a scenario; with an open model, the cheapest of them and those that host it.
 
     `in_region` is true where data must stay in a region. Of offers that take the requests at all, by their price.
     """
-    table, number = facts.table("api_offers"), len(asked)
-    hosted = list(table.index[table["open_model"] == model]) if model else []
+    number, hosted = len(asked), tariffs.hosted.get(model, []) if model else []
     names = np.concatenate([asked, np.repeat(np.array(hosted, dtype=object), number)])
     every = np.tile(np.arange(number), 1 + len(hosted))
     size = {
@@ -131,13 +144,13 @@ def api(facts: Facts, load: Load, asked: Array, in_region: Array, model: str = "
     }
     one = replace(load, requests=np.ones((len(every), 1)), live=np.ones((len(every), 1)), **size)
     prompt, waiting = (
-        bill(facts, replace(one, batch_share=np.full((len(every), 1), share)), names, in_region[every])
+        bill(tariffs, replace(one, batch_share=np.full((len(every), 1), share)), names, in_region[every])
         for share in (0.0, 1.0 * load.batch_share.any())
     )
     holds = prompt.fits
     if hosted:
         tokens = (one.input_tokens + one.output_tokens)[number:, 0]
-        holds[number:] &= tokens <= facts.table("models").at[model, "context_tokens"]
+        holds[number:] &= tokens <= tariffs.context_tokens[model]
     batch = one.batch_share[:, 0]
     price = prompt.total[:, 0] * (1 - batch) + waiting.total[:, 0] * batch
     # the first of equals, which is the one asked

@@ -4,12 +4,14 @@ from datetime import date
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from ..analysis import provenance
 from ..analysis.provenance import Fact, rests_on, rows_of, sizing, used
 from ..decision.answer import Answer
 from ..decision.routing import TITLES
 from ..formulas import throughput
-from ..inputs.facts import Facts, stale
+from ..inputs.facts import Facts, of_tables, stale
 from ..places.bill import line
 from ..places.replicas import measured_points
 from .panel import Pieces
@@ -24,7 +26,7 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
     facts, today = answer.facts, today or date.today().isoformat()
     facts_used = used(answer, answer.names)
     days = sorted(rows_of(facts, name)[key]["read_on"] for name, key in facts_used)
-    old = facts.cached(("stale", today), lambda: stale(facts, today))
+    old = of_tables(stale)(facts, today)
     late = [(name, key) for name, key in zip(old["table"], old["key"], strict=True) if (name, key) in facts_used]
     read = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
     says = f"Facts in force on {facts.as_of}. This answer rests on {len(facts_used)} of them, read {read}; "
@@ -113,7 +115,7 @@ def at_stake(answer: Answer) -> Pieces:
 
 def small_print(answer: Answer) -> Pieces:
     """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
-    found = answer.facts.cached("accuracy", lambda: throughput.accuracy(measured_points(answer.facts)))
+    found = accuracy(answer.facts)
     rows = found.reset_index(names="gpu")
     shown = {
         "GPU": rows["gpu"],
@@ -123,14 +125,16 @@ def small_print(answer: Answer) -> Pieces:
     return Pieces([table(shown, "Fitted throughput against measured points held out one at a time", left=1)])
 
 
+@of_tables
+def accuracy(facts: Facts) -> pd.DataFrame:
+    """`throughput.accuracy` of all that was measured."""
+    return throughput.accuracy(measured_points(facts))
+
+
+@of_tables
 def told(facts: Facts, fact: Fact) -> str:
     """A fact in HTML: its key, a single figure with its unit, its source and the day that was read."""
-    words: str = facts.cached(("told", fact), lambda: _told(rows_of(facts, fact.table)[fact.key], fact))
-    return words
-
-
-def _told(row: dict[str, Any], fact: Fact) -> str:
-    single = fact.table == "assumptions"
+    row, single = rows_of(facts, fact.table)[fact.key], fact.table == "assumptions"
     name = f"{fact.key} {plain(row['value'])} {row['unit']}" if single else f"{fact.table.replace('_', ' ')} {fact.key}"
     return f"{escape(name)} ({link(row['source'])}, read {escape(row['read_on'])})"
 
