@@ -95,7 +95,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
         "machines": _table(machines, columns),
         "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]),
     }
-    return replace(base, tables={**base.tables, **made}, cache={})
+    return replace(base, tables={**base.tables, **made}, made={})
 
 
 def _table(rows, columns) -> pd.DataFrame:

@@ -152,7 +152,7 @@ def toy_answer(per_second=5.0, price=TOY_PRICE, **fields):
             open_model="",
         )
     )
-    facts = replace(facts, tables={**facts.tables, "api_offers": offer.set_axis(["api"])}, cache={})
+    facts = replace(facts, tables={**facts.tables, "api_offers": offer.set_axis(["api"])}, made={})
     asked = {
         "requests_per_month": per_second * PER_SECOND,
         "spikiness": -log(0.01),  # of an exponential load, whose cv is 1

@@ -35,14 +35,14 @@ def known(base, **figures):
     for key, value in figures.items():
         assert key in values.index
         values.loc[key, "value"] = value
-    return replace(base, tables={**base.tables, "assumptions": values}, cache={})
+    return replace(base, tables={**base.tables, "assumptions": values}, made={})
 
 
 @cache
 def unhosted():
     """The facts as if no vendor hosted open weights, so that it is worth a move to serve them oneself."""
     table = shipped().table("api_offers").assign(open_model="")
-    return replace(shipped(), tables={**shipped().tables, "api_offers": table}, cache={})
+    return replace(shipped(), tables={**shipped().tables, "api_offers": table}, made={})
 
 
 @cache

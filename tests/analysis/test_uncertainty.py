@@ -90,7 +90,7 @@ def without_spread(known):
     of_logs = [f"spread.{name}" for name in draws.SPREAD]
     keys = [key for key in table.index if key.startswith("throughput_sigma.")]
     table.loc[[*of_logs, *keys, "spread.api_decline"], "value"] = 0.0
-    return replace(known, tables=tables | {"assumptions": table}, cache={})
+    return replace(known, tables=tables | {"assumptions": table}, made={})
 
 
 @pytest.mark.parametrize("preset", ["", *CLOSE, "research_lab"])

@@ -427,7 +427,7 @@ def test_own_servers_delivered_after_the_horizon_are_blocked():
 def one_server() -> Facts:
     """The shipped facts with a single server on sale, so that no other is taken when the limit tightens."""
     base = shipped()
-    return replace(base, tables={**base.tables, "servers": base.table("servers").loc[["h200-8"]]}, cache={})
+    return replace(base, tables={**base.tables, "servers": base.table("servers").loc[["h200-8"]]}, made={})
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
         ),
         "api_offers": pd.DataFrame([prices | {"open_model": ""}], index=["toy/api"]),
     }
-    return replace(made, tables={**made.tables, **tables}, cache={})
+    return replace(made, tables={**made.tables, **tables}, made={})
 
 
 ABLE = {f"skill_{area}": 5 for area in SKILLS}

@@ -1,5 +1,7 @@
 """The bill of own servers, line by line, by hand, in the made-up world of toy.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,8 @@ def bill(servers, load, gpu="cheapest", rate=0.01, limit=1e9, hands=0.0, figures
     number = len(load.requests)
     factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
     work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
-    limits = own_gpus.Limits(np.full(number, float(limit)), hands)
-    return own_gpus.bill(facts, own_gpus.servers(facts, work), work, limits)[0]
+    upkeep = replace(own_gpus.upkeep(facts), further_usd=hands)
+    return own_gpus.bill(upkeep, own_gpus.servers(facts, work), work, np.full(number, float(limit)))[0]
 
 
 def usd(found, line, scenario=0) -> list[float]:

@@ -28,11 +28,11 @@ def facts() -> Facts:
             "long-in": (2.0, NONE, 10.0, NONE, 3000.0, 4.0, NONE, NONE, NONE),
         },
         index=list(vendor_api.PRICES),
-    ).T
+    ).T.assign(open_model="")
     values = base.table("assumptions").copy()
     values.loc["api.retry_share", "value"] = 0.02
     values.loc["demand.input_tokens_cv", "value"] = 1.0
-    return replace(base, tables={**base.tables, "api_offers": offers, "assumptions": values}, cache={})
+    return replace(base, tables={**base.tables, "api_offers": offers, "assumptions": values}, made={})
 
 
 def load(requests=1e6, input_tokens=2000.0, output_tokens=500.0, cached_share=0.25, batch_share=0.4, months=1) -> Load:
@@ -56,7 +56,7 @@ def load(requests=1e6, input_tokens=2000.0, output_tokens=500.0, cached_share=0.
 
 def lines(facts, offer, in_region=False, **given) -> dict[str, float]:
     """The lines of month 1."""
-    found = vendor_api.bill(facts, load(**given), np.array([offer]), np.array([in_region])).lines
+    found = vendor_api.bill(vendor_api.tariffs(facts), load(**given), np.array([offer]), np.array([in_region])).lines
     return {name: float(line[0, 1]) for name, line in found.items()}
 
 
@@ -117,27 +117,29 @@ def test_a_long_tariff_for_input_alone_leaves_the_answer_at_its_price(facts):
 
 
 def test_nothing_falls_due_on_the_day_of_the_decision_and_every_month_of_a_steady_load_costs_the_same(facts):
-    bill = vendor_api.bill(facts, load(months=3), np.array(["full"]), np.array([False]))
+    bill = vendor_api.bill(vendor_api.tariffs(facts), load(months=3), np.array(["full"]), np.array([False]))
     assert sum(bill.lines.values())[0] == pytest.approx([0, 6_609.6, 6_609.6, 6_609.6])
 
 
 @pytest.mark.parametrize(("output_tokens", "fits"), [(1000.0, True), (1001.0, False)])
 def test_a_request_fits_up_to_the_length_of_the_context(facts, output_tokens, fits):
     # context of 3,000 tokens, prompt of 2,000
-    bill = vendor_api.bill(facts, load(output_tokens=output_tokens), np.array(["full"]), np.array([False]))
+    bill = vendor_api.bill(
+        vendor_api.tariffs(facts), load(output_tokens=output_tokens), np.array(["full"]), np.array([False])
+    )
     assert bill.fits.tolist() == [fits]
 
 
 def test_each_scenario_pays_the_prices_of_its_own_offer(facts):
     two = load()
     two = replace(two, **{name: np.repeat(getattr(two, name), 2, axis=0) for name in two.__dataclass_fields__})
-    bill = vendor_api.bill(facts, two, np.array(["bare", "full"]), np.array([False, False]))
+    bill = vendor_api.bill(vendor_api.tariffs(facts), two, np.array(["bare", "full"]), np.array([False, False]))
     assert sum(bill.lines.values())[:, 1] == pytest.approx([9_180, 6_609.6])
 
 
 def test_a_share_of_the_requests_costs_that_share_of_the_bill(facts):
-    whole = vendor_api.bill(facts, load(), np.array(["full"]), np.array([False]))
-    part = vendor_api.bill(facts, load(requests=0.3e6), np.array(["full"]), np.array([False]))
+    whole = vendor_api.bill(vendor_api.tariffs(facts), load(), np.array(["full"]), np.array([False]))
+    part = vendor_api.bill(vendor_api.tariffs(facts), load(requests=0.3e6), np.array(["full"]), np.array([False]))
     assert {n: v[0, 1] for n, v in part.lines.items()} == pytest.approx(
         {n: 0.3 * v[0, 1] for n, v in whole.lines.items()}
     )

@@ -1,4 +1,4 @@
-"""Levers: each is the same as facts that differ by its factor, and costs a scenario nothing where it is 1."""
+"""Drawn facts: each is the same as facts that differ by its factor, and a block of draws is its draws one by one."""
 
 from dataclasses import replace
 from functools import cache
@@ -12,7 +12,6 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import Routing
 from where_to_run.inputs import facts, question
 from where_to_run.inputs.question import ScenarioError
-from where_to_run.places.workload import LEVERS
 
 FIGURES = ["npv_usd", "running_usd_per_month", "capex_usd", "launch_weeks", "gpus", "utilisation", "overflow_share"]
 ABLE = {"weeks_to_launch": 200, "capex_limit_usd": 1e9, "budget_usd_per_month": 1e9}
@@ -30,7 +29,7 @@ def with_factor(factor, *cells) -> facts.Facts:
     tables = {name: table.copy() for name, table in shipped().tables.items()}
     for table, keys, columns in cells:
         tables[table].loc[slice(None) if keys is None else keys, columns] *= factor
-    return replace(shipped(), tables=tables, cache={})
+    return replace(shipped(), tables=tables, made={})
 
 
 def figures(rows, known, **given):
@@ -44,24 +43,24 @@ SAME = {
     ],
     "server_price": [("servers", None, ["server_usd"])],
     "residual": [("assumptions", RESALE, ["value"])],
-    "pue": [("assumptions", ["own.pue"], ["value"])],
-    "electricity": [("assumptions", ["own.electricity_usd"], ["value"])],
+    "own.pue": [("assumptions", ["own.pue"], ["value"])],
+    "own.electricity_usd": [("assumptions", ["own.electricity_usd"], ["value"])],
     "wages": [("roles", None, ["wage_usd_per_year"])],
-    "ramp": [("assumptions", ["people.ramp_months"], ["value"])],
-    "lead": [("assumptions", ["own.delivery_weeks"], ["value"])],
+    "people.ramp_months": [("assumptions", ["people.ramp_months"], ["value"])],
+    "own.delivery_weeks": [("assumptions", ["own.delivery_weeks"], ["value"])],
 }
-"""The cells of the facts a lever stands for."""
+"""The cells of the facts that a factor multiplies."""
 
 
-@pytest.mark.parametrize("lever", SAME)
-def test_a_lever_is_the_same_as_facts_that_differ_by_its_factor(lever):
+@pytest.mark.parametrize("name", SAME)
+def test_a_drawn_fact_is_the_same_as_facts_that_differ_by_its_factor(name):
     # without growth no server is sold young: of the first year the table's shares know the end alone
-    growth = 0 if lever == "residual" else 0.03
+    growth = 0 if name == "residual" else 0.03
     volumes = {"requests_per_month": [3e6, 2e8], "batch_share": [0, 0.3], "growth_per_month": growth}
     rows = question.grid("software_company", **volumes, **ABLE)
     for factor in (0.7, 1.4):
-        drawn = figures(rows, shipped(), drawn={lever: np.full(len(rows), factor)})
-        told = figures(rows, with_factor(factor, *SAME[lever]))
+        drawn = figures(rows, shipped(), drawn={name: np.full(len(rows), factor)})
+        told = figures(rows, with_factor(factor, *SAME[name]))
         assert drawn == pytest.approx(told, rel=1e-9, nan_ok=True)
     assert drawn != pytest.approx(figures(rows, shipped()), rel=1e-6, nan_ok=True)
 
@@ -72,7 +71,7 @@ def test_throughput_is_moved_by_its_spread():
     keys = [key for key in shipped().table("assumptions").index if key.startswith("throughput_sigma.")]
     tables = {name: table.copy() for name, table in shipped().tables.items()}
     tables["assumptions"].loc[keys, "value"] = 0.2
-    even = replace(shipped(), tables=tables, cache={})
+    even = replace(shipped(), tables=tables, made={})
     rows = question.grid("software_company", requests_per_month=[3e6, 2e8], **ABLE)
     faster = with_factor(np.exp(0.3), ("assumptions", ["serving.engine_share"], ["value"]))
     drawn = figures(rows, even, drawn={"throughput": np.full(2, np.exp(1.5))})
@@ -90,7 +89,7 @@ def test_falling_api_prices_take_their_share_off_every_month():
 
 
 def test_volume_drifts_with_the_root_of_the_months():
-    # a lever of 1.1 makes month 9 1.1^3 times as large: the API's tokens follow
+    # a factor of 1.1 makes month 9 1.1^3 times as large: the API's tokens follow
     row = question.grid(sensitive_share=0, **ABLE)
     before, after = (evaluate(row, shipped(), drawn=d).lines for d in ({}, {"volume_drift": np.array([1.1])}))
     token = (before["option"] == "api") & (before["line"] == "output tokens") & (before["month"] == 9)
@@ -101,7 +100,7 @@ def test_a_block_of_draws_equals_its_draws_one_by_one():
     draw = np.random.default_rng(3)
     rows = question.grid("research_lab", requests_per_month=[2e6, 5e7], batch_share=[0, 0.3], **ABLE)
     rows = pd.concat([rows] * 3, ignore_index=True)
-    drawn = {name: np.exp(draw.normal(0, 0.2, len(rows))) for name in LEVERS}
+    drawn = {name: np.exp(draw.normal(0, 0.2, len(rows))) for name in (*facts.FACTORS, *SAME)}
     together = figures(rows, shipped(), drawn=drawn).reshape(len(rows), -1)
     for n in range(len(rows)):
         alone = figures(rows.iloc[[n]], shipped(), drawn={k: v[[n]] for k, v in drawn.items()}).ravel()
@@ -123,12 +122,12 @@ def test_a_committed_option_keeps_its_routing_whatever_it_costs():
 @pytest.mark.parametrize(
     ("drawn", "words"),
     [
-        ({"rent": np.ones(1)}, "no lever 'rent'; there are: volume_drift, "),
+        ({"rent": np.ones(1)}, "no fact 'rent' to draw; a key of data/assumptions.csv, or: volume_drift, "),
         ({"wages": np.ones(2)}, "wages: give 1 numbers above 0, one a scenario"),
         ({"wages": np.zeros(1)}, "wages: give 1 numbers above 0"),
     ],
 )
-def test_levers_that_are_none_are_refused(drawn, words):
+def test_draws_that_are_none_are_refused(drawn, words):
     with pytest.raises(ScenarioError) as refused:
         evaluate(question.grid(), shipped(), drawn=drawn)
     assert words in str(refused.value)
