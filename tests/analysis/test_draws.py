@@ -29,13 +29,13 @@ def test_one_standard_deviation_up_is_right_by_hand():
     found = at(ndtr(1.0), requests_per_month=1e6, input_tokens=1000, output_tokens=100, spikiness=5)
     row = found.rows.iloc[0]
     assert row["requests_per_month"] == pytest.approx(1e6 * np.exp(0.25))
-    assert found.levers["volume_drift"] == pytest.approx(np.exp(0.08))
+    assert found.factors["volume_drift"] == pytest.approx(np.exp(0.08))
     assert (row["input_tokens"], row["output_tokens"]) == pytest.approx((1000 * np.exp(0.2), 100 * np.exp(0.3)))
-    assert found.levers["cloud_price"] == pytest.approx(np.exp(0.25))
+    assert found.factors["cloud_price"] == pytest.approx(np.exp(0.25))
     cv = demand.cv_from_spikiness(5.0) * np.exp(0.35)
     assert demand.cv_from_spikiness(row["spikiness"]) == pytest.approx(cv, rel=1e-4)
     # 0.6 of the score of the fall of API prices, and sqrt(1 - 0.36) of its own
-    assert found.levers["throughput"] == pytest.approx(np.exp(0.6 + 0.8))
+    assert found.factors["throughput"] == pytest.approx(np.exp(0.6 + 0.8))
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,15 @@ def test_one_standard_deviation_up_is_right_by_hand():
 def test_api_prices_fall_by_the_quantile_of_a_triangle(share, decline):
     found = at(share)
     assert found.inputs["api_decline"].item() == pytest.approx(decline, rel=1e-5)
-    assert found.levers["api_price"] == pytest.approx(1 - decline, rel=1e-5)
+    assert found.factors["api_price"] == pytest.approx(1 - decline, rel=1e-5)
 
 
 def test_a_fact_with_a_range_is_drawn_within_it():
     # own.pue 1.54, 1.15 to 1.8; people.ramp_months 6, 3 to 9; the resale share at 36 months 0.3, 0.15 to 0.35
     low, high = at(0.0), at(1.0)
-    for name, ends in {"pue": (1.15 / 1.54, 1.8 / 1.54), "ramp": (0.5, 1.5), "residual": (0.5, 0.35 / 0.3)}.items():
-        assert (low.levers[name].item(), high.levers[name].item()) == pytest.approx(ends, rel=1e-4)
+    known = {"own.pue": (1.15 / 1.54, 1.8 / 1.54), "people.ramp_months": (0.5, 1.5), "residual": (0.5, 0.35 / 0.3)}
+    for name, ends in known.items():
+        assert (low.factors[name].item(), high.factors[name].item()) == pytest.approx(ends, rel=1e-4)
 
 
 def test_growth_is_normal_and_cut_at_two_standard_deviations():
@@ -65,14 +66,14 @@ def test_a_figure_the_user_gave_is_taken_as_known(tmp_path):
     own = pd.DataFrame([["assumptions", "own.electricity_usd", "value", "0.2", "estimate", "our bill"]])
     own.to_csv(tmp_path / "own.csv", header=list(tables.COLUMNS), index=False)
     known = facts.load(overrides=tmp_path / "own.csv")
-    assert at(0.05, known).levers["electricity"] == at(0.95, known).levers["electricity"] == 1
-    assert at(0.05).levers["electricity"] < 1 < at(0.95).levers["electricity"]
+    assert at(0.05, known).factors["own.electricity_usd"] == at(0.95, known).factors["own.electricity_usd"] == 1
+    assert at(0.05).factors["own.electricity_usd"] < 1 < at(0.95).factors["own.electricity_usd"]
 
 
 def test_a_figure_the_user_put_at_nothing_stays_there(tmp_path):
     cells = [["assumptions", "own.electricity_usd", name, "0", "estimate", "solar"] for name in ("value", "low")]
     pd.DataFrame(cells).to_csv(tmp_path / "own.csv", header=list(tables.COLUMNS), index=False)
-    assert at(0.3, facts.load(overrides=tmp_path / "own.csv")).levers["electricity"] == 1
+    assert at(0.3, facts.load(overrides=tmp_path / "own.csv")).factors["own.electricity_usd"] == 1
 
 
 def test_no_draw_leaves_what_is_allowed_even_at_the_ends():
@@ -94,6 +95,6 @@ def test_a_seed_makes_the_same_points_and_half_of_them_are_the_first():
 def test_throughput_and_falling_prices_are_correlated_as_the_facts_say():
     drawn = draws.at(question.grid(), shipped(), draws.points(2**12, len(draws.NAMES)))
     score = drawn.inputs["api_decline"].rank() / (2**12 + 1)
-    assert np.corrcoef(np.log(drawn.levers["throughput"]), score)[0, 1] == pytest.approx(
+    assert np.corrcoef(np.log(drawn.factors["throughput"]), score)[0, 1] == pytest.approx(
         0.6 * np.sqrt(3 / np.pi), abs=0.02
     )

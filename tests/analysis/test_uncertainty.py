@@ -155,7 +155,7 @@ def test_a_rented_fleet_in_the_draws_is_what_evaluate_says_of_its_scenario():
     assert ndtri(cube[0, NAMES.index("spikiness")]) == pytest.approx(1)
     plan = uncertainty.planned(answered("bank"))
     drawn = draws.at(question.grid("bank"), shipped(), cube)
-    alone = evaluate(drawn.rows, shipped(), drawn=drawn.levers).options.set_index("option")
+    alone = evaluate(drawn.rows, shipped(), drawn=drawn.factors).options.set_index("option")
     names = list(plan.routings)
     # the machine is the one chosen today, so no draw can cost less than one that chooses anew
     assert (plan.at(cube).cost[0] >= alone.loc[names, "npv_usd"] * (1 - 1e-9)).all()
