@@ -28,6 +28,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import NAMES
 from where_to_run.inputs import question
 from where_to_run.inputs.facts import load
+from where_to_run.paths import PROJECT
 
 GRID = """\
 preset: hospital
@@ -125,6 +126,14 @@ def test_the_manifest_tells_inputs_facts_software_and_timings(undisturbed):
     assert all(len(table["sha256"]) >= 32 for table in told["facts"]["tables"].values())
     assert {"python", "numpy", "pyarrow", "dask"} <= set(told["software"])
     assert told["runs"][0]["scenarios answered"] == 240 and told["runs"][0]["threads"] == 2
+
+
+def test_the_hash_of_the_code_covers_every_file_a_result_comes_through():
+    asked = "import sys, where_to_run.batch.results; print(*(n for n in sys.modules if n.startswith('where_to_run.')))"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    files = [name for name in loaded if not (PROJECT / "lib" / "where_to_run" / Path(*name.split(".")[1:])).is_dir()]
+    rooms = {name.split(".")[1] if name.count(".") > 1 else "." for name in files}
+    assert len(files) > 30 and rooms <= set(the_results.MAKING)
 
 
 def test_the_summary_loads_nothing_and_runs_nothing(undisturbed):

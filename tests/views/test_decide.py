@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
@@ -206,8 +207,10 @@ def test_every_fact_an_answer_rests_on_stands_under_its_sources():
 
 def test_keys_of_overrides_and_tables_are_escaped():
     """A key of a table is shown with what was read; nothing of it becomes a tag."""
-    row = {"source": "https://e.com/<b>", "read_on": "2026-01-01"}
-    told = sources._told(row, provenance.Fact("machines", "<i>key"))
+    ours = facts.load()
+    machines = ours.table("machines").iloc[:1].assign(source="https://e.com/<b>", read_on="2026-01-01")
+    ours = replace(ours, tables={**ours.tables, "machines": machines.set_axis(["<i>key"])}, made={})
+    told = sources.told(ours, provenance.Fact("machines", "<i>key"))
     assert told == 'machines &lt;i&gt;key (<a href="https://e.com/&lt;b&gt;">e.com</a>, read 2026-01-01)'
 
 

@@ -1,6 +1,5 @@
 """Results: what a sweep found, read a few columns at a time; a million scenarios are never in memory whole."""
 
-import ast
 import io
 import json
 import pickle
@@ -203,6 +202,8 @@ def state(store: Store, file: str, key: str) -> Failures | None:
 PACKAGES = ("where-to-run", "numpy", "pandas", "scipy", "pyarrow", "dask", "distributed", "fsspec", "papermill")
 DECIDING = ("where-to-run", "numpy", "pandas", "scipy", "pyarrow")
 """Packages whose version can show in the results."""
+MAKING = (".", "formulas", "inputs", "places", "decision", "analysis", "batch")
+"""Rooms whose code can show in the results."""
 
 
 @cache
@@ -214,20 +215,11 @@ def software() -> dict[str, str]:
 
 @cache
 def code() -> str:
-    """Hash of the code that makes the results: `batch`, and every module it imports, and those import."""
-    found: dict[str, str] = {}
-    waiting = ["batch"]
-    while waiting:
-        name = waiting.pop()
-        path = Path(__file__).with_name(f"{name}.py")
-        if name in found or not path.exists():
-            continue
-        found[name] = sha256(path.read_bytes()).hexdigest()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level == 1:
-                waiting += [node.module] if node.module else [alias.name for alias in node.names]
-    defined = ("question.yaml", "tables.yaml", "lines.csv")
-    return _hash(found | {name: sha256((DATA / name).read_bytes()).hexdigest() for name in defined})
+    """Hash of what makes the results: the code of every room they come through, and the question, tables and lines."""
+    library = Path(__file__).parents[1]
+    made_by = [path for room in MAKING for path in sorted((library / room).glob("*.py"))]
+    made_by += [DATA / name for name in ("question.yaml", "tables.yaml", "lines.csv")]
+    return _hash({f"{path.parent.name}/{path.name}": sha256(path.read_bytes()).hexdigest() for path in made_by})
 
 
 @cache

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..decision.routing import TITLES
 from ..inputs.question import BY_NAME, CRITERIA, Field
-from ..places.bill import GROUPS, line
+from ..places.bill import GROUP_OF, GROUPS
 from ..units import Array
 from .figure import FRAME, Columns, Figure, Spec, columns, of
 
@@ -76,7 +76,7 @@ def cost_by_option(means: pd.DataFrame, struck_out: Collection[str] = ()) -> Fig
     options = means["option"].tolist()
     data = {
         "option": [TITLES[name] for name in options],
-        "group": [line(name).group for name in means["line"].tolist()],
+        "group": [GROUP_OF[name] for name in means["line"].tolist()],
         "usd": means["usd_per_month"].tolist(),
         "strength": [PALE if name in struck_out else 1.0 for name in options],
     }
