@@ -1,6 +1,5 @@
 """The dated tables in force on a day, with a user's own figures laid over them."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -51,14 +50,6 @@ class Facts:
         if key not in self.cache:
             self.cache[key] = make()
         return self.cache[key]
-
-    def recent(self, kind: str, key: Any, make: Any, most: int) -> Any:
-        """What `make()` returns, kept while it is among the last `most` of its kind."""
-        kept: OrderedDict[Any, Any] = self.cached(("recent", kind), OrderedDict)
-        kept[key] = kept.pop(key) if key in kept else make()
-        while len(kept) > most:
-            kept.popitem(last=False)
-        return kept[key]
 
 
 def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
