@@ -99,6 +99,19 @@ def test_no_file_takes_what_another_keeps_to_itself():
             assert not [name for name in names if name.startswith("_")], module
 
 
+def test_no_file_reaches_into_what_objects_of_another_keep_to_themselves():
+    asked, kept = [], set()
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+                mine = ast.unparse(node.value) in ("self", "cls")
+                kept |= {(module, node.attr)} if mine else set()
+                asked += [] if mine else [(module, node)]
+    ours = {name for _, name in kept}
+    for module, node in asked:
+        assert node.attr not in ours or (module, node.attr) in kept, f"{module} asks for {ast.unparse(node)}"
+
+
 def test_the_core_is_small_and_stands_alone():
     slow = {
         "altair",

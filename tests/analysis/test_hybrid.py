@@ -13,7 +13,7 @@ import headless
 from toy import PER_SECOND, shipped, toy_facts
 from where_to_run.analysis import hybrid
 from where_to_run.decision.evaluate import evaluate
-from where_to_run.decision.routing import NAMES
+from where_to_run.decision.routing import Routing
 from where_to_run.formulas import demand
 from where_to_run.inputs import question
 from where_to_run.inputs.question import PLACES
@@ -119,13 +119,9 @@ def test_streams_that_go_elsewhere_whole_are_drawn_as_a_part_of_their_own():
     """Air-gapped for some is not a field, so the routing is made by hand: sensitive to own servers, the rest with
     overflow from rented machines to the API.
     """
-    answer = evaluate(question.grid(**FREE, sensitive_share=0.25), shipped())
-    block = answer._opened[0]
-    number = int(block.found.taken[0, list(NAMES).index("base_and_burst")])
-    routing = block.found.routings[number]
-    place, overflow = np.array([[2, 2, 1, 1]]), np.array([[-1, -1, 0, 0]])
-    block.found.routings[number] = replace(routing, place=place, overflow=overflow)
-    curve = hybrid.load_duration(answer, month=12)
+    routing = Routing(place=np.array([[2, 2, 1, 1]]), overflow=np.array([[-1, -1, 0, 0]]))
+    row = question.grid(**FREE, sensitive_share=0.25)
+    curve = hybrid.load_duration(evaluate(row, shipped(), committed={"base_and_burst": routing}), month=12)
     shares = curve.drop_duplicates("part").set_index("part")["share"]
     assert shares["elsewhere"] == pytest.approx(0.25) and shares.sum() == pytest.approx(1)
     assert set(curve.loc[curve["part"] == "elsewhere", "place"]) == {"own_gpus"}

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import threading
 import time
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 import pytest
@@ -316,16 +317,16 @@ def test_a_slow_panel_of_a_page_left_meanwhile_is_not_shown(known, slow):
 @pytest.fixture
 def refined(monkeypatch):
     """A first page whose panel shows a figure that is made finer, at the tester's word; nobody need be calm."""
-    go = threading.Event()
+    go, fine = threading.Event(), WeakKeyDictionary()
 
     def rough(answer):
-        return Pieces([str(answer.made.get("fine", "rough"))])
+        return Pieces([fine.get(answer, "rough")])
 
     def finer(answer, tell):
         for share in range(100):
             tell(share / 100)
             if go.wait(0.02):
-                answer.made["fine"] = f"fine at {answer.scenarios['spikiness'].iloc[0]}"
+                fine[answer] = f"fine at {answer.scenarios['spikiness'].iloc[0]}"
                 return
 
     monkeypatch.setattr(workbook, "CALM", 0.0)
@@ -364,7 +365,7 @@ def test_what_is_made_finer_ends_when_something_newer_is_asked(known, refined):
         await until(lambda: book.board.state["busy"])
         refined.set()
         await until(lambda: "refined" in book._kept and shown(book) == "fine at 9.0")
-        assert not stale.made
+        assert PAGES["Decide"][0].panel(stale) == ["rough"]
 
     asyncio.run(move())
 

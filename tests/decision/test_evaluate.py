@@ -1,6 +1,8 @@
 """The answer: sums of lines, gates, scores and what may not change it."""
 
+import gc
 import warnings
+import weakref
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -18,7 +20,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import NAMES, ROUTINGS
 from where_to_run.inputs import facts, question
 from where_to_run.inputs.facts import Facts
-from where_to_run.inputs.question import BY_NAME, CRITERIA, ScenarioError
+from where_to_run.inputs.question import BY_NAME, CRITERIA, PLACES, ScenarioError
 from where_to_run.places import own_gpus, rented_gpus
 
 PROMISES = ("zero_retention", "no_training")
@@ -550,10 +552,18 @@ def test_offers_left_out_of_the_search_could_never_have_been_the_cheapest(monkey
 
 
 def test_details_are_the_same_kept_or_judged_again(monkeypatch):
+    judge, judged = evaluation.judge, []
+
+    def counted(*asked, **more):
+        judged.append(asked)
+        return judge(*asked, **more)
+
+    monkeypatch.setattr(evaluation, "judge", counted)
     kept = answered(spikiness=[2, 5])
+    assert len(kept.lines) and len(judged) == 1
     monkeypatch.setattr(evaluation, "KEPT", 1)
     again = answered(spikiness=[2, 5])
-    assert kept._kept and not again._kept
+    assert len(again.lines) and len(judged) == 3
     for name in ("lines", "means", "sizing", "fit", "verdicts", "yardsticks"):
         pd.testing.assert_frame_equal(getattr(kept, name), getattr(again, name))
 
@@ -572,6 +582,44 @@ def test_opening_too_many_scenarios_is_refused_with_the_way_out(monkeypatch):
     with pytest.raises(ValueError, match=r"details of 3 scenarios asked; at most 2 .*evaluate\(rows\.iloc"):
         _ = three.lines
     assert not answered(spikiness=[2, 5]).lines.empty
+
+
+def test_an_option_is_opened_of_one_scenario_and_by_its_name():
+    with pytest.raises(ValueError, match=r"'api' asked of an answer of 2 scenarios.*evaluate\(rows\.iloc\[\[0\]\]"):
+        answered(spikiness=[2, 5]).option("api")
+    with pytest.raises(ValueError, match="no option 'hybrid' in this answer; it has: api, rented, owned"):
+        answered().option("hybrid")
+
+
+@pytest.mark.parametrize("preset", ["", *question.presets()])
+def test_the_parts_of_an_option_carry_all_requests_and_are_billed_as_its_lines(preset):
+    answer = answered(preset=preset)
+    for name in NAMES:
+        option, lines = answer.option(name), answer.lines[answer.lines["option"] == name]
+        assert sum(part.share[0] for part in option.parts) == pytest.approx(1)
+        assert option.fits == answer.options.set_index("option")["usd_per_month"].notna()[name]
+        overflows = (option.routing.overflow >= 0) & (option.question.shares > 0)
+        assert (option.base is not None) == bool(option.fits and overflows.any())
+        for part in option.parts if option.fits else ():
+            paid = lines.loc[(lines["place"] == PLACES[part.place]) & lines["line"].isin(part.bill.lines), "usd"].sum()
+            others = sum(bill.total.sum() for place, _, bill in option.outcome.bills if place == PLACES[part.place])
+            assert paid == pytest.approx(others) and part.bill.total.sum() <= others * (1 + 1e-9)
+
+
+def test_what_is_remembered_of_an_answer_is_made_once_and_goes_with_it():
+    made = []
+
+    @the_answer.remembered
+    def figures(answer):
+        made.append(1)
+        return len(made)
+
+    one, other = answered(), evaluate(question.grid(), shipped())
+    assert figures(one) == figures(one) == 1 and figures(other) == 2
+    gone = weakref.ref(other)
+    del other
+    gc.collect()
+    assert gone() is None and figures(one) == 1
 
 
 @pytest.mark.parametrize("requests", [1, 1e10])

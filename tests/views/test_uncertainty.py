@@ -69,7 +69,7 @@ def test_the_shares_of_the_variance_stand_beside_the_swings_once_they_are_made(m
     uncertainty.refine(answer, heard.append)
     assert "Share of the variance" in page.tornado(answer).words and "of 2,048 draws" in page.odds(answer).words
     assert heard == sorted(heard) and heard[-1] == 1
-    effects = answer.made["effects"].set_index("input")
+    effects = uncertainty.planned(answer).effects.set_index("input")
     assert effects["total"].idxmax() == "volume"
     assert effects.loc[["pue", "wages"], "total"].to_numpy() == pytest.approx(0, abs=1e-12)
 
@@ -87,7 +87,7 @@ def test_where_an_input_is_worth_less_than_noise_it_is_left_out():
     run = uncertainty.run(answered())
     inputs = run.inputs.assign(throughput=np.arange(len(run.cost)) * 7 % 1000)
     answer = evaluate(question.grid("bank"), shipped())
-    answer.made["run"] = len(run.cost), Run(run.options, inputs, run.cost, run.broken, run.values)
+    uncertainty.planned(answer).runs[len(run.cost)] = Run(run.options, inputs, run.cost, run.broken, run.values)
     found = uncertainty.information(uncertainty.run(answer)).set_index("input")["usd"]
     assert 0 < found["noise"] < found["spikiness"]
     assert ("Throughput" in page.information(answer).words) == bool(found["throughput"] > found["noise"])

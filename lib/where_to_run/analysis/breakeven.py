@@ -1,7 +1,6 @@
 """Break-even: where along a field the winner changes, and what would make two options cost the same."""
 
-from collections import OrderedDict
-from functools import partial
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -82,10 +81,12 @@ def _costs(answer: Answer, by: By) -> Array:
     return cost
 
 
-def _vary(scenario: pd.DataFrame, values: dict[str, Array]) -> pd.DataFrame:
-    number = len(next(iter(values.values())))
-    rows = pd.DataFrame({name: np.repeat(scenario[name].to_numpy()[:1], number) for name in scenario.columns})
-    return rows.assign(**values)
+Rest = tuple[tuple[str, Any], ...]
+"""A scenario without the fields that vary: those that differ in nothing else are worked out once."""
+
+
+def _rest(scenario: pd.DataFrame, *fields: str) -> Rest:
+    return tuple(scenario.drop(columns=list(fields)).iloc[0].items())
 
 
 def intervals(
@@ -104,43 +105,28 @@ def intervals(
     Columns: option, start, end, in the field's unit, in order; `none` where nothing is allowed. All crossings are
     kept: whole machines make cost curves cross back. An option without a row never wins within the range.
     """
-    hours = None if field == SPIKINESS else hours
-    asked, seen = ((field,), by, low, high), None if hours is None else hours.tobytes()
-    make = partial(_scan, scenario, facts, *asked, hours)
-    found: pd.DataFrame = _remembered("scan", scenario, facts, (*asked, seen), make, SCANS)
-    return found
+    held = None if hours is None or field == SPIKINESS else tuple(hours)
+    return _scan(_rest(scenario, field), facts, field, by, low, high, held)
 
 
-def _remembered(kind: str, scenario: pd.DataFrame, facts: Facts, asked: Any, make: Any, most: int) -> Any:
-    """What was made before for scenarios that differ in nothing but the fields `asked` begins with."""
-    key = asked, tuple(scenario.drop(columns=list(asked[0])).iloc[0].items())
-    kept: OrderedDict[Any, Any] = facts.made.setdefault(kind, OrderedDict())
-    kept[key] = kept.pop(key) if key in kept else make()
-    while len(kept) > most:
-        kept.popitem(last=False)
-    return kept[key]
-
-
+@lru_cache(maxsize=SCANS)
 def _scan(
-    scenario: pd.DataFrame,
-    facts: Facts,
-    fields: tuple[str],
-    by: By,
-    low: float | None,
-    high: float | None,
-    hours: Array | None,
+    rest: Rest, facts: Facts, field: str, by: By, low: float | None, high: float | None, hours: tuple[float, ...] | None
 ) -> pd.DataFrame:
-    (field,) = fields
+    def won(values: Array) -> Array:
+        rows = pd.DataFrame({**dict(rest), field: values})
+        return winners(evaluate(rows, facts, None if hours is None else np.array(hours)), by)
+
     values = axis(field, low, high)
-    found = winners(evaluate(_vary(scenario, {field: values}), facts, hours), by)
+    found = won(values)
     change = np.flatnonzero(found[1:] != found[:-1])
     left, right = values[change], values[change + 1]
     before = found[change]
     every = np.arange(len(change))
     for _ in range(ROUNDS if len(change) and BY_NAME[field].kind == "number" else 0):
         edges = np.linspace(left, right, PARTS + 1)
-        inside = winners(evaluate(_vary(scenario, {field: edges[1:-1].ravel()}), facts, hours), by)
-        beyond = np.append(inside.reshape(-1, len(change)) != before, [every >= 0], axis=0)
+        inside = won(edges[1:-1].ravel()).reshape(-1, len(change))
+        beyond = np.append(inside != before, [every >= 0], axis=0)
         first = beyond.argmax(axis=0)
         left, right = edges[first, every], edges[first + 1, every]
     starts, ends = np.append(values[0], right), np.append(right, values[-1])
@@ -162,12 +148,13 @@ def decision_map(
 def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = 80) -> Answer:
     """Answer over a grid of two fields, everything else as in the one-row scenario; x goes fastest."""
 
-    def make() -> Answer:
-        values = np.meshgrid(axis(x, points=points), axis(y, points=points))
-        return evaluate(_vary(scenario, {x: values[0].ravel(), y: values[1].ravel()}), facts)
+    return _grid(_rest(scenario, x, y), facts, x, y, points)
 
-    found: Answer = _remembered("map", scenario, facts, ((x, y), points), make, MAPS)
-    return found
+
+@lru_cache(maxsize=MAPS)
+def _grid(rest: Rest, facts: Facts, x: str, y: str, points: int) -> Answer:
+    across, up = np.meshgrid(axis(x, points=points), axis(y, points=points))
+    return evaluate(pd.DataFrame({**dict(rest), x: across.ravel(), y: up.ravel()}), facts)
 
 
 def cells(answer: Answer, x: str, y: str, by: By = "cheapest") -> pd.DataFrame:

@@ -1,21 +1,18 @@
 """Hybrid: who serves which part of the load where a base passes on what comes above it, and what the mixing costs."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.block import OFFERS, Based, Question, based, carried, overflow
-from ..decision.option import Outcome
-from ..decision.routing import NAMES, NOWHERE, OWN, TITLES, Routing
+from ..decision.option import Option, Part
+from ..decision.routing import NAMES, NOWHERE, OWN, TITLES
 from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES, STREAMS
 from ..places import own_gpus
-from ..places.bill import GROUPS, Bill, Machines, line
+from ..places.bill import GROUPS, line
 from ..places.fleet import Fleet, least
-from ..places.offers import Offers, offers
 from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
 
 MIX = "base_and_burst"
@@ -36,12 +33,12 @@ POINTS = 56
 
 def why_not(answer: Answer, option: str = MIX) -> str:
     """In a sentence, why nothing overflows in an option of a one-row answer; empty where something does."""
-    question, routing, outcome = taken(answer, option)
-    if not outcome.fits[0]:
+    taken = answer.option(option)
+    if not taken.fits:
         return f"{TITLES[option]} cannot be costed here: {answer.options.set_index('option')['because'][option]}"
-    if base_of(answer, option):
+    if taken.base:
         return ""
-    goes = [f"{TITLES[ALONE[part.place]]} ({part.bill.offer[0]})" for part in parts(question, routing)]
+    goes = [f"{TITLES[ALONE[part.place]]} ({part.bill.offer[0]})" for part in taken.parts]
     to = f"{'everything' if len(goes) == 1 else 'each stream whole'} to {' or '.join(goes)}"
     return f"Nothing overflows here: of all ways open to {TITLES[option]} the best sends {to}."
 
@@ -54,15 +51,15 @@ def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
     """
     rows = []
     for option in options:
-        question, routing, outcome = taken(answer, option)
-        used = {part.place: part for part in parts(question, routing)}
-        for stream in np.flatnonzero(question.shares[0] > 0):
-            part, second = used[int(routing.place[0, stream])], int(routing.overflow[0, stream])
-            names = [str(part.bill.offer[0]), part.overflow_offer if second != NOWHERE else ""]
-            first, then = names if outcome.fits[0] else ("", "")
-            to = "" if second == NOWHERE else PLACES[second]
-            share = float(question.shares[0, stream])
-            rows.append((option, " ".join(STREAMS[stream]), share, PLACES[part.place], first, to, then))
+        taken = answer.option(option)
+        used, shares = {part.place: part for part in taken.parts}, taken.question.shares[0]
+        for stream in np.flatnonzero(shares > 0):
+            place, second = (int(goes[0, stream]) for goes in (taken.routing.place, taken.routing.overflow))
+            first = str(used[place].bill.offer[0]) if taken.fits else ""
+            to = ("", "")
+            if second != NOWHERE:
+                to = PLACES[second], str(used[place].overflow_offer[0]) if taken.fits else ""
+            rows.append((option, " ".join(STREAMS[stream]), float(shares[stream]), PLACES[place], first, *to))
     columns = ["option", "stream", "share", "place", "offer", "overflow_place", "overflow_offer"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -75,74 +72,21 @@ def served(answer: Answer) -> pd.DataFrame:
     """
     rows = []
     for option in NAMES:
-        question, routing, outcome = taken(answer, option)
-        if not outcome.fits[0]:
+        taken = answer.option(option)
+        if not taken.fits:
             continue
-        requests, live = question.load.requests, question.load.live
-        found = dict.fromkeys((*PLACES, AWAITING, UNSERVED), 0.0)
-        found[UNSERVED] = float((requests * (live - outcome.served)).sum())
-        for part in parts(question, routing):
-            standing = question.operating if part.place == OWN else live
-            passed = _passed(part)
+        load, found = taken.question.load, dict.fromkeys((*PLACES, AWAITING, UNSERVED), 0.0)
+        requests, live = load.requests, load.live
+        found[UNSERVED] = float((requests * (live - taken.outcome.served)).sum())
+        for part in taken.parts:
+            standing = taken.question.operating if part.place == OWN else live
+            passed = float((part.passed.prompt + part.passed.waiting).sum()) * SECONDS_PER_MONTH if part.passed else 0.0
             found[AWAITING] += float((requests * (live - standing) * part.share).sum())
             found[PLACES[part.place]] += float((requests * standing * part.share).sum()) - passed
             found[PLACES[part.second]] += passed
         found[AWAITING] -= found[UNSERVED]
         rows += [(option, place, number / requests.sum()) for place, number in found.items()]
     return pd.DataFrame(rows, columns=["option", "place", "share"])
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a routing sends to one place, arrays over the one scenario: the share of all requests, the part of it that
-    `may` overflow, and the place that goes to.
-    """
-
-    question: Question
-    place: int
-    second: int
-    share: Array
-    may: Array
-    least_api: bool
-
-    @property
-    def bill(self) -> Bill:
-        """The bill of the place, without what overflows."""
-        if self.second == NOWHERE:
-            return carried(self.question, self.place, self.share, self.least_api)
-        return self.based.bill
-
-    @property
-    def based(self) -> Based:
-        """The base and what it passes on; of a part with overflow alone."""
-        return based(self.question, (self.place, self.second), self.share, self.may, self.least_api)
-
-    @property
-    def machines(self) -> Machines:
-        """The machines of the base."""
-        found = self.bill.machines
-        assert found is not None, "an API has no machines"
-        return found
-
-    @property
-    def offer(self) -> tuple[Offers, Array]:
-        """The offers of the base's place, and the position of the one taken."""
-        choice = offers(self.question.facts, OFFERS[self.place], self.question.model)
-        same = (choice.columns["key"] == self.bill.offer[0]) & (choice.words["replica"] == self.machines.replica[0])
-        return choice, np.flatnonzero(same)[:1]
-
-    @property
-    def overflow_offer(self) -> str:
-        """What takes the overflow."""
-        bursts = self.based.bursts
-        return str((bursts.offer if bursts else self.question.api(self.least_api).offer)[0])
-
-
-def _passed(part: Part) -> float:
-    """Requests passed on over the horizon."""
-    if part.second == NOWHERE:
-        return 0.0
-    return float((part.based.passed.prompt + part.based.passed.waiting).sum()) * SECONDS_PER_MONTH
 
 
 def base(answer: Answer, option: str = MIX) -> pd.DataFrame:
@@ -152,17 +96,18 @@ def base(answer: Answer, option: str = MIX) -> pd.DataFrame:
     cannot wait of the streams that go there], overflow_place, overflow_offer, overflow_share [of that load],
     overflow_hours [share of the hours in which something overflows].
     """
-    if (part := base_of(answer, option)) is None:
+    taken = answer.option(option)
+    if (part := taken.base) is None:
         return pd.DataFrame(columns=[*BASE])
     machines, months = part.machines, np.flatnonzero(part.machines.operating[0] > 0)
-    here, count = pool(part, months), machines.count[:, months]
+    here, count = taken.fleet(part, months), machines.count[:, months]
     capacity, load = _capacity(here, count), here.need.prompt
     multiple = np.divide(capacity, load, out=np.full(load.shape, np.inf), where=load > 0)
     passed = here.passed(count).prompt
     hours = np.where(passed > 0, here.load.curve.exceedance(multiple, here.scenario), 0.0)
     share = np.divide(passed, load, out=np.zeros(load.shape), where=load > 0)
     words = PLACES[part.place], str(part.bill.offer[0]), str(machines.contract[0])
-    then = PLACES[part.second], part.overflow_offer
+    then = PLACES[part.second], str(part.overflow_offer[0])
     values = (months, *words, count[0], capacity[0], load[0], *then, share[0], hours[0])
     return pd.DataFrame(dict(zip(BASE, values, strict=True)))
 
@@ -183,10 +128,10 @@ def in_service(answer: Answer, month: int | None = None, option: str = MIX) -> i
 
     Refuses a month in which it does not, and an option without overflow.
     """
-    part = base_of(answer, option)
-    if part is None:
+    base = answer.option(option).base
+    if base is None:
         raise ValueError(why_not(answer, option))
-    operating = part.machines.operating[0]
+    operating = base.machines.operating[0]
     months = np.flatnonzero(operating >= min(1.0, operating.max())).tolist()
     if month is not None and month not in months:
         raise ValueError(f"month {month}: the base serves in months {months[0]} to {months[-1]}; give one of them")
@@ -203,11 +148,11 @@ def load_duration(answer: Answer, month: int | None = None, option: str = MIX) -
     where nothing overflows, and where everything can wait.
     """
     columns = ["month", "part", "place", "share", "hours", "load", "times_mean"]
-    part = base_of(answer, option)
-    if part is None or (part.question.load.batch_share == 1).all():
+    taken = answer.option(option)
+    if (part := taken.base) is None or (taken.question.load.batch_share == 1).all():
         return pd.DataFrame(columns=columns)
     month = in_service(answer, month, option)
-    here, count = pool(part, np.array([month])), part.machines.count[:, [month]]
+    here, count = taken.fleet(part, np.array([month])), part.machines.count[:, [month]]
     mean, held, share = here.need.prompt[0, 0], 1 - part.may[0], part.share[0]
     capacity, passed = _capacity(here, count)[0, 0], here.passed(count).prompt[0, 0] / mean
     load = mean * here.load.curve.level(HOURS[None], here.scenario)[0]
@@ -217,7 +162,7 @@ def load_duration(answer: Answer, month: int | None = None, option: str = MIX) -
         ("base", part.place, (1 - held - passed) * share, (1 - held) * load - above),
         ("overflow", part.second, passed * share, above),
     ]
-    for other in parts(*taken(answer, option)[:2]):
+    for other in taken.parts:
         if other.place != part.place:
             bands.append(("elsewhere", other.place, other.share[0], load * other.share[0] / share))
     found = [(name, PLACES[place], of, HOURS, band) for name, place, of, band in bands if band.any()]
@@ -234,10 +179,11 @@ def cost_against_capacity(answer: Answer, month: int | None = None, option: str 
     set-up and egress hardly depend on the number and are left out. Empty where nothing overflows.
     """
     columns = ["month", "machines", "base_usd", "overflow_usd", "usd", "enough", "best", "planned"]
-    if (part := base_of(answer, option)) is None:
+    taken = answer.option(option)
+    if (part := taken.base) is None:
         return pd.DataFrame(columns=columns)
     month = in_service(answer, month, option)
-    here, each_usd = pool(part, np.array([month])), usd_per_machine(part, month)
+    here, each_usd = taken.fleet(part, np.array([month])), _usd_per_machine(taken, part, month)
     fewest = float(here.held()[0, 0]) if part.may[0] < 1 else 0.0
     planned = float(part.machines.count[0, month])
     points = _numbers(here, fewest, planned)
@@ -287,7 +233,7 @@ def price_of_mixing(answer: Answer, option: str = MIX) -> pd.DataFrame:
     nothing overflows.
     """
     columns = ["option", "what", "value", "unit"]
-    if (part := base_of(answer, option)) is None:
+    if (part := answer.option(option).base) is None:
         return pd.DataFrame(columns=columns)
     figures = answer.options.set_index("option")
     names = [option, *(ALONE[place] for place in (part.place, part.second))]
@@ -307,58 +253,21 @@ def _by_group(answer: Answer, option: str) -> dict[str, float]:
     """Mean monthly cost of an option by group of lines [USD/month]."""
     found = dict.fromkeys(COSTS, 0.0)
     months = float(answer.scenarios["horizon_months"].iloc[0])
-    for (place, name), usd in taken(answer, option)[2].lines.items():
+    for (place, name), usd in answer.option(option).outcome.lines.items():
         found[ROUTING if place == ROUTING else line(name).group] += float(usd.sum()) / months
     return found
 
 
-def parts(question: Question, routing: Routing) -> Iterator[Part]:
-    """What a routing sends to each place it uses."""
-    for place in range(len(PLACES)):
-        at = question.shares * (routing.place == place)
-        share = at.sum(axis=1)
-        if share[0] > 0:
-            goes = np.where(at > 0, routing.overflow, NOWHERE)
-            second = int(goes.max())
-            may = (at * (goes == second)).sum(axis=1) / share if second != NOWHERE else share * 0
-            yield Part(question, place, second, share, may, routing.least_api)
-
-
-def taken(answer: Answer, option: str) -> tuple[Question, Routing, Outcome]:
-    """The question of a one-row answer, the routing an option took, and what that came to."""
-    block = answer._opened[0]
-    number = int(block.found.taken[0, NAMES.index(option)])
-    return block.question, block.found.routings[number], block.found.costed[number][1]
-
-
-def base_of(answer: Answer, option: str) -> Part | None:
-    """The part of an option that overflows; none where nothing does, or where nothing on offer can serve."""
-    question, routing, outcome = taken(answer, option)
-    if not outcome.fits[0]:
-        return None
-    return next((part for part in parts(question, routing) if part.second != NOWHERE), None)
-
-
-def pool(part: Part, months: Array) -> Fleet:
-    """The machines of the offer the base took, one pair, in some months."""
-    work = part.question.work.part(part.share)
-    outlet, _ = overflow(part.question, part.second, part.share, part.may, part.least_api)
-    choice, offer = part.offer
-    here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
-    return Fleet(load, need, outlet, choice.kind[offer], here, choice.each[offer], np.zeros(1))
-
-
-def usd_per_machine(part: Part, month: int) -> float:
+def _usd_per_machine(taken: Option, base: Part, month: int) -> float:
     """What a machine of the base costs in a month [USD/month].
 
     A rented one its rent under the contract taken, and storage; an own server what having it in that month adds to the
     bill: the value it loses, interest, power at rest, housing and upkeep.
     """
-    question, (choice, offer) = part.question, part.offer
-    if part.place != OWN:
-        rent = part.bill.lines["machines"] + part.bill.lines["storage"]
-        return float(rent[0, month] / part.machines.count[0, month])
-    contract = own_gpus.purchase(
-        own_gpus.upkeep(question.facts), choice, question.work, question.rows["capex_limit_usd"]
-    )
-    return float(contract.price(offer, np.zeros(1, np.intp)).monthly[0, month])
+    if base.place != OWN:
+        rent = base.bill.lines["machines"] + base.bill.lines["storage"]
+        return float(rent[0, month] / base.machines.count[0, month])
+    question, one = taken.question, np.zeros(1, np.intp)
+    upkeep, limit = own_gpus.upkeep(question.facts), question.rows["capex_limit_usd"]
+    contract = own_gpus.purchase(upkeep, taken.offer(base), question.work, limit)
+    return float(contract.price(one, one).monthly[0, month])

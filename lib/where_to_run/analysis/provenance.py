@@ -8,13 +8,13 @@ import pandas as pd
 from ..decision.answer import Answer
 from ..decision.block import Question, until_delivery
 from ..decision.evaluate import evaluate
-from ..decision.routing import OWN, RENTED, Routing
+from ..decision.option import Option
+from ..decision.routing import OWN, RENTED
 from ..decision.staffing import ROUTING
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
 from ..places.bill import line
-from .hybrid import parts, taken
 
 
 class Fact(NamedTuple):
@@ -44,7 +44,8 @@ def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
 
     How many machines there are rests on more, see `sizing`.
     """
-    question, routing, outcome = taken(answer, option)
+    taken = answer.option(option)
+    question, outcome = taken.question, taken.outcome
     offers: dict[str, list[Fact]] = {}
     for place, share, bill in outcome.bills:
         if share[0] > 0:
@@ -56,7 +57,7 @@ def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
             if word == "offer":
                 rows += offers.get(place, [])
             elif word == "stopgap":
-                rows += _stopgap(question, routing)
+                rows += _stopgap(taken)
             elif word in WORDS:
                 rows += _staff(question, word, list(offers))
             else:
@@ -81,11 +82,11 @@ def named(facts: Facts, *words: str) -> list[Fact]:
     return found
 
 
-def _stopgap(question: Question, routing: Routing) -> Iterator[Fact]:
+def _stopgap(taken: Option) -> Iterator[Fact]:
     """The offers that may serve until own servers are delivered."""
-    yield Fact("api_offers", str(question.api(routing.least_api).offer[0]))
-    for part in parts(question, routing):
-        rent = until_delivery(question, part.share) if part.place == OWN else None
+    yield Fact("api_offers", str(taken.question.api(taken.routing.least_api).offer[0]))
+    for part in taken.parts:
+        rent = until_delivery(taken.question, part.share) if part.place == OWN else None
         if rent and rent.fits[0]:
             yield Fact(OFFERS[PLACES[RENTED]], str(rent.offer[0]))
 

@@ -150,8 +150,7 @@ def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own
     bill, _ = own_gpus.bill(upkeep, choice, asked.work, capex)
     if not bill.fits[0] or bill.machines is None:
         return None
-    taken = (choice.columns["key"] == bill.offer[0]) & (choice.words["replica"] == bill.machines.replica[0])
-    return _Own(question, choice.take(np.flatnonzero(taken)[:1]), may)
+    return _Own(question, choice.of(bill.offer[0], bill.machines.replica[0]), may)
 
 
 class _Own:

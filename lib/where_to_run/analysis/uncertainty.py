@@ -1,13 +1,14 @@
 """Uncertainty: what an answer is worth when what was asked and the facts are drawn, for routings chosen today."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..decision.answer import Answer
-from ..decision.block import until_delivery
+from ..decision.answer import Answer, remembered
+from ..decision.block import Question, until_delivery
 from ..decision.evaluate import judge
 from ..decision.routing import Routing
 from ..decision.verdicts import LIMITS
@@ -18,7 +19,6 @@ from ..inputs.question import CRITERIA, columns
 from ..units import Array
 from . import draws
 from .draws import INPUTS, SEED
-from .hybrid import taken
 
 FIRST, FULL = 2**10, 2**14
 """Draws of a first answer and of a full one."""
@@ -41,17 +41,20 @@ def quiet(_: float) -> None:
     """A listener that does nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
     """What is held fixed in all draws: the scenario, the routing of every allowed option, and the offers they take.
 
-    `facts` know no other machines and servers. Options that come to the same routing stand once.
+    `facts` know no other machines and servers. Options that come to the same routing stand once. `runs` are those made
+    so far by their number of draws, `effects` the Sobol indices of the leaders' difference once `refine` made them.
     """
 
     row: pd.DataFrame
     facts: Facts
     curve: Curve | None
     routings: Mapping[str, Routing]
+    runs: dict[int, "Run"] = field(default_factory=dict, init=False)
+    effects: pd.DataFrame | None = field(default=None, init=False)
 
     def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
@@ -94,26 +97,22 @@ class Run:
         return [self.options[n] for n in np.argsort(self.cost.mean(axis=0), kind="stable")[:2]]
 
 
-def plan(answer: Answer) -> Plan:
-    """The plan of a one-row answer; without routings where nothing is allowed."""
-    allowed = answer.options.loc[answer.options["verdict"] != "blocked", "option"]
-    routings, seen = {}, set()
-    for option in allowed:
-        question, routing, _ = taken(answer, option)
-        key = routing.of(question.shares[0] > 0).key
-        if key not in seen:
-            seen.add(key)
-            routings[str(option)] = routing
-    question = answer._opened[0].question
-    return Plan(answer.scenarios, _narrowed(answer, list(routings)), question.curve, routings)
+@remembered
+def planned(answer: Answer) -> Plan:
+    """The plan of a one-row answer, made once; without routings where nothing is allowed."""
+    routings = dict[Any, tuple[str, Routing]]()
+    for option in answer.options.loc[answer.options["verdict"] != "blocked", "option"]:
+        taken = answer.option(option)
+        routings.setdefault(taken.routing.of(taken.question.shares[0] > 0).key, (option, taken.routing))
+    found, question = dict(routings.values()), answer.option(answer.names[0]).question
+    return Plan(answer.scenarios, _narrowed(answer, question, list(found)), question.curve, found)
 
 
-def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
+def _narrowed(answer: Answer, question: Question, options: Sequence[str]) -> Facts:
     """Facts that know no other machines, servers and APIs than those the options take today."""
     facts, sizing = answer.facts, answer.sizing
     used = sizing[sizing["option"].isin(options)].groupby("place")["offer"].unique()
     keep = {"machines": set(used.get("rented_gpus", [])), "servers": set(used.get("own_gpus", []))}
-    question = answer._opened[0].question
     if keep["servers"]:
         keep["machines"].add(until_delivery(question, np.ones(1)).offer[0])
     keep["api_offers"] = {question.api(least).offer[0] for least in (False, True)}
@@ -126,22 +125,12 @@ def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
     return replace(facts, tables=tables, made=made)
 
 
-def planned(answer: Answer) -> Plan:
-    """`plan`, made once."""
-    if "plan" not in answer.made:
-        answer.made["plan"] = plan(answer)
-    made: Plan = answer.made["plan"]
-    return made
-
-
 def run(answer: Answer, number: int = FIRST) -> Run:
-    """The draws of a one-row answer that are `servable`, of a power of two; the last made where they are enough."""
-    made, latest = answer.made.get("run", (0, None))
-    if made < number:
-        latest = planned(answer).at(draws.points(number, len(INPUTS))).servable
-        answer.made["run"] = number, latest
-    found: Run = latest
-    return found
+    """The draws of a one-row answer that are `servable`, of a power of two; the most made where they are enough."""
+    plan = planned(answer)
+    if max(plan.runs, default=0) < number:
+        plan.runs[number] = plan.at(draws.points(number, len(INPUTS))).servable
+    return plan.runs[max(plan.runs)]
 
 
 def refine(answer: Answer, tell: Listener = quiet) -> None:
@@ -149,12 +138,13 @@ def refine(answer: Answer, tell: Listener = quiet) -> None:
 
     Tells the share that is done; what that raises ends it.
     """
-    if planned(answer).routings:
-        full = planned(answer).at(draws.points(FULL, len(INPUTS)), lambda share: tell(share / 2)).servable
+    plan = planned(answer)
+    if plan.routings:
+        full = plan.at(draws.points(FULL, len(INPUTS)), lambda share: tell(share / 2)).servable
         if len(full.leaders) == 2:
             usd = difference(answer, full.leaders, lambda share: tell((1 + share) / 2))
-            answer.made["effects"] = indices(usd, len(INPUTS)).assign(input=draws.NAMES)
-        answer.made["run"] = FULL, full
+            plan.effects = indices(usd, len(INPUTS)).assign(input=draws.NAMES)
+        plan.runs[FULL] = full
 
 
 BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
@@ -257,9 +247,8 @@ def firmness(answer: Answer, run: Run) -> pd.DataFrame:
     the priorities in which the option is first), free (the same over all weights), confidence (share of the draws of
     values in which it is first at the weights that favour it).
     """
-    block = answer._opened[0]
-    at = [block.found.names.index(option) for option in run.options]
-    values, weights = block.columns["values"][0, at], block.columns["weights"][0, 0]
+    fit = answer.fit.pivot(index="option", columns="criterion", values=["value", "weight"]).loc[list(run.options)]
+    values, (weights, *_) = (fit[column][list(CRITERIA)].to_numpy() for column in ("value", "weight"))
     cube = draws.points(len(run.values), len(CRITERIA), SEED + 1).clip(draws.INSIDE)
     values_drawn = np.nan_to_num(run.values)
     ordered = scoring.acceptability(values_drawn, scoring.drawn_weights(cube, np.argsort(-weights, kind="stable")))

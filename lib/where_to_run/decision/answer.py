@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cache, cached_property, wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from ..places.bill import added_up
 from ..units import Array
 from . import rules, verdicts
 from .block import Question
+from .option import Option, Outcome
 from .rules import BLOCKED, CONDITIONAL, VERDICTS
 from .search import Found
 from .verdicts import LIMITS
@@ -64,18 +66,10 @@ class Judged:
             goes = self.goes(s, o)
             for stream, place, rule, level in told:
                 if present[stream] and place in goes[stream]:
-                    found = written[rule]
-                    because = found["condition"] if level == CONDITIONAL else found["because"]
-                    yield (
-                        number,
-                        option,
-                        " ".join(STREAMS[stream]),
-                        found["id"],
-                        VERDICTS[level],
-                        because,
-                        found["source"],
-                        rules.unlock(found, place, profile["evidence"]) if level else "",
-                    )
+                    found, who = written[rule], " ".join(STREAMS[stream])
+                    because = found["condition" if level == CONDITIONAL else "because"]
+                    remedy = rules.unlock(found, place, profile["evidence"]) if level else ""
+                    yield number, option, who, found["id"], VERDICTS[level], because, found["source"], remedy
             for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
                 if broken:
                     amount, held_to = self.columns[limit.amount][s, o], self.question.rows[limit.field][s]
@@ -98,7 +92,6 @@ class Answer:
     ) -> None:
         self.facts, self.hours, self._found, self._rows = facts, hours, found, rows
         self.names, self._asked, self._kept = names, asked, kept
-        self.made: dict[Any, Any] = {}
 
     @cached_property
     def scenarios(self) -> pd.DataFrame:
@@ -160,6 +153,28 @@ class Answer:
         # a large answer is judged again: to keep what its details are made of would take gigabytes
         return self._kept or list(self._asked())
 
+    def option(self, name: str) -> Option:
+        """An option of a one-row answer: the routing it takes, and place by place its bill, machines and overflow.
+
+        Refuses an answer of more scenarios, and an option it has not.
+        """
+        if (number := len(self._found["score"])) > 1:
+            raise ValueError(
+                f"option {name!r} asked of an answer of {number:,} scenarios; it goes by one. "
+                "Evaluate the one you want to open: evaluate(rows.iloc[[0]], facts)"
+            )
+        if name not in self.names:
+            raise ValueError(f"no option {name!r} in this answer; it has: {', '.join(self.names)}")
+        block, found = self._opened[0].question, self._opened[0].found
+        taken = found.taken[0, self.names.index(name)]
+        return Option(block, found.routings[taken], found.costed[taken][1])
+
+    def _outcomes(self) -> Iterator[tuple[Array, str, Array, Outcome]]:
+        """Each outcome an option takes: scenarios of the answer, the option, their positions in the outcome, and it."""
+        for block in self._opened:
+            for option, rows, here, out in block.found.parts():
+                yield block.index[rows], option, here, out
+
     @cached_property
     def lines(self) -> pd.DataFrame:
         """Every dollar: scenario, option, place, line, month (0 the day of the decision), usd [USD]. Zeros left out.
@@ -167,22 +182,20 @@ class Answer:
         The sum of an option's lines, divided by the months of the horizon, is its usd_per_month.
         """
         parts = []
-        for block in self._opened:
-            for option, rows, here, out in block.found.parts():
-                for (place, line), usd in out.lines.items():
-                    where, month = np.nonzero(usd[here])
-                    parts.append((block.index[rows[where]], option, place, line, month, usd[here[where], month]))
+        for index, option, here, out in self._outcomes():
+            for (place, line), usd in out.lines.items():
+                where, month = np.nonzero(usd[here])
+                parts.append((index[where], option, place, line, month, usd[here[where], month]))
         return _stacked(["scenario", "option", "place", "line", "month", "usd"], parts)
 
     @cached_property
     def totals(self) -> pd.DataFrame:
         """The sum of the lines of every option: scenario, option, month, usd [USD]."""
         parts = []
-        for block in self._opened:
-            for option, rows, here, out in block.found.parts():
-                usd = added_up(out.lines.values())[here]
-                where, month = (axis.ravel() for axis in np.indices(usd.shape))
-                parts.append((block.index[rows[where]], option, month, usd.ravel()))
+        for index, option, here, out in self._outcomes():
+            usd = added_up(out.lines.values())[here]
+            where, month = (axis.ravel() for axis in np.indices(usd.shape))
+            parts.append((index[where], option, month, usd.ravel()))
         return _stacked(["scenario", "option", "month", "usd"], parts)
 
     @cached_property
@@ -192,12 +205,11 @@ class Answer:
         An option's lines add up to its usd_per_month. A line that is zero throughout is left out.
         """
         months, parts = self._rows["horizon_months"], []
-        for block in self._opened:
-            for option, rows, here, out in block.found.parts():
-                usd, names = np.stack([line[here] for line in out.lines.values()]), np.array([*out.lines], object)
-                line, where = np.nonzero(usd.any(axis=2))
-                index = block.index[rows[where]]
-                parts.append((index, option, *names[line].T, usd.sum(axis=2)[line, where] / months[index]))
+        for index, option, here, out in self._outcomes():
+            usd, names = np.stack([line[here] for line in out.lines.values()]), np.array([*out.lines], object)
+            line, where = np.nonzero(usd.any(axis=2))
+            mean = usd.sum(axis=2)[line, where] / months[index[where]]
+            parts.append((index[where], option, *names[line].T, mean))
         return _stacked(["scenario", "option", "place", "line", "usd_per_month"], parts)
 
     @cached_property
@@ -208,17 +220,15 @@ class Answer:
         `basis` says how the throughput is known: fitted, scaled or roofline.
         """
         parts = []
-        for block in self._opened:
-            for option, rows, here, out in block.found.parts():
-                for place, share, bill in out.bills:
-                    if (machines := bill.machines) is None:
-                        continue
-                    mine = np.isin(np.arange(len(share)), here) & out.fits & (share > 0)
-                    where, month = np.nonzero(machines.gpus * machines.operating * mine[:, None])
-                    words = [w[where] for w in (bill.offer, machines.contract, machines.replica, machines.basis)]
-                    numbers = [n[where, month] for n in (machines.count, machines.gpus, machines.working)]
-                    index = block.index[rows[np.searchsorted(here, where)]]
-                    parts.append((index, option, place, *words, month, *numbers))
+        for index, option, here, out in self._outcomes():
+            for place, share, bill in out.bills:
+                if (machines := bill.machines) is None:
+                    continue
+                mine = np.isin(np.arange(len(share)), here) & out.fits & (share > 0)
+                where, month = np.nonzero(machines.gpus * machines.operating * mine[:, None])
+                words = [w[where] for w in (bill.offer, machines.contract, machines.replica, machines.basis)]
+                numbers = [n[where, month] for n in (machines.count, machines.gpus, machines.working)]
+                parts.append((index[np.searchsorted(here, where)], option, place, *words, month, *numbers))
         told = ("option", "place", "offer", "contract", "replica", "basis")
         return _stacked(["scenario", *told, "month", "machines", "gpus", "busy_gpus"], parts)
 
@@ -249,7 +259,8 @@ class Answer:
 
         `asked` is the API model asked for, `hosted` the cheapest vendor that hosts the same open weights.
         """
-        return pd.concat([_yardsticks(block) for block in self._opened], ignore_index=True)
+        parts = [part for block in self._opened for part in _yardsticks(block)]
+        return _stacked(["scenario", "yardstick", "offer", "usd_per_month"], parts)
 
 
 def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -262,31 +273,30 @@ def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def _yardsticks(block: Judged) -> pd.DataFrame:
-    question, offers = block.question, block.question.facts.table("api_offers")
-    hosted = list(offers.index[offers["open_model"] == question.model])
-    months = question.load.live.sum(axis=1)
-    in_region = question.rows["control"] == "region"
-    rows = []
-    for yardstick, names in [("asked", [None]), ("hosted", hosted)]:
-        bills = [
-            vendor_api.bill(
-                vendor_api.tariffs(question.facts),
-                question.load,
-                np.full(len(months), n) if n else question.rows["api_model"],
-                in_region,
-            )
-            for n in names
-        ]
-        usd = np.stack([b.total.sum(axis=1) / months for b in bills]) if bills else np.empty((0, len(months)))
-        for s in range(len(months)):
-            best = int(np.argmin(usd[:, s])) if bills else -1
-            rows.append(
-                (
-                    int(block.index[s]),
-                    yardstick,
-                    bills[best].offer[s] if bills else "",
-                    usd[best, s] if bills else np.nan,
-                )
-            )
-    return pd.DataFrame(rows, columns=["scenario", "yardstick", "offer", "usd_per_month"])
+def _yardsticks(block: Judged) -> Iterator[tuple[Array, str, Array, Array]]:
+    facts, load, rows = block.question.facts, block.question.load, block.question.rows
+    offers, months = facts.table("api_offers"), load.live.sum(axis=1)
+    hosted = offers.index[offers["open_model"] == block.question.model]
+    nothing, every, tariffs = np.full(len(months), "", object), np.arange(len(months)), vendor_api.tariffs(facts)
+    for yardstick, names in (("asked", [rows["api_model"]]), ("hosted", [nothing + name for name in hosted])):
+        bills = [vendor_api.bill(tariffs, load, offer, rows["control"] == "region") for offer in names]
+        usd = np.stack([*(bill.total.sum(axis=1) / months for bill in bills), np.full(len(months), np.inf)])
+        best = usd.argmin(axis=0), every
+        offer = np.stack([*names, nothing])[best]
+        yield block.index, yardstick, offer, np.where(np.isfinite(usd[best]), usd[best], np.nan)
+
+
+T = TypeVar("T")
+
+
+def remembered(make: Callable[[Answer], T]) -> Callable[[Answer], T]:
+    """A function of an answer, worked out once for each and kept for as long as the answer is."""
+    made: WeakKeyDictionary[Answer, T] = WeakKeyDictionary()
+
+    @wraps(make)
+    def found(answer: Answer) -> T:
+        if answer not in made:
+            made[answer] = make(answer)
+        return made[answer]
+
+    return found

@@ -5,12 +5,37 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..inputs.question import PLACES
-from ..places.bill import Bill, either
+from ..places.bill import Bill, Machines, either
+from ..places.fleet import Fleet, Passed
+from ..places.offers import Offers, offers
 from ..units import SECONDS_PER_MONTH, Array
 from . import staffing
-from .block import Question, based, carried, full_machine_usd, until_delivery
+from .block import OFFERS, Question, based, carried, full_machine_usd, overflow, until_delivery
 from .routing import API, NOWHERE, OWN, RENTED, Routing
 from .staffing import Team
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a routing sends to one place, over the scenarios of a block: a share of the requests, and its bill there.
+
+    Of the share `may` is the part that may overflow to a `second` place, or NOWHERE; what does is `passed` on and is
+    not in the bill, and `overflow_offer` takes it.
+    """
+
+    place: int
+    second: int
+    share: Array
+    may: Array
+    bill: Bill
+    passed: Passed | None = None
+    overflow_offer: Array | tuple[str] = ("",)
+
+    @property
+    def machines(self) -> Machines:
+        """The machines that stand at the place."""
+        assert self.bill.machines is not None, "an API has no machines"
+        return self.bill.machines
 
 
 @dataclass
@@ -19,6 +44,7 @@ class Outcome:
 
     lines: dict[tuple[str, str], Array] = field(default_factory=dict)
     bills: list[tuple[str, Array, Bill]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     people_weeks: Array = field(default_factory=lambda: np.zeros(0))
     setup_weeks: Array = field(default_factory=lambda: np.zeros(0))
     hires: Array = field(default_factory=lambda: np.zeros(0))
@@ -29,6 +55,42 @@ class Outcome:
     def add(self, place: str, name: str, line: Array) -> None:
         """Add a line, or to the line of that name."""
         self.lines[place, name] = self.lines[place, name] + line if (place, name) in self.lines else line
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of one scenario: the block of it alone, the routing taken, and what that costs, place by place."""
+
+    question: Question
+    routing: Routing
+    outcome: Outcome
+
+    @property
+    def fits(self) -> bool:
+        """Whether something on offer can serve wherever it sends traffic."""
+        return bool(self.outcome.fits[0])
+
+    @property
+    def parts(self) -> list[Part]:
+        """What goes to each place, in the order of PLACES."""
+        return sorted(self.outcome.parts, key=lambda part: part.place)
+
+    @property
+    def base(self) -> Part | None:
+        """The part that overflows; none where nothing does, or where nothing on offer can serve."""
+        return next((part for part in self.parts if part.second != NOWHERE and self.fits), None)
+
+    def offer(self, part: Part) -> Offers:
+        """The one offer that stands at the place of a part."""
+        every = offers(self.question.facts, OFFERS[part.place], self.question.model)
+        return every.of(part.bill.offer[0], part.machines.replica[0])
+
+    def fleet(self, part: Part, months: Array) -> Fleet:
+        """The machines of a part that overflows, in some months, and what they may pass on; of one pair."""
+        work, offer = self.question.work.part(part.share), self.offer(part)
+        outlet, _ = overflow(self.question, part.second, part.share, part.may, self.routing.least_api)
+        here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
+        return Fleet(load, need, outlet, offer.kind, here, offer.each, np.zeros(1))
 
 
 def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
@@ -52,6 +114,8 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
         waits = direct * question.load.batch_share
         bill = question.api(routing.least_api).bill(direct - waits + calls[0], waits + calls[1])
         _add(result, API, bill, used[:, API], np.where(used[:, API], 1.0, 0.0))
+        if direct.any():
+            result.parts.append(Part(API, NOWHERE, shares[:, API], np.zeros(number), bill))
     if used[:, OWN].any():
         result.fits &= ~used[:, OWN] | question.operating.any(axis=1)
     result.served, result.missed = question.load.live, np.zeros(number)
@@ -108,13 +172,17 @@ def _place(question: Question, result: Outcome, routing: Routing, place: int, at
     calls = np.zeros((2, *question.load.requests.shape))
     goes = np.where(at > 0, routing.overflow, NOWHERE)
     if (goes == NOWHERE).all():
-        _add(result, place, carried(question, place, share), here, share)
+        bill = carried(question, place, share)
+        _add(result, place, bill, here, share)
+        result.parts.append(Part(place, NOWHERE, share, np.zeros(len(share)), bill))
         return calls
     second = int(goes.max())
     may = (at * (goes == second)).sum(axis=1) / np.where(share > 0, share, 1.0)
     found, some = based(question, (place, second), share, may, routing.least_api), may > 0
     bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share))
     _add(result, place, bill, here, share)
+    offer = (found.bursts or question.api(routing.least_api)).offer
+    result.parts.append(Part(place, second, share, may, bill, found.passed, offer))
     used[:, second] |= some
     if found.bursts:
         _add(result, second, found.bursts, some, share)

@@ -30,6 +30,10 @@ class Offers:
         columns, words = ({n: c[some] for n, c in part.items()} for part in (self.columns, self.words))
         return Offers(columns, self.kind[some], self.each[some], words)
 
+    def of(self, key: str, replica: str) -> "Offers":
+        """The one offer of that key that is cut into replicas of that kind."""
+        return self.take(np.flatnonzero((self.columns["key"] == key) & (self.words["replica"] == replica))[:1])
+
     def barred(self, gpu: Array) -> Array:
         """True over (offer, scenario) where a scenario insists on another GPU type."""
         wanted = gpu[None, :]

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from ..analysis import hybrid
-from ..analysis.hybrid import ALONE, MIX, USD, taken
+from ..analysis.hybrid import ALONE, MIX, USD
 from ..decision.answer import Answer
 from ..decision.routing import TITLES
 from ..decision.staffing import ROUTING
@@ -163,8 +163,7 @@ def _balance(answer: Answer, found: pd.DataFrame, option: str) -> str:
 
 def best_mix(answer: Answer) -> Pieces:
     """A panel: whether the cheapest of all routings mixes places, and what that costs and saves."""
-    routing = taken(answer, "best_mix")[1]
-    if routing.key == taken(answer, MIX)[1].key:
+    if answer.option("best_mix").routing.key == answer.option(MIX).routing.key:
         return Pieces([f"<p>The cheapest of all routings is {TITLES[MIX].lower()} itself.</p>"])
     if no := _no(answer, "best_mix"):
         return no

@@ -9,10 +9,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..analysis.hybrid import taken
 from ..analysis.roadmap import Roadmap, compare, roadmap
 from ..analysis.stages import NAMED, WAITING
-from ..decision.answer import Answer
+from ..decision.answer import Answer, remembered
 from ..decision.routing import API, OWN, TITLES
 from ..inputs.question import ScenarioError
 from ..units import Array
@@ -32,7 +31,7 @@ COMMON = (
 )
 
 
-@lru_cache(maxsize=1)
+@remembered
 def _made(answer: Answer) -> Roadmap:
     return roadmap(answer.scenarios, answer.facts, answer.hours)
 
@@ -107,9 +106,9 @@ def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
     """Why the plan begins otherwise than the option with the best score, where it does."""
     ranked, way = answer.options[answer.options["recommended"]], road.journey
     for option in ranked["option"]:
-        question, routing, _ = taken(answer, option)
-        used = tuple(routing.uses(question.shares > 0)[0].tolist())
-        offer = str(question.api(routing.least_api).offer[0]) if used[API] else ""
+        taken = answer.option(option)
+        used = tuple(taken.routing.uses(taken.question.shares > 0)[0].tolist())
+        offer = str(taken.question.api(taken.routing.least_api).offer[0]) if used[API] else ""
         here = [n for n in road.now.index if (way.stages[n].used, way.stages[n].api) == (used, offer)]
         here += [n for n in road.now.index if used[OWN] and way.stages[n].option == WAITING]
         if road.first in here:
