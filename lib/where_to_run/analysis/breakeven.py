@@ -147,7 +147,6 @@ def decision_map(
 
 def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = 80) -> Answer:
     """Answer over a grid of two fields, everything else as in the one-row scenario; x goes fastest."""
-
     return _grid(_rest(scenario, x, y), facts, x, y, points)
 
 

@@ -235,27 +235,19 @@ def price_of_mixing(answer: Answer, option: str = MIX) -> pd.DataFrame:
     columns = ["option", "what", "value", "unit"]
     if (part := answer.option(option).base) is None:
         return pd.DataFrame(columns=columns)
-    figures = answer.options.set_index("option")
-    names = [option, *(ALONE[place] for place in (part.place, part.second))]
+    figures, months = answer.options.set_index("option"), float(answer.scenarios["horizon_months"].iloc[0])
     rows: list[tuple[str, str, float, str]] = []
-    for name in names:
-        row = figures.loc[name]
+    for name in (option, ALONE[part.place], ALONE[part.second]):
+        row, by_group = figures.loc[name], dict.fromkeys(COSTS, 0.0)
         if np.isnan(row["usd_per_month"]):
             continue
-        usd = _by_group(answer, name)
-        rows += [(name, what, usd[what], USD) for what in COSTS] + [(name, "total", sum(usd.values()), USD)]
+        for (place, what), usd in answer.option(name).outcome.lines.items():
+            by_group[ROUTING if place == ROUTING else line(what).group] += float(usd.sum()) / months
+        rows += [(name, group, usd, USD) for group, usd in by_group.items()]
+        rows.append((name, "total", sum(by_group.values()), USD))
         rows.append((name, "people to add", float(row["hires"]), "FTE"))
         rows.append((name, "weeks to launch", float(row["launch_weeks"]), "week"))
     return pd.DataFrame(rows, columns=columns)
-
-
-def _by_group(answer: Answer, option: str) -> dict[str, float]:
-    """Mean monthly cost of an option by group of lines [USD/month]."""
-    found = dict.fromkeys(COSTS, 0.0)
-    months = float(answer.scenarios["horizon_months"].iloc[0])
-    for (place, name), usd in answer.option(option).outcome.lines.items():
-        found[ROUTING if place == ROUTING else line(name).group] += float(usd.sum()) / months
-    return found
 
 
 def _usd_per_machine(taken: Option, base: Part, month: int) -> float:

@@ -290,7 +290,10 @@ T = TypeVar("T")
 
 
 def remembered(make: Callable[[Answer], T]) -> Callable[[Answer], T]:
-    """A function of an answer, worked out once for each and kept for as long as the answer is."""
+    """A function of an answer, worked out once for each and kept for as long as the answer is.
+
+    What it returns may not hold the answer, or neither would ever go.
+    """
     made: WeakKeyDictionary[Answer, T] = WeakKeyDictionary()
 
     @wraps(make)
