@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy.special import expit
 
 from ..formulas import queueing
 from ..formulas.load_curve import Follower, between
@@ -17,11 +18,11 @@ from .workload import Load
 NEAR = 1.1
 """Tried month by month is what costs at most so many times the cheapest in the mean month."""
 
-SHARES = np.array([0.97, 0.85, 0.65, 0.45, 0.28, 0.15, 0.06, 0.012, 1e-3])
+SHARES = expit(np.linspace(3.5, -7.0, 18))
 """Of the hours, in which a capacity is passed: where the best one is looked for when there is no closed form."""
 
-SPREADS = (1.4, 1.1)
-"""How far about that level the best number is looked for, where a machine costs more in some months and elsewhere."""
+SPREAD = 1.4
+"""How far about that level the best number is looked for where a machine costs more in some months than in others."""
 
 OUT_OF_REACH = 1e15
 """More than any machines are worth [USD]."""
@@ -290,7 +291,7 @@ class Fleet:
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
         wanted = self.machines(between(ends[0], ends[1], part), rate)
-        about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, *SPREADS)
+        about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, SPREAD, 1.0)
         return np.floor(wanted / about), np.floor(wanted * about) + 1
 
     def at_levels(self, held: Array) -> Iterator[tuple[Array, Array]]:
@@ -298,7 +299,7 @@ class Fleet:
         is above, over (pair, month) [USD/month]; no fewer machines than are `held`.
         """
         level, ready, hours = self._levels
-        for number in range(0, len(SHARES), 2 if self.outlet.follower else 1):  # beside a follower the cost is flat
+        for number in range(0, len(SHARES), 4 if self.outlet.follower else 2):  # beside a follower the cost is flat
             above, often = ready[self.scenario, number, None], hours[self.scenario, number, None]
             machines = np.maximum(whole(self.machines(level[self.scenario, number, None], self.prompt)), held)
             goes = self.prompt * above
@@ -422,22 +423,23 @@ def least(cost: Cost, low: Array, high: Array) -> tuple[Array, Array]:
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
         high[rows] = np.where(rising, middle, last)
         low[rows] = np.where(rising, first, np.minimum(middle + 1, last))
-    best, every = low.copy(), np.arange(len(low))
-    costs = cost(low, every)
-    if not (high > low).any():
-        return best, costs
-    middle = low + np.ceil((high - low) / 2)
-    tried = [(middle, cost(middle, every)), (high, cost(high, every))]
-    some = np.flatnonzero((high - low).max(axis=1) > 2)
-    if len(some):
-        points = [(low[some], costs[some]), *((number[some], usd[some]) for number, usd in tried)]
-        between_them = middle.copy()
-        between_them[some] = np.clip(np.round(parabola(points)), low[some], high[some])
-        tried.append((between_them, cost(between_them, every)))
-    for number, usd in tried:
-        better = (usd < costs) | ((usd == costs) & (number < best))
-        best, costs = np.where(better, number, best), np.where(better, usd, costs)
-    return best, costs
+    width, numbers = (high - low).max(axis=1), [low, np.ceil((low + high) / 2), high]
+
+    def at(number: Array, wider: int) -> Array:
+        some, usd = np.flatnonzero(width > wider), np.full(low.shape, np.inf)
+        if len(some):
+            usd[some] = cost(number[some], some)
+        return usd
+
+    costs = [at(number, wider) for number, wider in zip(numbers, (-1, 1, 0), strict=True)]
+    if (width > 2).any():
+        numbers.append(np.clip(np.round(parabola([*zip(numbers, costs, strict=True)])), low, high))
+        costs.append(at(numbers[-1], 2))
+    best, least_cost = low, costs[0]
+    for number, usd in zip(numbers[1:], costs[1:], strict=True):
+        better = (usd < least_cost) | ((usd == least_cost) & (number < best))
+        best, least_cost = np.where(better, number, best), np.where(better, usd, least_cost)
+    return best, least_cost
 
 
 def parabola(points: Sequence[tuple[Array, Array]]) -> Array:
