@@ -160,8 +160,11 @@ class Fleet:
         return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
     def in_typical_months(self, weights: Array) -> "Fleet":
-        """The same in the quietest, the mean and the busiest month, of those with a weight over (scenario, month)."""
-        need = self.need.typical(weights)
+        """The same in the mean month, of those with a weight over (scenario, month).
+
+        Also in the quietest and the busiest where nothing that cannot wait is passed on; elsewhere the cost is flat.
+        """
+        need = self.need.mean(weights) if self.outlet.may.any() else self.need.typical(weights)
         return replace(self, load=replace(self.load, live=np.ones(need.prompt.shape)), need=need)
 
     @cached_property
@@ -294,19 +297,14 @@ class Fleet:
         about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, SPREAD, 1.0)
         return np.floor(wanted / about), np.floor(wanted * about) + 1
 
-    def at_levels(self, held: Array) -> Iterator[tuple[Array, Array]]:
+    def at_levels(self, held: Array) -> tuple[Array, Array]:
         """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
-        is above, over (pair, month) [USD/month]; no fewer machines than are `held`.
+        is above, over (pair, level) [USD/month]; no fewer machines than are `held`. For one month.
         """
-        level, ready, hours = self._levels
-        for number in range(0, len(SHARES), 4 if self.outlet.follower else 2):  # beside a follower the cost is flat
-            above, often = ready[self.scenario, number, None], hours[self.scenario, number, None]
-            machines = np.maximum(whole(self.machines(level[self.scenario, number, None], self.prompt)), held)
-            goes = self.prompt * above
-            waiting = (
-                self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
-            )
-            yield machines, Passed(goes, waiting, goes, often).usd(self.outlet)
+        level, ready, hours = (part[self.scenario, :: 4 if self.outlet.follower else 2] for part in self._levels)
+        machines, goes = np.maximum(whole(self.machines(level, self.prompt)), held), self.prompt * ready
+        waiting = self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
+        return machines, Passed(goes, waiting, goes, hours).usd(self.outlet)
 
     @cached_property
     def _levels(self) -> tuple[Array, Array, Array]:
@@ -553,12 +551,17 @@ def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
     size = usd.shape[1:]
     if fleet.fixed:
         return _times(held.reshape(*size, -1), usd[..., None])
-    # the most any would want where all that waits finds room, or else what carries the levels
-    more = fleet.at_levels(held) if fleet.outlet.may.any() else [(n, fleet.usd(n)) for n in fleet.bracket(held[:, :1])]
-    cost = np.full((*usd.shape, held.shape[1]), np.inf)
-    for machines, elsewhere in ((held, fleet.usd(held)), *more):
-        np.minimum(cost, _times(machines.reshape(*size, -1), usd[..., None]) + elsewhere.reshape(*size, -1), out=cost)
-    return cost
+    
+
+    def together(machines: Array, elsewhere: Array) -> Array:
+        return _times(machines.reshape(*size, -1), usd[..., None]) + elsewhere.reshape(*size, -1)
+
+    cost = together(held, fleet.usd(held))
+    if fleet.outlet.may.any():
+        return np.minimum(cost, together(*fleet.at_levels(held)).min(axis=-1, keepdims=True))
+    # the most any would want where all that waits finds room
+    most = fleet.bracket(held)[1]
+    return np.minimum(cost, together(most, fleet.usd(most)))
 
 
 def _times(machines: Array, usd: Array) -> Array:
