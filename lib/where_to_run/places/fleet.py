@@ -301,7 +301,8 @@ class Fleet:
         """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
         is above, over (pair, level) [USD/month]; no fewer machines than are `held`. For one month.
         """
-        level, ready, hours = (part[self.scenario, :: 4 if self.outlet.follower else 2] for part in self._levels)
+        step = 4 if self.outlet.follower else 2  # beside a follower the cost is flat
+        level, ready, hours = (part[:, ::step].take(self.scenario, axis=0) for part in self._levels)
         machines, goes = np.maximum(whole(self.machines(level, self.prompt)), held), self.prompt * ready
         waiting = self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
         return machines, Passed(goes, waiting, goes, hours).usd(self.outlet)
@@ -320,7 +321,7 @@ class Fleet:
         form for it: the best of the `SHARES` of the hours in which it is exceeded, between its neighbours as a parabola
         has it.
         """
-        level, ready, hours = (part[self.scenario] for part in self._levels)
+        level, ready, hours = (part.take(self.scenario, axis=0) for part in self._levels)
         carries = self._one_more(self.machines(self._level(usd, full), rate))
         calls, idle = self.outlet.usd[:, None] * SECONDS_PER_MONTH, self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH
         cost = rate * (usd / carries * level + calls * ready) + idle * hours
@@ -490,7 +491,7 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
         outlet = way.outlet(offer, scenario)
         return Fleet(load, need, outlet, choice.kind[offer], scenario, choice.each[offer], spare)
 
-    pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full((len(work), 1), np.inf)
+    pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full(len(work), np.inf)
     for w, way in enumerate(ways):
         month = fleet(way, *pairs).in_typical_months(weights)
         tried, best = _shortlist(month, way.contracts, holds, first)
@@ -504,7 +505,8 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
     if found:
         usd, scenario, *parts = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.lexsort((usd, scenario))
-        served, at = np.unique(scenario[order], return_index=True)
+        at = np.flatnonzero(np.diff(scenario[order], prepend=-1))
+        served = scenario[order[at]]
         fits[served] = True
         for values, part in zip((taken, terms, best, count), parts, strict=True):
             values[served] = part[order[at]]
@@ -525,45 +527,48 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
     held, size = fleet.held(), holds.shape
     usd = np.stack([np.where(holds, contract.mean_usd(), np.inf) for contract in contracts])
     cost = _in_typical_months(fleet, held, usd)
-    best = cost.min(axis=(0, 1)).max(axis=-1, keepdims=True)
+    best = cost.min(axis=(1, 2)).max(axis=0)
     tried = _near(cost)
     if isinstance(affordable := contracts[0].affordable(), np.ndarray):
         # what is above the limit for hardware is taken only where all is
-        tried |= _near(np.where((held[:, 0].reshape(size) <= affordable)[..., None], cost, np.inf))
+        tried |= _near(np.where(held[:, 0].reshape(size) <= affordable, cost, np.inf))
     if np.isfinite(first).any():
-        fewest = _times(held.reshape(*size, -1), usd[..., None]).min(axis=(0, 1)).max(axis=-1, keepdims=True)
+        fewest = _times(_columns(held, size), usd).min(axis=(1, 2)).max(axis=0)
         tried &= (best <= NEAR * first) & (fewest < first)
-    return tried.any(axis=-1), best
+    return tried.any(axis=0), best
 
 
 def _near(cost: Array) -> Array:
-    """Whether an offer is worth a look, by its cost in typical months over (contract, offer, scenario, month)."""
-    least_usd = cost.min(axis=1, keepdims=True)
-    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= least_usd[:1]))
+    """Whether an offer is worth a look, by its cost in typical months over (month, contract, offer, scenario)."""
+    least_usd = cost.min(axis=2, keepdims=True)
+    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= least_usd[:, :1]))
 
 
 def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
-    """About the least cost of typical months over (contract, offer, scenario, month) [USD/month].
+    """About the least cost of typical months over (month, contract, offer, scenario) [USD/month].
 
     Of the fewest machines, which are `held`, or as many as carry the levels that are exceeded in `SHARES` of the hours.
     A machine costs `usd` over (contract, offer, scenario).
     """
-    size = usd.shape[1:]
-    if fleet.fixed:
-        return _times(held.reshape(*size, -1), usd[..., None])
-    
 
     def together(machines: Array, elsewhere: Array) -> Array:
-        return _times(machines.reshape(*size, -1), usd[..., None]) + elsewhere.reshape(*size, -1)
+        return _times(_columns(machines, usd.shape[1:]), usd) + _columns(elsewhere, usd.shape[1:])
 
+    if fleet.fixed:
+        return together(held, held * 0)
     cost = together(held, fleet.usd(held))
     if fleet.outlet.may.any():
-        return np.minimum(cost, together(*fleet.at_levels(held)).min(axis=-1, keepdims=True))
+        return np.minimum(cost, together(*fleet.at_levels(held)).min(axis=0))
     # the most any would want where all that waits finds room
     most = fleet.bracket(held)[1]
     return np.minimum(cost, together(most, fleet.usd(most)))
 
 
+def _columns(values: Array, size: tuple[int, ...]) -> Array:
+    """Values over (pair, column), pairs of every offer and scenario, over (column, 1, offer, scenario)."""
+    return values.T.reshape(-1, 1, *size)
+
+
 def _times(machines: Array, usd: Array) -> Array:
-    """Machines times a price that may be infinite, over (contract, ...)."""
+    """Machines times a price that may be infinite."""
     return np.maximum(machines, 1e-12) * usd

@@ -1,6 +1,7 @@
 """The bill of rented machines with GPUs: paid by the hour, idle or busy, at the contract that costs least."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -81,7 +82,7 @@ class Lease:
 
     def mean_usd(self) -> Array:
         """Rent of a month served, what is owed past the horizon included, and storage [USD/month]."""
-        _, served, paid = self._weights()
+        _, served, paid = self._weights
         owed = paid.sum(axis=1) / np.maximum(served.sum(axis=1), 1e-12)
         usd = self.usd_per_h[:, None] * HOURS_PER_MONTH * owed + self.storage[:, None]
         return np.where(np.isnan(usd), np.inf, usd)
@@ -92,11 +93,12 @@ class Lease:
 
     def price(self, offer: Array, scenario: Array) -> Price:
         """What a machine costs in each term; one that the horizon cuts is owed to its end."""
-        starts, served, paid = self._weights()
+        starts, served, paid = self._weights
         usd = (self.usd_per_h[offer] * HOURS_PER_MONTH)[:, None] * paid[scenario]
         usd += self.storage[offer][:, None] * served[scenario]
         return Price(usd, starts, (self.factors * self.live)[scenario])
 
+    @cached_property
     def _weights(self) -> tuple[Array, Array, Array]:
         """First month of each term; worth today of a dollar a month over its live months, and over all it binds."""
         starts, horizon = np.arange(1, self.live.shape[1], self.months), self.live.sum(axis=1).astype(int)
