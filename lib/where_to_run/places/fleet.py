@@ -322,9 +322,10 @@ class Fleet:
         has it.
         """
         level, ready, hours = (part.take(self.scenario, axis=0) for part in self._levels)
-        carries = self._one_more(self.machines(self._level(usd, full), rate))
-        calls, idle = self.outlet.usd[:, None] * SECONDS_PER_MONTH, self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH
-        cost = rate * (usd / carries * level + calls * ready) + idle * hours
+        calls = np.maximum(self.outlet.usd, 1e-12)[:, None] * SECONDS_PER_MONTH
+        carries = self._one_more(self.machines(self._level(usd, full), rate)) * calls
+        idle = self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH / (rate * calls)
+        cost = usd / carries * level + ready + idle * hours
         best, rows = np.clip(cost.argmin(axis=1), 1, len(SHARES) - 2), np.arange(len(level))
         # a kind of replica that cannot hold a request has no cost to fit
         return parabola([(level[rows, best + s], cost[rows, best + s]) for s in (-1, 0, 1)])[:, None]
