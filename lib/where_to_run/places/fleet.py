@@ -24,6 +24,9 @@ SHARES = expit(np.linspace(3.5, -7.0, 18))
 SPREAD = 1.4
 """How far about that level the best number is looked for where a machine costs more in some months than in others."""
 
+MANY = 25
+"""Machines above which the number next to the best level will do: one more or less costs next to nothing more."""
+
 OUT_OF_REACH = 1e15
 """More than any machines are worth [USD]."""
 
@@ -185,7 +188,9 @@ class Fleet:
     def held(self) -> Array:
         """Fewest machines over (pair, month): all that may not be passed on, and a replica at work of what may."""
         holds, waits = 1 - self.outlet.may[:, None], 1 - self.outlet.may_wait[:, None]
-        fewest = (1 + self.spare[:, None]) * (self.load.live[self.scenario] * (holds < 1))
+        fewest = (1 + self.spare[:, None]) * (holds < 1)
+        if (holds < 1).any():
+            fewest = self.load.live[self.scenario] * fewest
         if holds.any():
             busy = self._of_kind("planned") * self.need.peak[self.scenario] * holds
             kept = np.asarray(queueing.replicas_needed(busy, self._of_kind("headroom"), self.need.busiest_share))
@@ -295,7 +300,8 @@ class Fleet:
             part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
         wanted = self.machines(between(ends[0], ends[1], part), rate)
         about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, SPREAD, 1.0)
-        return np.floor(wanted / about), np.floor(wanted * about) + 1
+        many = (wanted > MANY) * (about == 1)
+        return np.floor(wanted / about + many / 2), np.floor(wanted * about + many / 2) + (1 - many)
 
     def at_levels(self, held: Array) -> tuple[Array, Array]:
         """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
@@ -513,8 +519,9 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
             values[served] = part[order[at]]
     passed = Passed(*np.zeros((4, *load.live.shape)))
     for w, way in enumerate(ways):
-        if len(rows := np.flatnonzero(fits & (taken == w))):
-            goes = fleet(way, best[rows], rows).passed(count[rows])
+        rows = np.flatnonzero(fits & (taken == w))
+        if len(rows) and not (some := fleet(way, best[rows], rows)).fixed:
+            goes = some.passed(count[rows])
             for name in Passed.__dataclass_fields__:
                 getattr(passed, name)[rows] = getattr(goes, name)
     return Taken(taken, terms, best, count, passed, fits)
@@ -551,18 +558,18 @@ def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
     Of the fewest machines, which are `held`, or as many as carry the levels that are exceeded in `SHARES` of the hours.
     A machine costs `usd` over (contract, offer, scenario).
     """
-
-    def together(machines: Array, elsewhere: Array) -> Array:
-        return _times(_columns(machines, usd.shape[1:]), usd) + _columns(elsewhere, usd.shape[1:])
-
+    size = usd.shape[1:]
+    cost = _times(_columns(held, size), usd)
     if fleet.fixed:
-        return together(held, held * 0)
-    cost = together(held, fleet.usd(held))
-    if fleet.outlet.may.any():
-        return np.minimum(cost, together(*fleet.at_levels(held)).min(axis=0))
-    # the most any would want where all that waits finds room
-    most = fleet.bracket(held)[1]
-    return np.minimum(cost, together(most, fleet.usd(most)))
+        return cost
+    cost += _columns(fleet.usd(held), size)
+    if not fleet.outlet.may.any():
+        # the most any would want where all that waits finds room
+        most = fleet.bracket(held)[1]
+        return np.minimum(cost, _times(_columns(most, size), usd) + _columns(fleet.usd(most), size))
+    for machines, elsewhere in zip(*(_columns(part, size) for part in fleet.at_levels(held)), strict=True):
+        np.minimum(cost, _times(machines, usd) + elsewhere, out=cost)
+    return cost
 
 
 def _columns(values: Array, size: tuple[int, ...]) -> Array:
