@@ -290,9 +290,12 @@ class Fleet:
         full = self._one_more(np.full((len(self.kind), 1), np.inf))
         least = np.where(live, rate, np.inf).min(axis=1, keepdims=True)
         if not self.outlet.follower:
+            high = np.floor(self.machines(self._level(usd, full), rate)) + 1
+            if (self.outlet.may < 1).all():
+                return high, high
             fewest = self.machines(self._level(usd, full), least).min(axis=1, keepdims=True)
             low = np.floor(self.machines(self._level(usd, self._one_more(fewest)), rate))
-            return low, np.floor(self.machines(self._level(usd, full), rate)) + 1
+            return low, high
         most, months = rate.max(axis=1, keepdims=True), live.sum(axis=1)
         price = usd[np.arange(len(usd)), (months // 2) * (usd.shape[1] > 1)][:, None]
         ends = [self._best_level(price, np.maximum(end, 1e-12), full) for end in (least, most)]

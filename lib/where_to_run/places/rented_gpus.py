@@ -9,7 +9,7 @@ from ..formulas.load_curve import CV_NODES, Follower
 from ..inputs.facts import Facts
 from ..units import BYTES_PER_GB, HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER_MONTH, Array
 from .bill import Bill, Machines, added, nothing, spilled
-from .fleet import Outlet, Passed, Price, Taken, Way, cheapest
+from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Need, Workload
 
@@ -206,7 +206,7 @@ def alone(facts: Facts, choice: Offers, work: Workload, terms: int = len(TERMS))
     follower, need, every = cloud(facts).follower, work.need, np.arange(len(work))
 
     def on_spot(offer: Array, scenario: Array) -> Outlet:
-        return burst(facts, choice, need, offer, scenario).spot()
+        return burst(facts, choice, need, offer, scenario).spot() if need.waits else no_outlet(len(offer))
 
     def by_the_hour(offer: Array, scenario: Array) -> Outlet:
         return burst(facts, choice, need, offer, scenario).outlet(np.ones(len(offer)), follower)
