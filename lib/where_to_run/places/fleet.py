@@ -229,9 +229,9 @@ class Fleet:
 
     def _multiple(self, replicas: Array) -> Array:
         """What replicas carry, in multiples of the mean load."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            multiple = self.need.carried(self.kind, self.scenario, replicas) / self.prompt
-        return np.where(self.prompt > 0, multiple, np.inf)
+        busy = np.asarray(queueing.busy_at_most(replicas, self._of_kind("headroom"), self.need.busiest_share))
+        busy /= np.maximum(self._of_kind("planned") * self.prompt, 1e-12)
+        return busy
 
     def _following(self, multiple: Array, follower: Follower) -> tuple[Array, Array]:
         """What machines that follow the load stand ready for, in multiples of the mean, and in which share of hours."""
