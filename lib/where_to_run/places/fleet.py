@@ -230,8 +230,8 @@ class Fleet:
     def _multiple(self, replicas: Array) -> Array:
         """What replicas carry, in multiples of the mean load."""
         busy = np.asarray(queueing.busy_at_most(replicas, self._of_kind("headroom"), self.need.busiest_share))
-        busy /= np.maximum(self._of_kind("planned") * self.prompt, 1e-12)
-        return busy
+        load = self._of_kind("planned") * self.prompt
+        return np.divide(busy, load, out=np.full(busy.shape, np.inf), where=load > 0)
 
     def _following(self, multiple: Array, follower: Follower) -> tuple[Array, Array]:
         """What machines that follow the load stand ready for, in multiples of the mean, and in which share of hours."""
