@@ -535,18 +535,20 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
 
     `first` is the best of the ways before: one that is not near it, or whose fewest machines cost as much, is left out.
     """
-    held, size = fleet.held(), holds.shape
     usd = np.stack([np.where(holds, contract.mean_usd(), np.inf) for contract in contracts])
-    cost = _in_typical_months(fleet, held, usd)
-    best = cost.min(axis=(1, 2)).max(axis=0)
-    tried = _near(cost)
+    held, tried, best = fleet.held(), np.zeros(usd.shape, bool), np.full(len(first), np.inf)
+    rows = np.flatnonzero(_times(_columns(held, holds.shape), usd).min(axis=(1, 2)).max(axis=0) < first)
+    if not len(rows):
+        return tried, best
+    pairs = np.arange(holds.size).reshape(holds.shape)[:, rows].ravel()
+    held, usd = held[pairs], usd[..., rows]
+    cost = _in_typical_months(fleet.take(pairs), held, usd)
+    best[rows], near = cost.min(axis=(1, 2)).max(axis=0), _near(cost)
     if isinstance(affordable := contracts[0].affordable(), np.ndarray):
         # what is above the limit for hardware is taken only where all is
-        tried |= _near(np.where(held[:, 0].reshape(size) <= affordable, cost, np.inf))
-    if np.isfinite(first).any():
-        fewest = _times(_columns(held, size), usd).min(axis=(1, 2)).max(axis=0)
-        tried &= (best <= NEAR * first) & (fewest < first)
-    return tried.any(axis=0), best
+        near |= _near(np.where(held[:, 0].reshape(usd.shape[1:]) <= affordable[:, rows], cost, np.inf))
+    tried[..., rows] = near.any(axis=0) & (best <= NEAR * first)[rows]
+    return tried, best
 
 
 def _near(cost: Array) -> Array:
