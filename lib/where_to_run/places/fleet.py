@@ -1,6 +1,6 @@
 """Fleet: how many machines to keep month by month at least cost, and what they pass on to an outlet."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -540,9 +540,10 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
     rows = np.flatnonzero(_times(_columns(held, holds.shape), usd).min(axis=(1, 2)).max(axis=0) < first)
     if not len(rows):
         return tried, best
-    pairs = np.arange(holds.size).reshape(holds.shape)[:, rows].ravel()
-    held, usd = held[pairs], usd[..., rows]
-    cost = _in_typical_months(fleet.take(pairs), held, usd)
+    if len(rows) < len(first):
+        pairs = np.arange(holds.size).reshape(holds.shape)[:, rows].ravel()
+        fleet, held, usd = fleet.take(pairs), held[pairs], usd[..., rows]
+    cost = _in_typical_months(fleet, held, usd)
     best[rows], near = cost.min(axis=(1, 2)).max(axis=0), _near(cost)
     if isinstance(affordable := contracts[0].affordable(), np.ndarray):
         # what is above the limit for hardware is taken only where all is

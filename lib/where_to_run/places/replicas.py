@@ -113,7 +113,8 @@ class Need:
 
         Rates over (scenario, 3).
         """
-        mean, some, made = self.mean(weights), weights > 0, {}
+        mean, some = self.mean(weights), weights > 0
+        made: dict[str, Any] = {}
         for name in ("peak", "prompt", "waiting"):
             rates = getattr(self, name)
             least = np.where(some, rates, np.inf).min(axis=1, keepdims=True)
