@@ -302,7 +302,8 @@ class Fleet:
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
         wanted = self.machines(between(ends[0], ends[1], part), rate)
-        about = np.where(np.abs(usd / price - 1).max(axis=1, where=live, initial=0, keepdims=True) > 1e-9, SPREAD, 1.0)
+        varies = (np.abs(usd - price) > 1e-9 * price).any(axis=1, where=live, keepdims=True)
+        about = np.where(varies, SPREAD, 1.0)
         many = (wanted > MANY) * (about == 1)
         return np.floor(wanted / about + many / 2), np.floor(wanted * about + many / 2) + (1 - many)
 
