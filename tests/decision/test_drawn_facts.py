@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from where_to_run.analysis.uncertainty import plan
+from where_to_run.analysis.uncertainty import planned
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import Routing
 from where_to_run.inputs import facts, question
@@ -109,7 +109,7 @@ def test_a_block_of_draws_equals_its_draws_one_by_one():
 
 def test_a_committed_option_keeps_its_routing_whatever_it_costs():
     row = question.grid("software_company", **ABLE)
-    routings = plan(evaluate(row, shipped())).routings
+    routings = planned(evaluate(row, shipped())).routings
     dear = {"cloud_price": np.array([1e3])}
     kept = evaluate(row, shipped(), drawn=dear, committed={"best_mix": routings["base_and_burst"]})
     searched = evaluate(row, shipped(), drawn=dear)

@@ -83,9 +83,10 @@ def search(
     found, tried, taken = Found(names), dict[Key, int](), set[tuple[Key, str]]()
     everywhere = np.arange(len(gates.present))
     # routings hang on where streams may go, and only few ways of that occur in a block
-    ways, way = np.unique(gates.allowed.reshape(len(everywhere), -1), axis=0, return_inverse=True)
-    given = [((name,), fixed.take(np.zeros(len(ways), np.intp))) for name, fixed in (committed or {}).items()]
-    for tried_for, by_way in given or candidates(ways.reshape(-1, *gates.level.shape[1:]), question.cheaper_host):
+    allowed = gates.allowed.reshape(len(everywhere), -1)
+    _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
+    given = [((name,), fixed.take(np.zeros(len(first), np.intp))) for name, fixed in (committed or {}).items()]
+    for tried_for, by_way in given or candidates(gates.allowed[first], question.cheaper_host):
         wanted = [option for option in tried_for if option in names and (by_way.key, option) not in taken]
         if not wanted:
             continue

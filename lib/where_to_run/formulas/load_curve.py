@@ -109,10 +109,14 @@ class Gamma:
         return low, (at - low)[:, None]
 
     def _own(self, table: Array) -> Array:
-        """A table at the cv of each scenario, flat, one row after the other; made when first asked for."""
+        """A table at the cv of each scenario, flat, one row after the other; made when first asked for.
+
+        Beside each value, as its imaginary part, the step to the next: so both are found at once.
+        """
         if id(table) not in self._made:
             low, part = self._between
-            self._made[id(table)] = table, (table[low] + part * (table[low + 1] - table[low])).ravel()
+            own = between(table[low], table[low + 1], part)
+            self._made[id(table)] = table, (own + 1j * np.diff(own, append=0.0)).ravel()
         return self._made[id(table)][1]
 
     def _find(self, load: Array, scenario: Array) -> tuple[Array, Array, Array]:
@@ -130,10 +134,8 @@ class Gamma:
         return node, z, below
 
     def _read(self, table: Array, node: Array, part: Array) -> Array:
-        own = self._own(table)
-        found = own[node]
-        found += part * (own[node + 1] - found)
-        return found
+        found = self._own(table).take(node)
+        return np.asarray(found.real + part * found.imag)
 
     def spill(self, load: Array, scenario: Array) -> Array:
         """Mean load above a load, both in multiples of the mean, for the scenarios asked along the first axis."""

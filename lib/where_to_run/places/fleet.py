@@ -1,11 +1,12 @@
 """Fleet: how many machines to keep month by month at least cost, and what they pass on to an outlet."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy.special import expit
 
 from ..formulas import queueing
 from ..formulas.load_curve import Follower, between
@@ -17,11 +18,14 @@ from .workload import Load
 NEAR = 1.1
 """Tried month by month is what costs at most so many times the cheapest in the mean month."""
 
-SHARES = np.array([0.97, 0.85, 0.65, 0.45, 0.28, 0.15, 0.06, 0.012, 1e-3])
+SHARES = expit(np.linspace(3.5, -7.0, 18))
 """Of the hours, in which a capacity is passed: where the best one is looked for when there is no closed form."""
 
-SPREADS = (1.4, 1.1)
-"""How far about that level the best number is looked for, where a machine costs more in some months and elsewhere."""
+SPREADS = (1.4, 1.0)
+"""How far about that level the best number is looked for where a machine costs more in some months than in others."""
+
+MANY = 25
+"""Machines above which the number next to the best level will do: one more or less costs next to nothing more."""
 
 OUT_OF_REACH = 1e15
 """More than any machines are worth [USD]."""
@@ -159,8 +163,11 @@ class Fleet:
         return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
     def in_typical_months(self, weights: Array) -> "Fleet":
-        """The same in the quietest, the mean and the busiest month, of those with a weight over (scenario, month)."""
-        need = self.need.typical(weights)
+        """The same in the mean month, of those with a weight over (scenario, month).
+
+        Also in the quietest and the busiest where nothing that cannot wait is passed on; elsewhere the cost is flat.
+        """
+        need = self.need.mean(weights) if self.outlet.may.any() else self.need.typical(weights)
         return replace(self, load=replace(self.load, live=np.ones(need.prompt.shape)), need=need)
 
     @cached_property
@@ -181,7 +188,9 @@ class Fleet:
     def held(self) -> Array:
         """Fewest machines over (pair, month): all that may not be passed on, and a replica at work of what may."""
         holds, waits = 1 - self.outlet.may[:, None], 1 - self.outlet.may_wait[:, None]
-        fewest = (1 + self.spare[:, None]) * (self.load.live[self.scenario] * (holds < 1))
+        fewest = (1 + self.spare[:, None]) * (holds < 1)
+        if (holds < 1).any():
+            fewest = self.load.live[self.scenario] * fewest
         if holds.any():
             busy = self._of_kind("planned") * self.need.peak[self.scenario] * holds
             kept = np.asarray(queueing.replicas_needed(busy, self._of_kind("headroom"), self.need.busiest_share))
@@ -220,9 +229,9 @@ class Fleet:
 
     def _multiple(self, replicas: Array) -> Array:
         """What replicas carry, in multiples of the mean load."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            multiple = self.need.carried(self.kind, self.scenario, replicas) / self.prompt
-        return np.where(self.prompt > 0, multiple, np.inf)
+        busy = np.asarray(queueing.busy_at_most(replicas, self._of_kind("headroom"), self.need.busiest_share))
+        load = self._of_kind("planned") * self.prompt
+        return np.divide(busy, load, out=np.full(busy.shape, np.inf), where=load > 0)
 
     def _following(self, multiple: Array, follower: Follower) -> tuple[Array, Array]:
         """What machines that follow the load stand ready for, in multiples of the mean, and in which share of hours."""
@@ -285,32 +294,34 @@ class Fleet:
         full = self._one_more(np.full((len(self.kind), 1), np.inf))
         least = np.where(live, rate, np.inf).min(axis=1, keepdims=True)
         if not self.outlet.follower:
+            high = np.floor(self.machines(self._level(usd, full), rate)) + 1
+            if (self.outlet.may < 1).all():
+                return high, high
             fewest = self.machines(self._level(usd, full), least).min(axis=1, keepdims=True)
             low = np.floor(self.machines(self._level(usd, self._one_more(fewest)), rate))
-            return low, np.floor(self.machines(self._level(usd, full), rate)) + 1
+            return low, high
         most, months = rate.max(axis=1, keepdims=True), live.sum(axis=1)
         price = usd[np.arange(len(usd)), (months + 1) // 2 * (usd.shape[1] > 1)][:, None]
         ends = [self._best_level(price, np.maximum(end, 1e-12), full) for end in (least, most)]
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
         wanted = self.machines(between(ends[0], ends[1], part), rate)
-        varies = live & (np.abs(usd - price) > 1e-9 * price)
-        about = np.where(varies.any(axis=1, keepdims=True), *SPREADS)
-        return np.floor(wanted / about), np.floor(wanted * about) + 1
+        varies = (np.abs(usd - price) > 1e-9 * price).any(axis=1, where=live, keepdims=True)
+        about = np.where(varies, *SPREADS)
+        many = (wanted > MANY) * ~varies
+        return np.floor(np.where(many, wanted + 0.5, wanted / about)), np.floor(
+            np.where(many, wanted - 0.5, wanted * about)
+        ) + 1
 
-    def at_levels(self, held: Array) -> Iterator[tuple[Array, Array]]:
+    def at_levels(self, held: Array) -> tuple[Array, Array]:
         """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
-        is above, over (pair, month) [USD/month]; no fewer machines than are `held`.
+        is above, over (pair, level) [USD/month]; no fewer machines than are `held`. For one month.
         """
-        level, ready, hours = self._levels
-        for number in range(0, len(SHARES), 2 if self.outlet.follower else 1):  # beside a follower the cost is flat
-            above, often = ready[self.scenario, number, None], hours[self.scenario, number, None]
-            machines = np.maximum(whole(self.machines(level[self.scenario, number, None], self.prompt)), held)
-            goes = self.prompt * above
-            waiting = (
-                self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
-            )
-            yield machines, Passed(goes, waiting, goes, often).usd(self.outlet)
+        step = 4 if self.outlet.follower else 2  # beside a follower the cost is flat
+        level, ready, hours = (part[:, ::step].take(self.scenario, axis=0) for part in self._levels)
+        machines, goes = np.maximum(whole(self.machines(level, self.prompt)), held), self.prompt * ready
+        waiting = self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
+        return machines, Passed(goes, waiting, goes, hours).usd(self.outlet)
 
     @cached_property
     def _levels(self) -> tuple[Array, Array, Array]:
@@ -326,10 +337,11 @@ class Fleet:
         form for it: the best of the `SHARES` of the hours in which it is exceeded, between its neighbours as a parabola
         has it.
         """
-        level, ready, hours = (part[self.scenario] for part in self._levels)
-        carries = self._one_more(self.machines(self._level(usd, full), rate))
-        calls, idle = self.outlet.usd[:, None] * SECONDS_PER_MONTH, self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH
-        cost = rate * (usd / carries * level + calls * ready) + idle * hours
+        level, ready, hours = (part.take(self.scenario, axis=0) for part in self._levels)
+        calls = np.maximum(self.outlet.usd, 1e-12)[:, None] * SECONDS_PER_MONTH
+        carries = self._one_more(self.machines(self._level(usd, full), rate)) * calls
+        idle = self.outlet.usd_per_hour[:, None] * HOURS_PER_MONTH / (rate * calls)
+        cost = usd / carries * level + ready + idle * hours
         best, rows = np.clip(cost.argmin(axis=1), 1, len(SHARES) - 2), np.arange(len(level))
         # a kind of replica that cannot hold a request has no cost to fit
         return parabola([(level[rows, best + s], cost[rows, best + s]) for s in (-1, 0, 1)])[:, None]
@@ -429,22 +441,23 @@ def least(cost: Cost, low: Array, high: Array, narrow: Array | float = 0.0) -> t
         rising = cost(np.minimum(middle + 1, last), rows) >= cost(middle, rows)
         high[rows] = np.where(rising, middle, last)
         low[rows] = np.where(rising, first, np.minimum(middle + 1, last))
-    best, every = low.copy(), np.arange(len(low))
-    costs = cost(low, every)
-    if not (high > low).any():
-        return best, costs
-    middle = low + np.ceil((high - low) / 2)
-    tried = [(middle, cost(middle, every)), (high, cost(high, every))]
-    some = np.flatnonzero((high - low).max(axis=1) > 2)
-    if len(some):
-        points = [(low[some], costs[some]), *((number[some], usd[some]) for number, usd in tried)]
-        between_them = middle.copy()
-        between_them[some] = np.clip(np.round(parabola(points)), low[some], high[some])
-        tried.append((between_them, cost(between_them, every)))
-    for number, usd in tried:
-        better = (usd < costs) | ((usd == costs) & (number < best))
-        best, costs = np.where(better, number, best), np.where(better, usd, costs)
-    return best, costs
+    width, numbers = (high - low).max(axis=1), [low, np.ceil((low + high) / 2), high]
+
+    def at(number: Array, wider: int) -> Array:
+        some, usd = np.flatnonzero(width > wider), np.full(low.shape, np.inf)
+        if len(some):
+            usd[some] = cost(number[some], some)
+        return usd
+
+    costs = [at(number, wider) for number, wider in zip(numbers, (-1, 1, 0), strict=True)]
+    if (width > 2).any():
+        numbers.append(np.clip(np.round(parabola([*zip(numbers, costs, strict=True)])), low, high))
+        costs.append(at(numbers[-1], 2))
+    best, least_cost = low, costs[0]
+    for number, usd in zip(numbers[1:], costs[1:], strict=True):
+        better = (usd < least_cost) | ((usd == least_cost) & (number < best))
+        best, least_cost = np.where(better, number, best), np.where(better, usd, least_cost)
+    return best, least_cost
 
 
 def parabola(points: Sequence[tuple[Array, Array]]) -> Array:
@@ -498,7 +511,7 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
         outlet = way.outlet(offer, scenario)
         return Fleet(load, need, outlet, choice.kind[offer], scenario, choice.each[offer], spare)
 
-    pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full((len(work), 1), np.inf)
+    pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full(len(work), np.inf)
     for w, way in enumerate(ways):
         month = fleet(way, *pairs).in_typical_months(weights)
         tried, best = _shortlist(month, way.contracts, holds, first)
@@ -512,14 +525,16 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
     if found:
         usd, scenario, *parts = (np.concatenate(part) for part in zip(*found, strict=True))
         order = np.lexsort((usd, scenario))
-        served, at = np.unique(scenario[order], return_index=True)
+        at = np.flatnonzero(np.diff(scenario[order], prepend=-1))
+        served = scenario[order[at]]
         fits[served] = True
         for values, part in zip((taken, terms, best, count), parts, strict=True):
             values[served] = part[order[at]]
     passed = Passed(*np.zeros((4, *load.live.shape)))
     for w, way in enumerate(ways):
-        if len(rows := np.flatnonzero(fits & (taken == w))):
-            goes = fleet(way, best[rows], rows).passed(count[rows])
+        rows = np.flatnonzero(fits & (taken == w))
+        if len(rows) and not (some := fleet(way, best[rows], rows)).fixed:
+            goes = some.passed(count[rows])
             for name in Passed.__dataclass_fields__:
                 getattr(passed, name)[rows] = getattr(goes, name)
     return Taken(taken, terms, best, count, passed, fits)
@@ -530,44 +545,55 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
 
     `first` is the best of the ways before: one whose fewest machines cost as much is left out.
     """
-    held, size = fleet.held(), holds.shape
     usd = np.stack([np.where(holds, contract.mean_usd(), np.inf) for contract in contracts])
+    held, tried, best = fleet.held(), np.zeros(usd.shape, bool), np.full(len(first), np.inf)
+    rows = np.flatnonzero(_times(_columns(held, holds.shape), usd).min(axis=(1, 2)).max(axis=0) < first)
+    if not len(rows):
+        return tried, best
+    if len(rows) < len(first):
+        pairs = np.arange(holds.size).reshape(holds.shape)[:, rows].ravel()
+        fleet, held, usd = fleet.take(pairs), held[pairs], usd[..., rows]
     cost = _in_typical_months(fleet, held, usd)
-    best = cost.min(axis=(0, 1)).max(axis=-1, keepdims=True)
-    tried = _near(cost)
+    best[rows], near = cost.min(axis=(1, 2)).max(axis=0), _near(cost)
     if isinstance(affordable := contracts[0].affordable(), np.ndarray):
         # what is above the limit for hardware is taken only where all is
         for fewest in (held[:, 0], held[:, -1]):
-            tried |= _near(np.where((fewest.reshape(size) <= affordable)[..., None], cost, np.inf))
-    if np.isfinite(first).any():
-        fewest = _times(held.reshape(*size, -1), usd[..., None]).min(axis=(0, 1)).max(axis=-1, keepdims=True)
-        tried &= fewest < first
-    return np.asarray(tried.any(axis=-1)), best
+            near |= _near(np.where(fewest.reshape(usd.shape[1:]) <= affordable[:, rows], cost, np.inf))
+    tried[..., rows] = near.any(axis=0)
+    return tried, best
 
 
 def _near(cost: Array) -> Array:
-    """Whether an offer is worth a look, by its cost in typical months over (contract, offer, scenario, month)."""
-    least_usd = cost.min(axis=1, keepdims=True)
-    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= least_usd[:1]))
+    """Whether an offer is worth a look, by its cost in typical months over (month, contract, offer, scenario)."""
+    least_usd = cost.min(axis=2, keepdims=True)
+    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= least_usd[:, :1]))
 
 
 def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:
-    """About the least cost of typical months over (contract, offer, scenario, month) [USD/month].
+    """About the least cost of typical months over (month, contract, offer, scenario) [USD/month].
 
     Of the fewest machines, which are `held`, those that find room for all that can wait, or as many as carry the levels
     that are exceeded in `SHARES` of the hours. A machine costs `usd` over (contract, offer, scenario).
     """
     size = usd.shape[1:]
+    cost = _times(_columns(held, size), usd)
     if fleet.fixed:
-        return _times(held.reshape(*size, -1), usd[..., None])
-    more = [held, np.maximum(held, fleet.with_room())] if fleet.need.waits else [held]
-    levels = fleet.at_levels(held) if fleet.outlet.may.any() else ()
-    cost = np.full((*usd.shape, held.shape[1]), np.inf)
-    for machines, elsewhere in (*((number, fleet.usd(number)) for number in more), *levels):
-        np.minimum(cost, _times(machines.reshape(*size, -1), usd[..., None]) + elsewhere.reshape(*size, -1), out=cost)
+        return cost
+    cost += _columns(fleet.usd(held), size)
+    if fleet.need.waits:
+        room = np.maximum(held, fleet.with_room())
+        np.minimum(cost, _times(_columns(room, size), usd) + _columns(fleet.usd(room), size), out=cost)
+    if fleet.outlet.may.any():
+        for machines, elsewhere in zip(*(_columns(part, size) for part in fleet.at_levels(held)), strict=True):
+            np.minimum(cost, _times(machines, usd) + elsewhere, out=cost)
     return cost
 
 
+def _columns(values: Array, size: tuple[int, ...]) -> Array:
+    """Values over (pair, column), pairs of every offer and scenario, over (column, 1, offer, scenario)."""
+    return values.T.reshape(-1, 1, *size)
+
+
 def _times(machines: Array, usd: Array) -> Array:
-    """Machines times a price that may be infinite, over (contract, ...)."""
+    """Machines times a price that may be infinite."""
     return np.maximum(machines, 1e-12) * usd

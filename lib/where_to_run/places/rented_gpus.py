@@ -1,6 +1,7 @@
 """The bill of rented machines with GPUs: paid by the hour, idle or busy, at the contract that costs least."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from ..formulas.load_curve import CV_NODES, Follower
 from ..inputs.facts import Facts, of_tables
 from ..units import BYTES_PER_GB, HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER_MONTH, Array
 from .bill import Bill, Machines, added, nothing, spilled
-from .fleet import Outlet, Passed, Price, Taken, Way, cheapest
+from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Need, Workload
 
@@ -78,7 +79,7 @@ class Lease:
 
     def mean_usd(self) -> Array:
         """Rent of a month served, what is owed past the horizon included, and storage [USD/month]."""
-        _, served, paid = self._weights()
+        _, served, paid = self._weights
         owed = paid.sum(axis=1) / np.maximum(served.sum(axis=1), 1e-12)
         usd = self.usd_per_h[:, None] * HOURS_PER_MONTH * owed + self.storage[:, None]
         return np.where(np.isnan(usd), np.inf, usd)
@@ -89,11 +90,12 @@ class Lease:
 
     def price(self, offer: Array, scenario: Array) -> Price:
         """What a machine costs in each term; one that the horizon cuts is owed to its end."""
-        starts, served, paid = self._weights()
+        starts, served, paid = self._weights
         usd = (self.usd_per_h[offer] * HOURS_PER_MONTH)[:, None] * paid[scenario]
         usd += self.storage[offer][:, None] * served[scenario]
         return Price(usd, starts, (self.factors * self.live)[scenario])
 
+    @cached_property
     def _weights(self) -> tuple[Array, Array, Array]:
         """First month of each term; worth today of a dollar a month over its live months, and over all it binds."""
         starts, horizon = np.arange(1, self.live.shape[1], self.months), self.live.sum(axis=1).astype(int)
@@ -201,7 +203,7 @@ def alone(facts: Facts, choice: Offers, work: Workload, terms: int = len(TERMS))
     follower, need, every = cloud(facts).follower, work.need, np.arange(len(work))
 
     def on_spot(offer: Array, scenario: Array) -> Outlet:
-        return burst(facts, choice, need, offer, scenario).spot()
+        return burst(facts, choice, need, offer, scenario).spot() if need.waits else no_outlet(len(offer))
 
     def by_the_hour(offer: Array, scenario: Array) -> Outlet:
         return burst(facts, choice, need, offer, scenario).outlet(np.ones(len(offer)), follower)
