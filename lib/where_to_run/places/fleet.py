@@ -306,12 +306,11 @@ class Fleet:
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.nan_to_num(np.log(rate / least) / np.log(most / least), nan=0.0, posinf=0.0, neginf=0.0)
         wanted = self.machines(between(ends[0], ends[1], part), rate)
-        varies = (np.abs(usd - price) > 1e-9 * price).any(axis=1, where=live, keepdims=True)
+        varies = (live & (np.abs(usd - price) > 1e-9 * price)).any(axis=1, keepdims=True)
         about = np.where(varies, *SPREADS)
         many = (wanted > MANY) * ~varies
-        return np.floor(np.where(many, wanted + 0.5, wanted / about)), np.floor(
-            np.where(many, wanted - 0.5, wanted * about)
-        ) + 1
+        low, high = np.where(many, wanted + 0.5, wanted / about), np.where(many, wanted - 0.5, wanted * about)
+        return np.floor(low), np.floor(high) + 1
 
     def at_levels(self, held: Array) -> tuple[Array, Array]:
         """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
