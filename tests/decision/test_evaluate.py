@@ -609,7 +609,7 @@ def test_the_parts_of_an_option_carry_all_requests_and_are_billed_as_its_lines(p
 def test_what_is_remembered_of_an_answer_is_made_once_and_goes_with_it():
     made = []
 
-    @the_answer.remembered
+    @facts.remembered
     def figures(answer):
         made.append(1)
         return len(made)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..decision.answer import Answer, remembered
+from ..decision.answer import Answer
 from ..decision.block import Question, until_delivery
 from ..decision.evaluate import judge
 from ..decision.routing import Routing
 from ..decision.verdicts import LIMITS
 from ..formulas import risk, scoring
 from ..formulas.load_curve import Curve
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, remembered
 from ..inputs.question import CRITERIA, columns
 from ..units import Array
 from . import draws

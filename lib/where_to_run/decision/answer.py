@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, wraps
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,6 +91,7 @@ class Answer:
     ) -> None:
         self.facts, self.hours, self._found, self._rows = facts, hours, found, rows
         self.names, self._asked, self._kept = names, asked, kept
+        self.made: dict[Any, Any] = {}
 
     @cached_property
     def scenarios(self) -> pd.DataFrame:
@@ -276,30 +276,11 @@ def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame
 def _yardsticks(block: Judged) -> Iterator[tuple[Array, str, Array, Array]]:
     facts, load, rows = block.question.facts, block.question.load, block.question.rows
     offers, months = facts.table("api_offers"), load.live.sum(axis=1)
-    hosted = offers.index[offers["open_model"] == block.question.model]
-    nothing, every, tariffs = np.full(len(months), "", object), np.arange(len(months)), vendor_api.tariffs(facts)
+    hosted, tariffs = offers.index[offers["open_model"] == block.question.model], vendor_api.tariffs(facts)
+    nothing, every = np.full(len(months), "", object), np.arange(len(months))
     for yardstick, names in (("asked", [rows["api_model"]]), ("hosted", [nothing + name for name in hosted])):
         bills = [vendor_api.bill(tariffs, load, offer, rows["control"] == "region") for offer in names]
         usd = np.stack([*(bill.total.sum(axis=1) / months for bill in bills), np.full(len(months), np.inf)])
         best = usd.argmin(axis=0), every
         offer = np.stack([*names, nothing])[best]
         yield block.index, yardstick, offer, np.where(np.isfinite(usd[best]), usd[best], np.nan)
-
-
-T = TypeVar("T")
-
-
-def remembered(make: Callable[[Answer], T]) -> Callable[[Answer], T]:
-    """A function of an answer, worked out once for each and kept for as long as the answer is.
-
-    What it returns may not hold the answer, or neither would ever go.
-    """
-    made: WeakKeyDictionary[Answer, T] = WeakKeyDictionary()
-
-    @wraps(make)
-    def found(answer: Answer) -> T:
-        if answer not in made:
-            made[answer] = make(answer)
-        return made[answer]
-
-    return found

@@ -102,14 +102,14 @@ Made = TypeVar("Made")
 
 
 def remembered(make: Callable[..., Made]) -> Callable[..., Made]:
-    """A function of facts, and of what else it is asked, that works out its result once for each."""
+    """A function of facts or an answer, and of what else it is asked, that works out its result once for each."""
 
     @wraps(make)
-    def kept(facts: Facts, *asked: Any) -> Made:
+    def kept(of: Any, *asked: Any) -> Made:
         key = make, *asked
-        if key not in facts.made:
-            facts.made[key] = make(facts, *asked)
-        found: Made = facts.made[key]
+        if key not in of.made:
+            of.made[key] = make(of, *asked)
+        found: Made = of.made[key]
         return found
 
     return kept

@@ -11,8 +11,9 @@ import pandas as pd
 
 from ..analysis.roadmap import Roadmap, compare, roadmap
 from ..analysis.stages import NAMED, WAITING
-from ..decision.answer import Answer, remembered
+from ..decision.answer import Answer
 from ..decision.routing import API, OWN, TITLES
+from ..inputs.facts import remembered
 from ..inputs.question import ScenarioError
 from ..units import Array
 from .charts import OPTION_COLOURS, WIDTH
