@@ -57,9 +57,6 @@ def of_kind(kind: str) -> tuple[str, ...]:
     return tuple(name for name, line in declared().items() if line.kind == kind)
 
 
-GROUP_OF = {name: line.group for name, line in declared().items()}
-"""The words for the kind of each line."""
-
 (CAPITAL,) = (name for name, line in declared().items() if line.cash == "no")
 """The one line that is no payment: present values leave it out, because discounting already counts it."""
 

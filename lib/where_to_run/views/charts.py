@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..decision.routing import TITLES
 from ..inputs.question import BY_NAME, CRITERIA, Field
-from ..places.bill import GROUP_OF, GROUPS
+from ..places.bill import GROUPS, line
 from ..units import Array
 from .figure import FRAME, Columns, Figure, Spec, columns, of
 
@@ -73,10 +73,10 @@ def cost_by_option(means: pd.DataFrame, struck_out: Collection[str] = ()) -> Fig
 
     Pale for the options that are `struck_out`.
     """
-    options = means["option"].tolist()
+    options, groups = means["option"].tolist(), {name: line(name).group for name in means["line"].unique()}
     data = {
         "option": [TITLES[name] for name in options],
-        "group": [GROUP_OF[name] for name in means["line"].tolist()],
+        "group": means["line"].map(groups).tolist(),
         "usd": means["usd_per_month"].tolist(),
         "strength": [PALE if name in struck_out else 1.0 for name in options],
     }
