@@ -46,13 +46,13 @@ def asked(machines, load, rate, gpu="cheapest", figures=()):
 
 def bill(machines, load, overflow, rate=0.0, **others):
     facts, work = asked(machines, load, rate, **others)
-    return rented_gpus.base(facts, rented_gpus.machines(facts, work), work, overflow)
+    return rented_gpus.base(rented_gpus.cloud(facts), rented_gpus.machines(facts, work), work, overflow)
 
 
 def by_the_hour(machines, load, rate=0.0, **others):
     """Bill of rented machines alone: all stand, or a base does with bursts on machines by the hour."""
     facts, work = asked(machines, load, rate, **others)
-    return rented_gpus.alone(facts, rented_gpus.machines(facts, work), work)
+    return rented_gpus.alone(rented_gpus.cloud(facts), rented_gpus.machines(facts, work), work)
 
 
 def plain(load, spare=1.0):
@@ -539,7 +539,7 @@ def test_no_rented_machine_of_all_there_are_would_cost_more_than_a_hundredth_les
     found = the_block.carried(question, RENTED, share)
     choice, best = offers(question.facts, "machines", model), np.full(40, np.inf)
     for offer in range(len(choice)):
-        one = rented_gpus.alone(question.facts, choice.take(np.array([offer])), question.work)
+        one = rented_gpus.alone(question.cloud, choice.take(np.array([offer])), question.work)
         usd = np.einsum("sm,sm->s", one.total, question.factors)
         best = np.where(one.fits, np.minimum(best, usd), best)
     here = found.fits

@@ -19,7 +19,7 @@ def bill(machines, load, gpu="cheapest", rate=0.0, terms=3, figures=()):
     number = len(load.requests)
     factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
     work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
-    return rented_gpus.alone(facts, rented_gpus.machines(facts, work), work, terms)
+    return rented_gpus.alone(rented_gpus.cloud(facts), rented_gpus.machines(facts, work), work, terms)
 
 
 def slots(number) -> dict[str, float]:

@@ -260,6 +260,6 @@ def _usd_per_machine(taken: Option, base: Part, month: int) -> float:
         rent = base.bill.lines["machines"] + base.bill.lines["storage"]
         return float(rent[0, month] / base.machines.count[0, month])
     question, one = taken.question, np.zeros(1, np.intp)
-    upkeep, limit = own_gpus.upkeep(question.facts), question.rows["capex_limit_usd"]
+    upkeep, limit = question.upkeep, question.rows["capex_limit_usd"]
     contract = own_gpus.purchase(upkeep, taken.offer(base), question.work, limit)
     return float(contract.price(one, one).monthly[0, month])

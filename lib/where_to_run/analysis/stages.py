@@ -144,7 +144,7 @@ def _others(question: Question) -> list[int]:
 
 def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own | None":
     """The server that serves all at least cost, of those the capital limit buys one of."""
-    upkeep, capex = own_gpus.upkeep(asked.facts), asked.rows["capex_limit_usd"]
+    upkeep, capex = asked.upkeep, asked.rows["capex_limit_usd"]
     contract = own_gpus.purchase(upkeep, asked.servers, asked.work, capex)
     choice = asked.servers.take(np.flatnonzero(contract.bought[:, 0] <= limit))
     bill, _ = own_gpus.bill(upkeep, choice, asked.work, capex)
@@ -158,7 +158,7 @@ class _Own:
 
     def __init__(self, question: Question, offer: Offers, may: Array) -> None:
         self.question, self.offer, self.may, self.least = question, offer, may, question.cheaper_host
-        prices = own_gpus.unit_prices(own_gpus.upkeep(question.facts), offer).values()
+        prices = own_gpus.unit_prices(question.upkeep, offer).values()
         self.units = {one: sum(float(usd[0, 0]) for other, usd in prices if other == one) for one, _ in prices}
         self.every, first = np.arange(len(question.shares)), np.array([1])
         self.load, self.need = question.work.load.at(first), question.work.need.at(first)
@@ -181,7 +181,7 @@ class _Own:
         alone = by_hand(ROUTINGS["owned"], len(allowed), self.least)
         out = costed(self.question, alone, allowed)
         usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed
-        usd = usd / own_gpus.upkeep(self.question.facts).delivery_months + self._hands(self._used(NOWHERE))
+        usd = usd / self.question.upkeep.delivery_months + self._hands(self._used(NOWHERE))
         return Costed(NOTHING._replace(option=WAITING), usd, np.zeros(len(usd)))
 
     def _costed(self, second: int, servers: int, short: list[Array]) -> Costed:

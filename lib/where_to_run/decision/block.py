@@ -14,6 +14,8 @@ from ..places import own_gpus, rented_gpus, replicas
 from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
 from ..places.offers import Offers, offers
+from ..places.own_gpus import Upkeep
+from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
 from ..places.vendor_api import Api, api, tariffs
 from ..places.workload import Load, load_of
@@ -89,9 +91,19 @@ class Question:
         return Workload(self.load, need, self.rows["gpu"], self.factors)
 
     @cached_property
+    def cloud(self) -> Cloud:
+        """What all rented machines have in common."""
+        return rented_gpus.cloud(self.facts)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """What all own servers have in common."""
+        return own_gpus.upkeep(self.facts)
+
+    @cached_property
     def operating(self) -> Array:
         """Share of each month in which own servers serve, over (scenario, month)."""
-        return own_gpus.in_operation(own_gpus.upkeep(self.facts), self.load.live)
+        return own_gpus.in_operation(self.upkeep, self.load.live)
 
     @cached_property
     def machines(self) -> Offers:
@@ -125,13 +137,13 @@ def carried(question: Question, place: int, share: Array, least_api: bool = Fals
 
 
 def _carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
-    facts, work = question.facts, question.work.part(share)
+    work = question.work.part(share)
     if place == API:
         waits = work.load.requests * work.load.batch_share
         return question.api(least_api).bill(work.load.requests - waits, waits)
     if place == OWN:
-        return own_gpus.bill(own_gpus.upkeep(facts), question.servers, work, question.rows["capex_limit_usd"])[0]
-    return rented_gpus.alone(facts, question.machines, work)
+        return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
+    return rented_gpus.alone(question.cloud, question.machines, work)
 
 
 def full_machine_usd(question: Question) -> Array:
@@ -179,27 +191,25 @@ def overflow(
     if second == API:
         calls, none = question.api(least_api), np.zeros(len(share))
         return Outlet(may, may, calls.usd(), calls.usd(waiting=True), none), None
-    machines = rented_gpus.cheapest_burst(question.facts, question.machines, question.work.part(share))
-    outlet = machines.outlet(may, rented_gpus.cloud(question.facts).follower)
+    machines = rented_gpus.cheapest_burst(question.cloud, question.machines, question.work.part(share))
+    outlet = machines.outlet(may, question.cloud.follower)
     return outlet.times(np.ravel(question.facts.factor("cloud_price"))), machines
 
 
 def _based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
-    facts, work = question.facts, question.work.part(share)
+    work = question.work.part(share)
     if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
     outlet, machines = overflow(question, places[1], share, may, least_api)
     cloud = question.facts.factor("cloud_price")
     if places[0] == OWN:
-        bill, passed = own_gpus.bill(
-            own_gpus.upkeep(facts), question.servers, work, question.rows["capex_limit_usd"], outlet
-        )
+        bill, passed = own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"], outlet)
     else:
         # rented machines are weighed against an API in prices of a cloud as it is today
         outlet = outlet.times(1 / np.ravel(cloud))
-        bill, passed = rented_gpus.base(facts, question.machines, work, outlet)
+        bill, passed = rented_gpus.base(question.cloud, question.machines, work, outlet)
         bill = bill.times(cloud)
-    burst = rented_gpus.burst_bill(facts, work, machines, passed).times(cloud) if machines else None
+    burst = rented_gpus.burst_bill(question.cloud, work, machines, passed).times(cloud) if machines else None
     return Based(bill, passed, burst)
 
 
@@ -211,11 +221,10 @@ def until_delivery(question: Question, share: Array) -> Bill:
             return nothing(question.load)
         # the cheapest machine for the months of waiting, not for the horizon
         load = question.load
-        upkeep = own_gpus.upkeep(question.facts)
-        waiting = np.arange(min(2 + int(np.max(upkeep.delivery_months)), load.live.shape[1]))
-        weights = (question.factors * (load.live - own_gpus.in_operation(upkeep, load.live)))[:, waiting]
+        waiting = np.arange(min(2 + int(np.max(question.upkeep.delivery_months)), load.live.shape[1]))
+        weights = (question.factors * (load.live - question.operating))[:, waiting]
         work, after = question.work.part(share).at(waiting, weights), load.live.shape[1] - len(waiting)
-        bill = rented_gpus.alone(question.facts, question.machines, work, terms=1)
+        bill = rented_gpus.alone(question.cloud, question.machines, work, terms=1)
         lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
         return Bill(lines, bill.offer, bill.fits).times(question.facts.factor("cloud_price"))
 

@@ -106,9 +106,9 @@ class Lease:
         return starts, served, paid
 
 
-def leases(facts: Facts, choice: Offers, work: Workload) -> list[Lease]:
+def leases(common: Cloud, choice: Offers, work: Workload) -> list[Lease]:
     """Every contract there is for some offers."""
-    storage = choice.each * cloud(facts).storage_usd
+    storage = choice.each * common.storage_usd
     terms = zip(TERMS.values(), COLUMNS, strict=True)
     return [Lease(months, choice.columns[name], storage, work.load.live, work.factors) for months, name in terms]
 
@@ -152,32 +152,32 @@ class Burst:
         return Outlet(none, none + 1, none, self.usd_waiting, none)
 
 
-def burst(facts: Facts, choice: Offers, need: Need, offer: Array, scenario: Array) -> Burst:
+def burst(common: Cloud, choice: Offers, need: Need, offer: Array, scenario: Array) -> Burst:
     """What machines on demand carry and cost for bursts, over the pairs of offer and scenario asked."""
-    each, kind, common = choice.each[offer], choice.kind[offer], cloud(facts)
+    each, kind = choice.each[offer], choice.kind[offer]
     rate = need.carried(kind, scenario, each[:, None])[:, 0]
     usd = choice.columns[COLUMNS[0]][offer] + each * common.storage_usd / HOURS_PER_MONTH
     hours = need.seconds[kind, scenario] * common.spot_hours / each / SECONDS_PER_HOUR
     return Burst(choice, offer, rate, usd, spot_price(choice)[offer] * hours)
 
 
-def cheapest_burst(facts: Facts, choice: Offers, work: Workload) -> Burst:
+def cheapest_burst(common: Cloud, choice: Offers, work: Workload) -> Burst:
     """For every scenario the machines that cost least for what comes above the mean of the mean month."""
-    follower, load, need = cloud(facts).follower, work.load, work.need
+    follower, load, need = common.follower, work.load, work.need
     holds = need.possible[choice.kind] & ~choice.barred(work.gpu)
     holds[0] |= ~holds.any(axis=0)
     scenario, offer = np.nonzero(holds.T)
-    found = burst(facts, choice, need, offer, scenario)
+    found = burst(common, choice, need, offer, scenario)
     mean = need.mean(work.factors * load.live).prompt[scenario]
     ready, hours = load.curve.following(np.ones((len(offer), 1)), scenario, follower)
     passed = Passed(mean * 0, np.zeros((1, 1)), mean * ready, hours)
     usd = passed.usd(found.outlet(np.ones(len(offer)), follower))[:, 0]
     best = np.lexsort((usd, scenario))
     every = np.arange(len(work))
-    return burst(facts, choice, need, offer[best[np.searchsorted(scenario[best], every)]], every)
+    return burst(common, choice, need, offer[best[np.searchsorted(scenario[best], every)]], every)
 
 
-def base(facts: Facts, choice: Offers, work: Workload, outlet: Outlet) -> tuple[Bill, Passed]:
+def base(common: Cloud, choice: Offers, work: Workload, outlet: Outlet) -> tuple[Bill, Passed]:
     """Bill of a base of rented machines [USD by month], and what it passes on over (scenario, month) [request/s].
 
     machines of the base + what the contract still owes past the horizon + storage + egress. `factors` are the worth
@@ -185,13 +185,13 @@ def base(facts: Facts, choice: Offers, work: Workload, outlet: Outlet) -> tuple[
     """
     if not len(choice):
         return nothing(work.load), Passed(*np.zeros((4, len(work), 1)))
-    contracts = leases(facts, choice, work)
+    contracts = leases(common, choice, work)
     way = Way(contracts, lambda _, scenario: outlet.at(scenario), spare=False)
     taken = cheapest(choice, [way], work, work.factors * work.load.live)
-    return _bill(facts, choice, work, contracts, taken), taken.passed
+    return _bill(common, choice, work, contracts, taken), taken.passed
 
 
-def alone(facts: Facts, choice: Offers, work: Workload, terms: int = len(TERMS)) -> Bill:
+def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)) -> Bill:
     """Bill of rented machines that serve all of a load [USD by month].
 
     The lines of `base`, machines by the hour for bursts, and spot for what can wait and finds no idle hours. Either
@@ -200,27 +200,27 @@ def alone(facts: Facts, choice: Offers, work: Workload, terms: int = len(TERMS))
     """
     if not len(choice):
         return nothing(work.load)
-    follower, need, every = cloud(facts).follower, work.need, np.arange(len(work))
+    follower, need, every = common.follower, work.need, np.arange(len(work))
 
     def on_spot(offer: Array, scenario: Array) -> Outlet:
-        return burst(facts, choice, need, offer, scenario).spot() if need.waits else no_outlet(len(offer))
+        return burst(common, choice, need, offer, scenario).spot() if need.waits else no_outlet(len(offer))
 
     def by_the_hour(offer: Array, scenario: Array) -> Outlet:
-        return burst(facts, choice, need, offer, scenario).outlet(np.ones(len(offer)), follower)
+        return burst(common, choice, need, offer, scenario).outlet(np.ones(len(offer)), follower)
 
-    contracts = leases(facts, choice, work)[:terms]
+    contracts = leases(common, choice, work)[:terms]
     ways = [Way(contracts, on_spot), Way(contracts, by_the_hour)][:terms]
     taken = cheapest(choice, ways, work, work.factors * work.load.live)
-    standing = _bill(facts, choice, work, contracts, taken)
-    extra = burst_bill(facts, work, burst(facts, choice, need, taken.offer, every), taken.passed)
+    standing = _bill(common, choice, work, contracts, taken)
+    extra = burst_bill(common, work, burst(common, choice, need, taken.offer, every), taken.passed)
     ready = taken.count[:, 1] * choice.each[taken.offer]
     above = spilled(work, ready, choice.kind[taken.offer], every * 0 + 1)
     return _together(standing, extra, taken.way == 1, above)
 
 
-def _bill(facts: Facts, choice: Offers, work: Workload, contracts: list[Lease], taken: Taken) -> Bill:
+def _bill(common: Cloud, choice: Offers, work: Workload, contracts: list[Lease], taken: Taken) -> Bill:
     """Bill of the machines that stand, under the contract each scenario takes."""
-    offer, load, common = taken.offer, work.load, cloud(facts)
+    offer, load = taken.offer, work.load
     count = taken.count * load.live
     months = np.array([contract.months for contract in contracts])[taken.contract]
     usd_per_h = np.stack([contract.usd_per_h for contract in contracts])[taken.contract, offer]
@@ -245,9 +245,9 @@ def _bill(facts: Facts, choice: Offers, work: Workload, contracts: list[Lease], 
     return Bill(lines, choice.columns["key"][offer], taken.fits, machines)
 
 
-def burst_bill(facts: Facts, work: Workload, hourly: Burst, passed: Passed) -> Bill:
+def burst_bill(common: Cloud, work: Workload, hourly: Burst, passed: Passed) -> Bill:
     """Bill of machines by the hour that take what a base passes on [USD by month], over (scenario, month)."""
-    choice, offer, load, need, common = hourly.choice, hourly.offer, work.load, work.need, cloud(facts)
+    choice, offer, load, need = hourly.choice, hourly.offer, work.load, work.need
     rows, each, in_one = np.arange(len(offer)), choice.each[offer][:, None], choice.columns["gpus"][offer][:, None]
     running = passed.ready / np.where(hourly.rate > 0, hourly.rate, np.inf)[:, None] + passed.hours / 2
     spot = np.broadcast_to(passed.waiting * hourly.usd_waiting[:, None] * SECONDS_PER_MONTH, running.shape)
