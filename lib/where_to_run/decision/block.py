@@ -1,6 +1,6 @@
 """A block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..formulas import demand, finance
 from ..formulas.load_curve import Curve
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, remembered
 from ..places import own_gpus, rented_gpus, replicas
 from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
@@ -58,31 +58,20 @@ class Question:
         fields = {name: column[rows] for name, column in self.rows.items()}
         return Question(self.facts.take(rows), fields, self.model, self.curve)
 
-    def api(self, least: bool = False) -> Api:
+    @remembered
+    def api(self, least: bool) -> Api:
         """The API model asked for, or the cheapest among it and the vendors that host the open model."""
         asked, in_region = self.rows["api_model"], self.rows["control"] == "region"
-        hosted = self.model if least else ""
-
-        def make() -> Api:
-            found = api(tariffs(self.facts), self.load, asked, in_region, hosted)
-            if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
-                return found
-            years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
-            return found.over(course**years, self.load.requests * self.factors)
-
-        found: Api = self.kept(("api", least), make)
-        return found
+        found = api(tariffs(self.facts), self.load, asked, in_region, self.model if least else "")
+        if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
+            return found
+        years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
+        return found.over(course**years, self.load.requests * self.factors)
 
     @property
     def cheaper_host(self) -> bool:
         """Whether in some scenario a vendor that hosts the open model undercuts the API asked for."""
-        return bool((self.api(least=True).offer != self.api().offer).any())
-
-    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What was made before under a key, or made now."""
-        if key not in self.made:
-            self.made[key] = make()
-        return self.made[key]
+        return bool((self.api(True).offer != self.api(False).offer).any())
 
     @cached_property
     def work(self) -> Workload:
@@ -125,42 +114,29 @@ OFFERS = {RENTED: "machines", OWN: "servers"}
 """The table with the offers of a place that has machines."""
 
 
-def carried(question: Question, place: int, share: Array, least_api: bool = False) -> Bill:
+@remembered
+def carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
     """Bill of a place that carries a share of the requests by itself."""
-
-    def make() -> Bill:
-        bill = _carried(question, place, share, least_api)
-        return bill.times(question.facts.factor("cloud_price")) if place == RENTED else bill
-
-    made: Bill = question.kept((place, share.tobytes(), least_api), make)
-    return made
-
-
-def _carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
     work = question.work.part(share)
     if place == API:
         waits = work.load.requests * work.load.batch_share
         return question.api(least_api).bill(work.load.requests - waits, waits)
     if place == OWN:
         return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
-    return rented_gpus.alone(question.cloud, question.machines, work)
+    return rented_gpus.alone(question.cloud, question.machines, work).times(question.facts.factor("cloud_price"))
 
 
+@remembered
 def full_machine_usd(question: Question) -> Array:
     """Least rent of a request, by scenario: the cheapest rented machine at its cheapest contract, full at all times."""
-
-    def make() -> Array:
-        choice = offers(question.facts, "machines", question.model)
-        if not len(choice):
-            return np.full(len(question.shares), np.inf)
-        need = question.work.need
-        prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
-        seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
-        least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
-        return least * np.ravel(question.facts.factor("cloud_price"))
-
-    least: Array = question.kept("full machine", make)
-    return least
+    choice = offers(question.facts, "machines", question.model)
+    if not len(choice):
+        return np.full(len(question.shares), np.inf)
+    need = question.work.need
+    prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
+    seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
+    least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
+    return least * np.ravel(question.facts.factor("cloud_price"))
 
 
 @dataclass(frozen=True)
@@ -172,16 +148,6 @@ class Based:
     bill: Bill
     passed: Passed
     bursts: Bill | None
-
-
-def based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
-    """A place that carries the base of a share of the requests, and passes on what comes above.
-
-    `places` are the first place and the second, `may` the part of the share by scenario that may go to the second.
-    """
-    key = (places, share.tobytes(), may.tobytes(), least_api)
-    found: Based = question.kept(key, lambda: _based(question, places, share, may, least_api))
-    return found
 
 
 def overflow(
@@ -196,7 +162,12 @@ def overflow(
     return outlet.times(np.ravel(question.facts.factor("cloud_price"))), machines
 
 
-def _based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
+@remembered
+def based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
+    """A place that carries the base of a share of the requests, and passes on what comes above.
+
+    `places` are the first place and the second, `may` the part of the share by scenario that may go to the second.
+    """
     work = question.work.part(share)
     if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
@@ -213,20 +184,16 @@ def _based(question: Question, places: tuple[int, int], share: Array, may: Array
     return Based(bill, passed, burst)
 
 
+@remembered
 def until_delivery(question: Question, share: Array) -> Bill:
     """Bill of machines rented on demand for a share of the requests while own servers are awaited."""
-
-    def make() -> Bill:
-        if not len(question.machines):
-            return nothing(question.load)
-        # the cheapest machine for the months of waiting, not for the horizon
-        load = question.load
-        waiting = np.arange(min(2 + int(np.max(question.upkeep.delivery_months)), load.live.shape[1]))
-        weights = (question.factors * (load.live - question.operating))[:, waiting]
-        work, after = question.work.part(share).at(waiting, weights), load.live.shape[1] - len(waiting)
-        bill = rented_gpus.alone(question.cloud, question.machines, work, terms=1)
-        lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
-        return Bill(lines, bill.offer, bill.fits).times(question.facts.factor("cloud_price"))
-
-    bill: Bill = question.kept(("until delivery", share.tobytes()), make)
-    return bill
+    if not len(question.machines):
+        return nothing(question.load)
+    # the cheapest machine for the months of waiting, not for the horizon
+    load = question.load
+    waiting = np.arange(min(2 + int(np.max(question.upkeep.delivery_months)), load.live.shape[1]))
+    weights = (question.factors * (load.live - question.operating))[:, waiting]
+    work, after = question.work.part(share).at(waiting, weights), load.live.shape[1] - len(waiting)
+    bill = rented_gpus.alone(question.cloud, question.machines, work, terms=1)
+    lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
+    return Bill(lines, bill.offer, bill.fits).times(question.facts.factor("cloud_price"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..inputs.facts import remembered
 from ..inputs.question import PLACES
 from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
@@ -130,14 +131,10 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     return result
 
 
+@remembered
 def team(question: Question, used: Array) -> Team:
-    """Set-up, platform services and people for the places in use over (scenario, place); made once."""
-
-    def make() -> Team:
-        return staffing.team(staffing.staff(question.facts), question.rows, question.load.live, used)
-
-    found: Team = question.kept(("team", used.tobytes()), make)
-    return found
+    """Set-up, platform services and people for the places in use over (scenario, place)."""
+    return staffing.team(staffing.staff(question.facts), question.rows, question.load.live, used)
 
 
 def least_cost(question: Question, routing: Routing) -> Array:
@@ -172,14 +169,14 @@ def _place(question: Question, result: Outcome, routing: Routing, place: int, at
     calls = np.zeros((2, *question.load.requests.shape))
     goes = np.where(at > 0, routing.overflow, NOWHERE)
     if (goes == NOWHERE).all():
-        bill = carried(question, place, share)
+        bill = carried(question, place, share, False)
         _add(result, place, bill, here, share)
         result.parts.append(Part(place, NOWHERE, share, np.zeros(len(share)), bill))
         return calls
     second = int(goes.max())
     may = (at * (goes == second)).sum(axis=1) / np.where(share > 0, share, 1.0)
     found, some = based(question, (place, second), share, may, routing.least_api), may > 0
-    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share))
+    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share, False))
     _add(result, place, bill, here, share)
     offer = (found.bursts or question.api(routing.least_api)).offer
     result.parts.append(Part(place, second, share, may, bill, found.passed, offer))

@@ -14,6 +14,8 @@ API, RENTED, OWN = range(len(PLACES))
 NOWHERE = -1
 """In place of an overflow: everything is carried where it goes first."""
 
+Key = tuple[tuple[int, ...], tuple[int, ...], bool]
+
 Way = tuple[int, int]
 """A place, and the one that what it cannot carry overflows to, or NOWHERE."""
 
@@ -43,11 +45,11 @@ class Routing:
         return np.asarray((there & present[..., None]).any(axis=1))
 
     @cached_property
-    def key(self) -> tuple[bytes, bytes, bool]:
+    def key(self) -> "Key":
         """The same for two routings that come to the same."""
         # own servers call one too while they are awaited
         calls = bool(((self.place != RENTED) | (self.overflow == API)).any())
-        return self.place.tobytes(), self.overflow.tobytes(), self.least_api and calls
+        return tuple(self.place.ravel().tolist()), tuple(self.overflow.ravel().tolist()), self.least_api and calls
 
 
 ROUTINGS: dict[str, tuple[int, ...]] = {
@@ -122,12 +124,12 @@ def candidates(allowed: Array, least_api: bool) -> list[Candidate]:
     it, so it is enough to send each stream the first way it may take, in all `orders`. A test holds this to the
     enumeration of all routings.
     """
-    return _candidates(allowed.tobytes(), allowed.shape, least_api)
+    return _candidates(tuple(allowed.ravel().tolist()), least_api)
 
 
 @lru_cache(maxsize=64)
-def _candidates(where: bytes, shape: tuple[int, ...], least_api: bool) -> list[Candidate]:
-    return list(_made(np.frombuffer(where, bool).reshape(shape), least_api))
+def _candidates(allowed: tuple[bool, ...], least_api: bool) -> list[Candidate]:
+    return list(_made(np.array(allowed).reshape(-1, len(STREAMS), len(PLACES)), least_api))
 
 
 def _made(allowed: Array, least_api: bool) -> Iterator[Candidate]:

@@ -11,14 +11,12 @@ from ..places.bill import CAPITAL, HARDWARE, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question
 from .option import Outcome, costed, launch_weeks, least_cost
-from .routing import OWN, SEARCHED, Routing, candidates
+from .routing import OWN, SEARCHED, Key, Routing, candidates
 from .rules import BLOCKED
 from .verdicts import LIMITS, Limit
 
 KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "misfits", "missed_usd_per_month")
 """Figures an option has even where nothing on offer can serve the load."""
-
-Key = tuple[bytes, bytes, bool]
 
 UNKNOWN = BLOCKED + 1
 """The verdict of an option that has no routing yet."""

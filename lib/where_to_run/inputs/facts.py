@@ -102,11 +102,14 @@ Made = TypeVar("Made")
 
 
 def remembered(make: Callable[..., Made]) -> Callable[..., Made]:
-    """A function of facts or an answer, and of what else it is asked, that works out its result once for each."""
+    """A function of facts, a block or an answer, and of what else it is asked, that works out its result once for each.
+
+    Arrays asked are the same where their values are.
+    """
 
     @wraps(make)
     def kept(of: Any, *asked: Any) -> Made:
-        key = make, *asked
+        key = make, *(part.tobytes() if isinstance(part, np.ndarray) else part for part in asked)
         if key not in of.made:
             of.made[key] = make(of, *asked)
         found: Made = of.made[key]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
 from typing import Any, Literal
@@ -55,7 +55,7 @@ class Field:
     choices: Sequence[str] | str = ()
     words: Mapping[float, str] | None = None
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         """Whether its values are numbers and not names."""
         return self.kind in ("number", "whole")

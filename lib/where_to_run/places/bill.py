@@ -32,7 +32,7 @@ class Line:
     rests_on: str
     meaning: str
 
-    @property
+    @cached_property
     def group(self) -> str:
         """The words for its kind."""
         return GROUPS[self.kind]
