@@ -1,4 +1,4 @@
-"""The house stands as designed: floors, definitions in one place, notebooks clean, environments agreeing."""
+"""The house stands as designed: rooms in order, definitions in one place, notebooks clean, environments agreeing."""
 
 import ast
 import re

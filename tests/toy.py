@@ -136,7 +136,7 @@ def joined(*loads) -> Load:
 
 
 def spill(capacity, mean, cv):
-    """E[(L - K)+] = mean Q(k + 1, k K / mean) - K Q(k, k K / mean), k = 1 / cv^2 (methods.md 1.4)."""
+    """E[(L - K)+] = mean Q(k + 1, k K / mean) - K Q(k, k K / mean), k = 1 / cv^2."""
     k = 1 / cv**2
     if mean <= 0:
         return capacity * 0

@@ -1,4 +1,4 @@
-"""Take it away: the files a visitor may keep hold the answer, and come back as they went."""
+"""Downloads: the files a visitor may keep hold the answer, and come back as they went."""
 
 import io
 import json

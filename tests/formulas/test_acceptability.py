@@ -1,4 +1,4 @@
-"""Ranking: published closeness, flows and weights, and rank acceptability with a known answer."""
+"""How firm a rank is: published closeness, flows and weights, and rank acceptability with a known answer."""
 
 import numpy as np
 import pytest

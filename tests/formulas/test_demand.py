@@ -12,17 +12,17 @@ spread = st.floats(0.05, 5)
 
 
 def test_exponential_load_spills_its_mean_times_the_share_above():
-    # cases.json A01_exp_excess, closed form mu exp(-K/mu): K = 10 ln 5 = 16.094379, 10 exp(-ln 5) = 2
+    # closed form mu exp(-K/mu): K = 10 ln 5 = 16.094379, 10 exp(-ln 5) = 2
     assert demand.spill(16.094379124341003, 10, 1) == pytest.approx(2.0, rel=1e-9)
 
 
 def test_gamma_load_spills_what_the_closed_form_says():
-    # cases.json A02_gamma_excess, E[(L-K)+] = mu Q(k+1, kK/mu) - K Q(k, kK/mu), k = 4
+    # E[(L-K)+] = mu Q(k+1, kK/mu) - K Q(k, kK/mu), k = 4
     assert demand.spill(1.5, 1, 0.5) == pytest.approx(0.0582506762, rel=1e-8)
 
 
 def test_gamma_p99_is_the_chi_square_quantile_over_its_degrees():
-    # cases.json A03_gamma_p99, chi2_8(0.99) / 8 = 20.0902 / 8
+    # chi2_8(0.99) / 8 = 20.0902 / 8
     assert demand.load_quantile(0.99, 1, 0.5) == pytest.approx(2.5112793787, rel=1e-8)
 
 
@@ -37,7 +37,7 @@ def test_share_of_hours_above_the_mean_of_an_exponential_load_is_one_over_e():
 
 
 def test_long_prompts_hold_the_partial_expectation_of_a_lognormal():
-    # cases.json A04_lognormal_excess, Black-Scholes-type partial expectation: mean 1, cv 1, K 1.
+    # Black-Scholes-type partial expectation: mean 1, cv 1, K 1.
     # E[(X-K)+] = E[X; X>K] - K P(X>K) = mean x token share - K x request share
     requests, tokens = demand.long_prompt_shares(1.0, 1.0, 1.0)
     assert 1.0 * tokens - 1.0 * requests == pytest.approx(0.3227929028, rel=1e-6)
@@ -51,7 +51,7 @@ def test_half_of_the_prompts_are_longer_than_the_median():
 
 
 def test_spikiness_three_is_a_cv_of_0_6281():
-    # cases.json A05_peak_to_cv, inverse of the Gamma quantile
+    # inverse of the Gamma quantile
     assert demand.cv_from_spikiness(3.0) == pytest.approx(0.6281, rel=1e-4)
 
 

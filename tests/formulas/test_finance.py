@@ -12,19 +12,19 @@ def worth(flows, rate):
 
 
 def test_present_value_of_the_documented_cash_flows():
-    # cases.json E01_npv, numpy-financial docs (npv): 8 %
+    # numpy-financial docs (npv): 8 %
     flows = np.array([-40000, 5000, 8000, 12000, 30000])
     assert worth(flows, 0.08) == pytest.approx(3065.22267, rel=1e-7)
 
 
 def test_one_a_year_for_20_years_at_7_per_cent_is_worth_one_over_the_recovery_factor():
-    # cases.json E06_crf, engineering-economics tables (A/P, 7 %, 20) = 0.094393; nothing is paid at time 0
+    # engineering-economics tables (A/P, 7 %, 20) = 0.094393; nothing is paid at time 0
     annuity = np.append(0.0, np.ones(20))
     assert worth(annuity, 0.07) == pytest.approx(1 / 0.094393, rel=1e-5)
 
 
 def test_level_cost_of_a_token():
-    # cases.json E08_lcot, NPV(costs) / NPV(tokens) with end-of-year flows and capex at 0
+    # NPV(costs) / NPV(tokens) with end-of-year flows and capex at 0
     costs = np.array([300000, 60000, 60000, 60000, 60000, 60000])
     tokens = np.array([0, 2000.0, 2400.0, 2880.0, 3456.0, 4147.2])
     assert finance.levelised_cost(
@@ -83,7 +83,7 @@ def test_hardware_loses_value_in_straight_lines_between_known_ages(age, share):
 
 
 def test_a_straight_line_to_a_tenth_leaves_165625_of_250000_after_18_of_48_months():
-    # cases.json E17_straight_line, book value after 18 months: 250,000 - 18/48 x 225,000 = 165,625
+    # book value after 18 months: 250,000 - 18/48 x 225,000 = 165,625
     left = finance.share_left(18, np.array([48.0]), np.array([0.1]))
     assert 250_000 * left == pytest.approx(165_625)
 

@@ -1,4 +1,4 @@
-"""Programme: the best plan equals full enumeration, published thresholds and options; what it costs is what it says."""
+"""Lattice: the best plan equals full enumeration, published thresholds and options; what it costs is what it says."""
 
 import numpy as np
 import pytest

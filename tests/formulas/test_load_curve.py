@@ -33,7 +33,7 @@ def scipy_law(cv=CVS):
 
 
 def test_the_spill_is_within_a_thousandth_of_the_mean_load_of_scipys_integral():
-    # E[(L - K)+] = P(G > K) - K P(L > K), G a Gamma law of one more in shape (methods.md 1.4)
+    # E[(L - K)+] = P(G > K) - K P(L > K), G a Gamma law of one more in shape
     one_more = gamma(1 / CVS**2 + 1, scale=CVS**2)
     exact = one_more.sf(LOADS) - LOADS * scipy_law().sf(LOADS)
     assert np.abs(table("spill") - exact).max() < 1e-3
@@ -67,7 +67,7 @@ def test_the_level_exceeded_in_a_share_of_the_hours_is_exceeded_in_it(cv):
 
 
 def test_an_exponential_load_of_ten_spills_two_above_sixteen():
-    # cases.json A01_exp_excess: 10 exp(-K / 10) at K = 10 ln 5 = 16.094379 is 2
+    # 10 exp(-K / 10) at K = 10 ln 5 = 16.094379 is 2
     assert 10 * law(1).spill(np.array([[1.6094379124341003]]), ONE)[0, 0] == pytest.approx(2.0, rel=2e-3)
 
 
@@ -77,7 +77,7 @@ def test_an_exponential_load_is_above_its_mean_in_one_hour_of_e():
 
 
 def test_own_capacity_for_an_exponential_load_costs_what_the_closed_form_says():
-    # cases.json B01_exp_hybrid: own at 0.2, API at 1.0: K* = 10 ln(1.0 / 0.2) = 16.094379, cost 0.2 x 10 x (1 + ln 5)
+    # own at 0.2, API at 1.0: K* = 10 ln(1.0 / 0.2) = 16.094379, cost 0.2 x 10 x (1 + ln 5)
     capacity = 10 * law(1).level(np.array([[0.2 / 1.0]]), ONE)[0, 0]
     assert capacity == pytest.approx(16.094379, rel=2e-3)
     cost = 0.2 * capacity + 1.0 * 10 * law(1).spill(np.array([[capacity / 10]]), ONE)[0, 0]
@@ -85,14 +85,14 @@ def test_own_capacity_for_an_exponential_load_costs_what_the_closed_form_says():
 
 
 def test_own_capacity_for_a_gamma_load_costs_what_the_identity_says():
-    # cases.json B03_gamma_hybrid_identity: cv 0.5, own at 0.3, API at 1: K* = 1.1905572741, cost 0.4831555473
+    # cv 0.5, own at 0.3, API at 1: K* = 1.1905572741, cost 0.4831555473
     capacity = law(0.5).level(np.array([[0.3]]), ONE)
     assert capacity[0, 0] == pytest.approx(1.1905572741, rel=2e-3)
     assert 0.3 * capacity[0, 0] + law(0.5).spill(capacity, ONE)[0, 0] == pytest.approx(0.4831555473, rel=1e-3)
 
 
 def test_a_hybrid_breaks_even_at_the_volume_of_the_closed_form():
-    # cases.json B11_hybrid_breakeven_volume: F0 20,000, a 6.0, v 0.4, f 1.5, cv 1.2: r = 1.5 / 5.6, q = Q(k + 1, k K*)
+    # F0 20,000, a 6.0, v 0.4, f 1.5, cv 1.2: r = 1.5 / 5.6, q = Q(k + 1, k K*)
     # = spill + K* r = 0.68459515, mu* = 20,000 / (5.6 x (1 - q)) = 11,323.3152
     r = 1.5 / 5.6
     capacity = law(1.2).level(np.array([[r]]), ONE)
@@ -121,7 +121,7 @@ def test_scenarios_asked_for_in_any_order_each_get_their_own_law():
 # A measured series
 
 DAY = [2, 2, 1, 1, 1, 2, 4, 7, 9, 10, 10, 9, 9, 10, 10, 9, 8, 7, 6, 5, 4, 3, 3, 2]
-"""cases.json B09: requests an hour; 134 in all, 5.583 in the mean hour."""
+"""Requests an hour; 134 in all, 5.583 in the mean hour."""
 
 series = st.lists(st.floats(0, 1e6), min_size=1, max_size=50).filter(lambda hours: max(hours) > 1e-3)
 
@@ -143,7 +143,7 @@ def test_a_measured_series_exceeds_one_of_its_hours_in_the_share_of_the_hours_th
 
 
 def test_replicas_and_an_api_for_a_measured_day_cost_what_trying_each_number_says():
-    # cases.json B09_integer_replicas: 3 requests an hour and 12 a day for a replica, 6 for a request elsewhere. By
+    # 3 requests an hour and 12 a day for a replica, 6 for a request elsewhere. By
     # hand: 4 replicas carry 12, more than the 10 of the busiest hour: 48. Three carry 9: four hours of 10 spill 4,
     # 36 + 24
     day = load_curve.Measured(np.array(DAY))
@@ -178,7 +178,7 @@ def test_the_order_and_the_shape_of_the_hours_do_not_matter():
     assert week.spill(load, ONE) == pytest.approx(load_curve.Measured(np.array(DAY)).spill(load, ONE), abs=1e-12)
 
 
-# The screening curves of PyPSA's example (cases.json B05): load 1000 - 1000 z, coal 15 + 2 a unit, gas 10 + 12,
+# The screening curves of PyPSA's example: load 1000 - 1000 z, coal 15 + 2 a unit, gas 10 + 12,
 # shedding 1012. Coal pays while it is exceeded in (15 - 10) / (12 - 2) = 0.5 of the hours, gas in
 # (10 - 0) / (1012 - 12) = 0.01. So 500 coal, 490 gas, 10 shed, and 14,700; its linear programme over 1001 snapshots
 # says 14,706.194.

@@ -17,7 +17,7 @@ def test_gaps_count_missing_levels_only():
 
 
 def test_gaps_of_two_levels_in_two_areas_add_one_person():
-    # cases.json I02_gap_to_fte, proposed model (methods.md 4): 2/5 x 1.0 + 0 + 2/5 x 1.5 + 0 = 1.0 FTE
+    # 2/5 x 1.0 + 0 + 2/5 x 1.5 + 0 = 1.0 FTE
     gap = people.gaps(np.array([3, 4, 4, 2]), np.array([1, 4, 2, 2]))
     assert people.people_to_add(gap, np.array([1.0, 1.0, 1.5, 0.5])) == pytest.approx(1.0)
 

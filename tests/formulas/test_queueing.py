@@ -21,13 +21,13 @@ def shipped():
 
 @pytest.mark.parametrize(("waiting", "beta"), HALFIN_WHITT)
 def test_headroom_is_the_beta_of_halfin_and_whitt(waiting, beta):
-    # cases.json C07_halfin_whitt_*, Halfin & Whitt (1981): alpha = [1 + beta Phi(beta)/phi(beta)]^-1
+    # Halfin & Whitt (1981): alpha = [1 + beta Phi(beta)/phi(beta)]^-1
     assert float(queueing.headroom_beta(waiting)) == pytest.approx(beta, rel=1e-3)
 
 
 @pytest.mark.parametrize(("waiting", "beta"), HALFIN_WHITT)
 def test_the_published_beta_lets_the_published_share_wait(waiting, beta):
-    # cases.json C07_halfin_whitt_*, read the other way; beta has four decimals
+    # read the other way; beta has four decimals
     assert queueing.wait_probability(beta) == pytest.approx(waiting, rel=1e-3)
 
 
@@ -41,7 +41,7 @@ def planned(busy, slots, beta, peaked, busiest_share):
 
 
 def test_100_busy_slots_need_111_when_a_fifth_may_wait():
-    # cases.json C08_sqrt_staffing_exact: 100 + 1.0615 x sqrt(100) = 110.6 -> 111; exact Erlang C waits 0.1998
+    # 100 + 1.0615 x sqrt(100) = 110.6 -> 111; exact Erlang C waits 0.1998
     beta = queueing.headroom_beta(0.2)
     assert planned(100, slots=1, beta=beta, peaked=1, busiest_share=1.0) == 111
 
@@ -58,7 +58,7 @@ def test_a_pool_is_never_planned_fuller_than_the_busiest_share():
 
 
 def test_arrivals_twice_as_spread_as_poisson_are_two_and_a_half_times_as_peaked():
-    # cases.json C10_peakedness_exp: c_a^2 = 4, exponential service, z = (1 + 4) / 2 = 2.5; Poisson has 1
+    # c_a^2 = 4, exponential service, z = (1 + 4) / 2 = 2.5; Poisson has 1
     assert queueing.peakedness(2.0, at_most=10) == pytest.approx(2.5)
     assert queueing.peakedness(1.0, at_most=10) == pytest.approx(1.0)
 
@@ -121,7 +121,7 @@ def test_the_engine_caps_the_requests_at_once():
     [(8.03, 2, 80, 1), (70.6, 2, 80, 4), (70.6, 1, 80, 2), (405.9, 1, 80, 8), (671, 1, 141, 8)],
 )
 def test_the_smallest_replica_holds_weights_and_a_fifth_for_the_cache(billion, bytes_each, memory_gb, gpus):
-    # cases.json D05_min_gpus: n = min g in {1,2,4,8,16} with g (0.9 GB - 2) >= 1.2 weights
+    # n = min g in {1,2,4,8,16} with g (0.9 GB - 2) >= 1.2 weights
     assert throughput.smallest_replica(memory_gb, billion * bytes_each, 0.9, 2, 0.2) == gpus
 
 
@@ -140,14 +140,14 @@ def test_no_replica_is_larger_than_16_gpus():
 @pytest.mark.parametrize(
     ("model", "kv_bytes"),
     [
-        # cases.json D01_kv_DeepSeek-V3, "Insights into DeepSeek-V3" (ISCA 2025) Table 1, 70.272 KB per token.
+        # "Insights into DeepSeek-V3" (ISCA 2025) Table 1, 70.272 KB per token.
         # 61 layers x 576 elements (latent 512 + rope 64) x 2 B = 70,272
         ("deepseek-r1", 61 * 576 * 2),
-        # cases.json D01_kv_Llama-3.1, same table, 516.096 KB: 126 layers x 2 x 8 heads x 128 wide x 2 B
+        # same table, 516.096 KB: 126 layers x 2 x 8 heads x 128 wide x 2 B
         ("llama-3.1-405b", 126 * 2 * 8 * 128 * 2),
-        # cases.json D01_kv_Qwen-2.5, same table, 327.68 KB: 80 layers x 2048 elements x 2 B, as Llama 70B
+        # same table, 327.68 KB: 80 layers x 2048 elements x 2 B, as Llama 70B
         ("llama-3.3-70b", 80 * 2048 * 2),
-        # cases.json D02_kv_llama8b, 2 L n_kv d_h bytes: 2 x 32 x 8 x 128 x 2 = 131,072
+        # 2 L n_kv d_h bytes: 2 x 32 x 8 x 128 x 2 = 131,072
         ("llama-3.1-8b", 2 * 32 * 8 * 128 * 2),
     ],
 )
@@ -161,7 +161,7 @@ def test_cache_bytes_of_the_table_follow_from_the_layers(shipped, model, kv_byte
 @pytest.mark.parametrize(
     ("model", "gpu", "gpus", "precision", "isl", "osl", "published"),
     [
-        # cases.json D06_trt_dense_0, 2, 3, 4, 6, 7: NVIDIA TensorRT-LLM perf-overview.md
+        # 2, 3, 4, 6, 7: NVIDIA TensorRT-LLM perf-overview.md
         # @00f37686aa854010d68bcbd0f4ab000221541ca6 (v1.0), total output tokens/s
         ("llama-3.3-70b", "h100", 2, "fp8", 1000, 1000, 4205),
         ("llama-3.3-70b", "h200", 1, "fp8", 500, 2000, 3666),
@@ -309,7 +309,7 @@ def test_roofline_is_within_35_per_cent_of_the_mixture_points(shipped):
 # service levels
 
 MLPERF = [
-    # cases.json D09_mlperf_derate_*: MLPerf Inference v5.1 closed result logs
+    # MLPerf Inference v5.1 closed result logs
     # (mlcommons/inference_results_v5.1 @965182b0); offline, server, interactive [tokens/s]
     ("llama2-70b B200x8", 101527, 99123.04, 59545.45),  # 0.9763, 0.5865
     ("llama2-70b H200x8", 34548.2, 33163.34, 19621.88),  # 0.9599, 0.5680

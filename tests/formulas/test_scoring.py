@@ -10,9 +10,9 @@ from where_to_run.inputs.question import CRITERIA
 @pytest.mark.parametrize(
     "published",
     [
-        # cases.json F02_roc4, Edwards & Barron (1994) SMARTER table; first: (1 + 1/2 + 1/3 + 1/4) / 4
+        # Edwards & Barron (1994) SMARTER table; first: (1 + 1/2 + 1/3 + 1/4) / 4
         [0.5208, 0.2708, 0.1458, 0.0625],
-        # cases.json F03_roc5, Edwards & Barron (1994)
+        # Edwards & Barron (1994)
         [0.4567, 0.2567, 0.1567, 0.09, 0.04],
     ],
 )
@@ -21,7 +21,7 @@ def test_rank_order_weights_are_those_of_edwards_and_barron(published):
 
 
 def test_rank_order_weights_are_the_mean_of_sorted_random_weights():
-    # cases.json F07_sorted_dirichlet_is_roc: centroid of the ordered simplex
+    # centroid of the ordered simplex
     draws = np.random.default_rng(7).dirichlet(np.ones(4), 200_000)
     centroid = np.sort(draws, axis=1)[:, ::-1].mean(axis=0)
     assert scoring.rank_order_weights(4) == pytest.approx(centroid, abs=0.002)

@@ -1,4 +1,4 @@
-"""Rented machines in tiers: by hand in the made-up world of toy.py, and against every number of machines there is."""
+"""A base of rented machines: by hand in the made-up world of toy.py, and against every number of machines there is."""
 
 from dataclasses import replace
 from functools import cache
@@ -404,7 +404,7 @@ def compared(seed, spare=None, hourly=False):
 
 
 def _by_the_hour(case, each, prices) -> dict:
-    """Machines on demand of the same offer, in place of an API: `hourly.Burst` in our own words."""
+    """Machines on demand of the same offer, in place of an API: `rented_gpus.Burst` in our own words."""
     per_hour = prices[0] + each * STORAGE / HOURS
     waiting = prices[0] if np.isnan(prices[3]) else prices[3]
     return {

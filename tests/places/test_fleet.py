@@ -340,7 +340,7 @@ def test_the_best_number_of_machines_of_a_month_is_looked_for_where_it_is(may, w
 
     every = np.arange(number)
     found = cost(least(cost, *pools.bracket((usd * each)[:, None]))[0], every)[:, 1]
-    # `tiers` tries the fewest too: beside machines by the hour a cost can fall into two hollows
+    # `Fleet.sized` tries the fewest too: beside machines by the hour a cost can fall into two hollows
     found = np.minimum(found, cost(pools.held(), every)[:, 1])
     fewest = pools.held()[:, 1]
     tried = np.stack([cost(np.full(load.requests.shape, float(n)), every)[:, 1] for n in range(1, 400)], axis=1)
@@ -358,8 +358,8 @@ def test_the_best_number_of_machines_of_a_month_is_looked_for_where_it_is(may, w
 @pytest.mark.parametrize(
     ("on_demand", "reserved", "share"),
     [
-        (0.126, 0.074, 0.5873015873),  # cases.json B06_reserved_breakeven_util, Cloudability, m4.large us-east
-        (0.096, 41.75 / HOURS, 435 / HOURS),  # cases.json B07_reserved_breakeven_hours, Doppler 2019: 435 h a month
+        (0.126, 0.074, 0.5873015873),  # Cloudability, m4.large us-east
+        (0.096, 41.75 / HOURS, 435 / HOURS),  # Doppler 2019: 435 h a month
     ],
 )
 def test_a_machine_is_reserved_from_the_published_break_even_on(on_demand, reserved, share):
@@ -372,7 +372,7 @@ def test_a_machine_is_reserved_from_the_published_break_even_on(on_demand, reser
 
 
 def test_own_capacity_with_a_running_cost_is_the_published_newsvendor_level():
-    # cases.json B04_own_marginal_cost: f 0.2, v 0.1, a 1.0, uniform load: K* = 1 - 0.2 / 0.9 = 0.7778, cost 0.22778
+    # f 0.2, v 0.1, a 1.0, uniform load: K* = 1 - 0.2 / 0.9 = 0.7778, cost 0.22778
     hours = (np.arange(100_000) + 0.5) / 100_000
     load, one = load_curve.Measured(hours), np.zeros(1, np.intp)
     level = load.level(np.array([[0.2 / (1.0 - 0.1)]]), one)[0, 0]

@@ -1,4 +1,4 @@
-"""Crossings: the panels say what was left out, and what is struck out where."""
+"""Break-even: the panels say what was left out, and what is struck out where."""
 
 from functools import cache, partial
 

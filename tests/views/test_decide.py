@@ -1,4 +1,4 @@
-"""Panels: tables that escape and sort, figures that keep their spec, and costs that open to lines and facts."""
+"""Decide: tables that escape and sort, figures that keep their spec, and costs that open to lines and facts."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Maps: every cell is painted, hatched and labelled as the frame says, and the words say it too."""
+"""The decision map: every cell is painted, hatched and labelled as the frame says, and the words say it too."""
 
 import numpy as np
 import pandas as pd

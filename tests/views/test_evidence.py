@@ -1,4 +1,4 @@
-"""The page of proofs: errors by hand, real loads against the law, a simulated pool against theory."""
+"""Evidence: errors by hand, real loads against the law, a simulated pool against theory."""
 
 import numpy as np
 import pandas as pd

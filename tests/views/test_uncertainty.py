@@ -1,4 +1,4 @@
-"""Doubt: the panels say what the draws say, of what is allowed alone."""
+"""Uncertainty: the panels say what the draws say, of what is allowed alone."""
 
 from functools import cache
 

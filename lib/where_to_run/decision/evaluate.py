@@ -116,7 +116,7 @@ def evaluate(
     drawn: Mapping[str, Array] | None = None,
     committed: Mapping[str, Routing] | None = None,
 ) -> "Answer":
-    """Answer every scenario of a frame made by `scenario.grid`; one row is enough, a million are the same code.
+    """Answer every scenario of a frame made by `question.grid`; one row is enough, a million are the same code.
 
     Returns an `Answer`, whose `options` has a row per scenario and option: verdict, because, unlock, launch_weeks
     [week], capex_usd [USD], usd_per_month [USD/month, mean of all lines over the horizon], running_usd_per_month
@@ -127,7 +127,7 @@ def evaluate(
     `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
     `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by what
     `Facts.draw` takes; `committed` gives the options asked the routing each has, of one scenario, in place of a
-    search. Refuses what `scenario.check` refuses, keys that are not in the facts, hours that are no loads, and draws
+    search. Refuses what `question.check` refuses, keys that are not in the facts, hours that are no loads, and draws
     that are none.
     """
     rows = question.checked(question.columns(scenarios), facts.keys())

@@ -66,7 +66,7 @@ class Log:
 
 
 def read(given: Path | bytes, columns: Mapping[str, str] | None = None, time_zone: str = "UTC") -> Log:
-    """Read a log or an export by the layout it has, or by the columns somebody names (see `layouts.choose`).
+    """Read a log or an export by the layout it has, or by the columns somebody names (see `log_formats.choose`).
 
     `time_zone` holds for times that do not say theirs. Every row that cannot be used is counted in `bad`. A row that
     comes again, by its id or else in every column, counts once; but rows of a log without ids whose times are whole

@@ -19,13 +19,13 @@ NOT_OURS = {"token", "theme", "template", "voila-theme", "voila-template", "rese
 
 
 def query(changes: Mapping[str, Any], preset: str) -> str:
-    """The query of a link: the preset, and the fields that differ from it (`scenario.changed`)."""
+    """The query of a link: the preset, and the fields that differ from it (`question.changed`)."""
     given = {"preset": preset} if preset else {}
     return urlencode(given | {name: _written(value) for name, value in changes.items()})
 
 
 def from_query(text: str) -> tuple[pd.DataFrame, str]:
-    """The scenario a link's query asks for, and its preset; refuses what `scenario.grid` refuses, and repeats."""
+    """The scenario a link's query asks for, and its preset; refuses what `question.grid` refuses, and repeats."""
     pairs = [(name, value) for name, value in parse_qsl(_short(text), keep_blank_values=True) if name not in NOT_OURS]
     given = dict(pairs)
     twice = sorted({name for name, _ in pairs if sum(other == name for other, _ in pairs) > 1})
@@ -35,7 +35,7 @@ def from_query(text: str) -> tuple[pd.DataFrame, str]:
 
 
 def to_yaml(changes: Mapping[str, Any], preset: str) -> str:
-    """A scenario file: the preset, and the fields that differ from it (`scenario.changed`)."""
+    """A scenario file: the preset, and the fields that differ from it (`question.changed`)."""
     fields = {name: _plain(value) for name, value in changes.items()}
     return str(yaml.safe_dump({"preset": preset, "fields": fields}, sort_keys=False, allow_unicode=True))
 
@@ -56,7 +56,7 @@ class Plain(yaml.SafeLoader):
 def from_yaml(text: str) -> tuple[pd.DataFrame, str]:
     """The scenario of a file made by `to_yaml` or of a story of data/scenarios, and its preset.
 
-    Refuses what is no such file, and what `scenario.grid` refuses.
+    Refuses what is no such file, and what `question.grid` refuses.
     """
     short = _short(text)
     try:

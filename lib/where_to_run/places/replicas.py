@@ -304,14 +304,14 @@ def kind_shapes(facts: Facts, model: str) -> tuple[dict[str, Any], dict[str, flo
 def _spread_roofline(
     shape: dict[str, Any], fitted: dict[str, float], batch: Array, isl: Array, osl: Array, cached: Array
 ) -> Array:
-    """`serving.roofline_seconds` with what describes the rows spread along the first axis of `batch`."""
+    """`throughput.roofline_seconds` with what describes the rows spread along the first axis of `batch`."""
     along = (-1, *[1] * (np.ndim(batch) - 1))
     aligned = {name: value.reshape(along) if np.ndim(value) else value for name, value in shape.items()}
     return np.asarray(throughput.roofline_seconds(aligned, fitted, batch, isl, osl, cached))
 
 
 def roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[str, Any], dict[str, float]]:
-    """Model and GPUs as `serving.roofline_seconds` wants them, and its coefficients, dense or mixture of experts."""
+    """Model and GPUs as `throughput.roofline_seconds` wants them, and its coefficients, dense or mixture of experts."""
     card, weights = facts.table("gpus").loc[rows["gpu"]], facts.table("models").loc[model]
     mixture = bool(weights["experts"] > 0)
     kind = "moe" if mixture else "dense"
