@@ -19,7 +19,12 @@ from where_to_run.inputs import facts, question
 LIB = str(Path(sys.modules["where_to_run"].__file__ or "").parent)
 
 
-def traced(job: Callable[[], object]) -> Counter[tuple[str, str]]:
+def touches(frame: FrameType) -> bool:
+    """Whether a call is given facts: a memo lies in the same file."""
+    return isinstance(next(iter(frame.f_locals.values()), None), facts.Facts)
+
+
+def traced(job: Callable[[], object], counts: Callable[[FrameType], bool] = bool) -> Counter[tuple[str, str]]:
     """Calls between functions of two files of lib/, by caller and callee; other code in between does not count."""
     found: Counter[tuple[str, str]] = Counter()
 
@@ -31,7 +36,7 @@ def traced(job: Callable[[], object]) -> Counter[tuple[str, str]]:
     def noticed(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(LIB):
             caller, callee = own(frame.f_back), own(frame)
-            found[caller, callee] += caller != callee
+            found[caller, callee] += caller != callee and counts(frame)
 
     threading.setprofile(noticed)
     sys.setprofile(noticed)
@@ -59,7 +64,7 @@ async def main() -> None:
     told("one move of the spikiness slider on the first page", traced(lambda: book._heard(None, messages[1], None)))
     row = question.grid(spikiness=8)
     told("evaluate of one scenario", traced(lambda: evaluate(row, known)))
-    calls = traced(lambda: evaluate(question.grid(spikiness=9), known))
+    calls = traced(lambda: evaluate(question.grid(spikiness=9), known), touches)
     print(f"the facts are touched {sum(n for (_, to), n in calls.items() if to == 'inputs/facts.py'):,} times for it")
 
 

@@ -16,10 +16,10 @@ from where_to_run.views import breakeven, hybrid
 LAUNCH = """
 import json, sys
 from pathlib import Path
-from where_to_run import serve
+from where_to_run.app import server
 folder, port = json.loads(sys.argv[1])
-serve.PROJECT = Path(folder)  # on copies: JupyterLab saves what it runs
-serve.lab(Path(folder) / "1_decide.ipynb", port, False, "")
+server.PROJECT = Path(folder)  # on copies: JupyterLab saves what it runs
+server.lab(Path(folder) / "1_decide.ipynb", port, False, "")
 """
 DECIDE = {"line": "bottom_line", "options": "options_table", "costs": "costs"}
 

@@ -204,7 +204,7 @@ def test_a_frame_without_rows_is_refused():
 
 
 def test_a_frame_that_lacks_columns_is_refused_with_their_names():
-    with pytest.raises(ScenarioError, match=r"scenarios lack the fields spikiness, gpu; make rows with scenario.grid"):
+    with pytest.raises(ScenarioError, match=r"scenarios lack the fields spikiness, gpu; make rows with question.grid"):
         question.check(question.grid().drop(columns=["gpu", "spikiness"]))
 
 

@@ -191,7 +191,7 @@ class Example:
     def __init__(self) -> None:
         self._page = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from where_to_run import example; print(example.html())"],
+            [sys.executable, "-c", "from where_to_run.app import server; print(server.html())"],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,  # Ctrl-C is for the server, which ends it

@@ -204,7 +204,7 @@ def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | Non
         field(name)
     missing = [name for name in BY_NAME if name not in rows]
     if missing:
-        raise ScenarioError(f"scenarios lack the fields {', '.join(missing)}; make rows with scenario.grid(...)")
+        raise ScenarioError(f"scenarios lack the fields {', '.join(missing)}; make rows with question.grid(...)")
     if not len(rows[FIELDS[0].name]):
         raise ScenarioError("no scenario to evaluate: the table has no row")
     return {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
