@@ -32,7 +32,9 @@ ASIDE = (
 )
 """In rooms of the core, but not of it: the formulas of two pages, and the reading of logs."""
 
-MOST_CORE = 3_600
+MOST_CORE, MOST = 3_440, 10_130
+"""Lines of code of the core, and of all; the goals are 3,000 and 9,900."""
+
 FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}
 OWN_PARAMETERS = {"sweep", "6_your_usage"}
 """Notebooks about a file or a folder, and not about a scenario somebody sets field by field."""
@@ -131,6 +133,7 @@ def test_the_core_is_small_and_stands_alone():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not slow & {name.split(".")[0] for name in names}, module
     assert sum(code_lines(FILES[module]) for module in core()) <= MOST_CORE
+    assert sum(map(code_lines, FILES.values())) <= MOST
 
 
 @pytest.mark.parametrize("module", [m for m in FILES if room(m) in ("formulas", "places", "decision")])

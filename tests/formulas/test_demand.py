@@ -79,7 +79,7 @@ def test_2628000_requests_a_month_are_one_a_second():
 
 
 def test_a_fifth_sensitive_and_three_tenths_specialised_make_four_streams():
-    # By hand: 0.2 x 0.7, 0.2 x 0.3, 0.8 x 0.7, 0.8 x 0.3, in the order of scenario.STREAMS
+    # By hand: 0.2 x 0.7, 0.2 x 0.3, 0.8 x 0.7, 0.8 x 0.3, in the order of question.STREAMS
     assert demand.stream_shares(0.2, 0.3) == pytest.approx([0.14, 0.06, 0.56, 0.24])
 
 

@@ -15,8 +15,8 @@ from ..units import Array
 from . import rules
 from .answer import OPENED, Answer, Judged
 from .block import Question
+from .recommendation import scored
 from .routing import NAMES, Routing
-from .score import scored
 from .search import Gates, search
 
 BLOCK = 3_200

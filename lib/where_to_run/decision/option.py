@@ -1,4 +1,4 @@
-"""An option: what a routing of the streams costs, the people it takes and the time until it can start."""
+"""An option: what a routing of the streams costs, who serves until own servers come, its people, when it can start."""
 
 from dataclasses import dataclass, field
 

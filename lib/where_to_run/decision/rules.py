@@ -1,4 +1,4 @@
-"""Rules: which place a stream of traffic may be served at, why not, and what would lift it."""
+"""Rules: which place a stream of traffic may be served at, why not, what would lift it; `search` asks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Verdicts: which rule or limit strikes an option out, and the words for it, made for those who read them alone."""
+"""Verdicts: the limits that strike an option out beside the rules, and the words for both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Demand: volume month by month, its spread over the hours of a month, and its streams."""
+"""Demand: volume month by month, its spikiness over the hours of a month, long prompts, and its streams."""
 
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ def requests_per_second(requests_per_month: Number) -> Number:
 
 
 def stream_shares(sensitive_share: Number, specialised_share: Number) -> Array:
-    """Share of the requests in each of scenario.STREAMS, on a last axis; the two splits are independent."""
+    """Share of the requests in each of `inputs.question.STREAMS`, on a last axis; the two splits are independent."""
     s, p = np.broadcast_arrays(np.asarray(sensitive_share, float), np.asarray(specialised_share, float))
     return np.stack([s * (1 - p), s * p, (1 - s) * (1 - p), (1 - s) * p], axis=-1)
 

@@ -1,4 +1,4 @@
-"""The load-duration curve: how much of a month's load comes above a capacity, by the Gamma law or as measured."""
+"""The load-duration curve, by the Gamma law or as measured: what comes above a capacity; machines that follow it."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

@@ -1,1 +1,1 @@
-"""Inputs: the only room that reads data/ and the files of users; everything is checked here."""
+"""Inputs: the facts, the question, and the files and links of users; everything is checked here."""

@@ -1,4 +1,4 @@
-"""Workload: the demand on a place by scenario and month."""
+"""Workload: the demand on a place by scenario and month, and the curve that its spikiness gives it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Score: value on every criterion, weighted score, rank and recommendation."""
+"""The recommendation: value on every criterion, weighted score and rank."""
 
 from collections.abc import Mapping
 
