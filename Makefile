@@ -12,6 +12,7 @@ PORT ?= 8866
 
 .PHONY: report sweep app lab test check bench bench-app bench-sweep format parameters picture lock clean look browser
 .NOTPARALLEL: # a browser is looked for before the environment is made
+unexport VIRTUAL_ENV # of another environment, which IPython would warn of
 
 report: $(READY)  ## answer a scenario: make report PRESET=hospital PARAMS="spikiness=8 batch_share=0.2"
 	$(BIN)/where-to-run report $(if $(PRESET),--preset '$(PRESET)') $(foreach setting,$(PARAMS),--set '$(setting)')
