@@ -8,7 +8,7 @@ import pytest
 from scipy.special import ndtr
 
 from where_to_run.analysis import draws
-from where_to_run.formulas import demand
+from where_to_run.formulas import load_curve
 from where_to_run.inputs import facts, question, tables
 from where_to_run.inputs.question import BY_NAME
 
@@ -32,8 +32,8 @@ def test_one_standard_deviation_up_is_right_by_hand():
     assert found.factors["volume_drift"] == pytest.approx(np.exp(0.08))
     assert (row["input_tokens"], row["output_tokens"]) == pytest.approx((1000 * np.exp(0.2), 100 * np.exp(0.3)))
     assert found.factors["cloud_price"] == pytest.approx(np.exp(0.25))
-    cv = demand.cv_from_spikiness(5.0) * np.exp(0.35)
-    assert demand.cv_from_spikiness(row["spikiness"]) == pytest.approx(cv, rel=1e-4)
+    cv = load_curve.cv_from_spikiness(5.0) * np.exp(0.35)
+    assert load_curve.cv_from_spikiness(row["spikiness"]) == pytest.approx(cv, rel=1e-4)
     # 0.6 of the score of the fall of API prices, and sqrt(1 - 0.36) of its own
     assert found.factors["throughput"] == pytest.approx(np.exp(0.6 + 0.8))
 

@@ -14,7 +14,7 @@ from toy import PER_SECOND, shipped, toy_facts
 from where_to_run.analysis import hybrid
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import Routing
-from where_to_run.formulas import demand
+from where_to_run.formulas import load_curve
 from where_to_run.inputs import question
 from where_to_run.inputs.question import PLACES
 from where_to_run.views import hybrid as page
@@ -85,7 +85,7 @@ def test_in_every_hour_the_parts_add_up_to_the_load(fields):
     month, row = curve["month"].iloc[0], answer.scenarios.iloc[0]
     mean = row["requests_per_month"] * (1 + row["growth_per_month"]) ** (month - 1) / PER_SECOND
     mean *= 1 - row["batch_share"]
-    cv = demand.cv_from_spikiness(row["spikiness"])
+    cv = load_curve.cv_from_spikiness(row["spikiness"])
     hours = curve["hours"].unique()
     expected = stats.gamma.isf(np.minimum(hours, 0.9998), 1 / cv**2, scale=mean * cv**2)
     found = curve.groupby("hours")["load"].sum().reindex(hours)

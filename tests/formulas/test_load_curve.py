@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import gamma
 
 from where_to_run.formulas import load_curve
@@ -203,3 +204,62 @@ def test_screening_curves_of_a_measured_load_find_the_cost_of_pypsas_example():
 def test_a_series_that_is_no_load_is_refused_in_words(hours):
     with pytest.raises(ValueError, match=f"hourly loads: got {len(hours)} values; give a number of 0 or more"):
         load_curve.Measured(np.array(hours))
+
+
+positive = st.floats(0.1, 1e6)
+spread = st.floats(0.05, 5)
+
+
+def test_exponential_load_spills_its_mean_times_the_share_above():
+    # closed form mu exp(-K/mu): K = 10 ln 5 = 16.094379, 10 exp(-ln 5) = 2
+    assert load_curve.spill(16.094379124341003, 10, 1) == pytest.approx(2.0, rel=1e-9)
+
+
+def test_gamma_load_spills_what_the_closed_form_says():
+    # E[(L-K)+] = mu Q(k+1, kK/mu) - K Q(k, kK/mu), k = 4
+    assert load_curve.spill(1.5, 1, 0.5) == pytest.approx(0.0582506762, rel=1e-8)
+
+
+def test_gamma_p99_is_the_chi_square_quantile_over_its_degrees():
+    # chi2_8(0.99) / 8 = 20.0902 / 8
+    assert load_curve.load_quantile(0.99, 1, 0.5) == pytest.approx(2.5112793787, rel=1e-8)
+
+
+def test_quantile_is_in_the_unit_of_the_mean():
+    # By hand, exponential: the median of a mean of 10 is 10 ln 2 = 6.931472
+    assert load_curve.load_quantile(0.5, 10, 1) == pytest.approx(6.931472, rel=1e-6)
+
+
+def test_share_of_hours_above_the_mean_of_an_exponential_load_is_one_over_e():
+    # By hand: P(L > 10) = exp(-10/10) = 0.367879
+    assert load_curve.load_duration(10, 10, 1) == pytest.approx(0.367879, rel=1e-5)
+
+
+def test_spikiness_three_is_a_cv_of_0_6281():
+    # inverse of the Gamma quantile
+    assert load_curve.cv_from_spikiness(3.0) == pytest.approx(0.6281, rel=1e-4)
+
+
+@pytest.mark.parametrize("spikiness", [1.05, 1.5, 5, 20])
+def test_cv_from_spikiness_agrees_with_root_finding_on_the_gamma_quantile(spikiness):
+    # scipy.stats.gamma and brentq, independent of our curve: find cv with p99(cv) / mean = spikiness
+    root = brentq(lambda cv: gamma.ppf(0.99, 1 / cv**2, scale=cv**2) - spikiness, 0.01, 6, xtol=1e-12)
+    assert load_curve.cv_from_spikiness(spikiness) == pytest.approx(root, rel=1e-6)
+
+
+@given(positive, positive, positive, spread)
+def test_more_capacity_never_spills_more(a, b, mean, cv):
+    low, high = min(a, b), max(a, b)
+    assert load_curve.spill(high, mean, cv) <= load_curve.spill(low, mean, cv) + 1e-9 * mean
+
+
+@given(positive, positive, spread)
+def test_spill_lies_between_the_flat_load_and_the_whole_load(capacity, mean, cv):
+    spilled = load_curve.spill(capacity, mean, cv)
+    slack = 1e-9 * (mean + capacity)
+    assert max(0, mean - capacity) - slack <= spilled <= mean + slack
+
+
+@given(st.floats(1.05, 20), st.floats(1.05, 20))
+def test_a_spikier_load_never_has_a_smaller_cv(a, b):
+    assert load_curve.cv_from_spikiness(min(a, b)) <= load_curve.cv_from_spikiness(max(a, b))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toy import joined, toy_facts, toy_load
-from where_to_run.formulas import demand, load_curve
+from where_to_run.formulas import load_curve
 from where_to_run.places import replicas
 from where_to_run.places.fleet import Fleet, Outlet, Passed, least
 
@@ -57,7 +57,7 @@ def test_where_nothing_may_go_nothing_is_passed_on(machines):
 @pytest.mark.parametrize("machines", [0, 1, 3, 7, 20])
 def test_where_all_may_go_the_spill_above_what_the_machines_carry_goes(machines):
     found = passed(plain(toy_load()), machines)
-    assert found.prompt[0] == pytest.approx(demand.spill(0.9 * machines, 5.0, 1.0), abs=1e-3 * 5)
+    assert found.prompt[0] == pytest.approx(load_curve.spill(0.9 * machines, 5.0, 1.0), abs=1e-3 * 5)
     assert found.ready[0] == found.prompt[0]
 
 
@@ -309,7 +309,7 @@ def months(seed, number=60):
     for _ in range(number):
         cv = np.exp(draw.uniform(np.log(0.05), np.log(3)))
         load = toy_load(
-            10 ** draw.uniform(-1, 1.3), demand.load_quantile(0.99, 1.0, cv), draw.choice([0, 0, 0, 0.3, 0.8, 1])
+            10 ** draw.uniform(-1, 1.3), load_curve.load_quantile(0.99, 1.0, cv), draw.choice([0, 0, 0, 0.3, 0.8, 1])
         )
         loads.append(replace(load, curve=load_curve.Gamma(np.full((1, 1), cv))))
     return joined(*loads)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from ..formulas import demand
+from ..formulas import load_curve
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, Field, ScenarioError
 from ..units import MONTHS_PER_YEAR, Array
@@ -122,12 +122,14 @@ def _fields(
 ) -> dict[str, Array]:
     """The fields of the scenario that are drawn, kept to what is allowed."""
     asked = {name: float(row[name].iloc[0]) for name in ("requests_per_month", "growth_per_month", *SIZES)}
-    cv = demand.cv_from_spikiness(float(row["spikiness"].iloc[0])) * np.exp(spread["spikiness"] * score["spikiness"])
+    cv = load_curve.cv_from_spikiness(float(row["spikiness"].iloc[0])) * np.exp(
+        spread["spikiness"] * score["spikiness"]
+    )
     cut = ndtr(-CUT)
     drawn = {
         "requests_per_month": asked["requests_per_month"] * np.exp(spread["volume"] * score["volume"]),
         "growth_per_month": asked["growth_per_month"] + spread["growth"] * ndtri(cut + share["growth"] * (1 - 2 * cut)),
-        "spikiness": demand.load_quantile(demand.PEAK_QUANTILE, 1.0, cv),
+        "spikiness": load_curve.load_quantile(load_curve.PEAK_QUANTILE, 1.0, cv),
     } | {name: asked[name] * np.exp(spread[name] * score[name]) for name in SIZES}
     return {name: np.clip(values, BY_NAME[name].low, BY_NAME[name].high) for name, values in drawn.items()}
 

@@ -1,13 +1,53 @@
-"""The load-duration curve, by the Gamma law or as measured: what comes above a capacity; machines that follow it."""
+"""The load-duration curve, from a spikiness by the Gamma law or as measured; machines that follow it."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, gammaincc, gammaincinv
 
-from ..units import Array
-from .demand import load_duration, load_quantile, spill
+from ..units import Array, Number
+
+PEAK_QUANTILE = 0.99
+"""Spikiness is this quantile of the hours of a month over their mean."""
+
+
+@lru_cache(maxsize=1)
+def _cv_curve() -> tuple[Array, Array]:
+    """Log spikiness, from the Gamma quantile, and log cv on a fine grid of cv 0.01 to 6."""
+    cv = np.geomspace(0.01, 6, 8_000)
+    return np.log(load_quantile(PEAK_QUANTILE, 1.0, cv)), np.log(cv)
+
+
+def cv_from_spikiness(spikiness: Number) -> Number:
+    """Coefficient of variation of the hourly load [ratio] whose p99 over mean is `spikiness` (1.03 to 23).
+
+    Inverse of the Gamma quantile, interpolated; within 1e-6 of root finding.
+    """
+    return np.exp(np.interp(np.log(np.asarray(spikiness, float)), *_cv_curve()))
+
+
+def load_duration(load: Number, mean: Number, cv: Number) -> Number:
+    """Share of the hours of a month with more than `load` [share]: the load-duration curve of a Gamma law.
+
+    P(L > x) = Q(k, x / theta), k = 1/cv^2, theta = mean cv^2; Q the upper incomplete gamma function, regularised.
+    """
+    shape = 1 / np.square(cv)
+    return gammaincc(shape, np.asarray(load) / np.asarray(mean) * shape)
+
+
+def load_quantile(share: Number, mean: Number, cv: Number) -> Number:
+    """Load not exceeded in `share` of the hours, in the unit of `mean`: theta gammaincinv(k, share)."""
+    shape = 1 / np.square(cv)
+    return mean * gammaincinv(shape, share) / shape
+
+
+def spill(capacity: Number, mean: Number, cv: Number) -> Number:
+    """Mean load above a capacity, in the unit of `mean`: E[(L - K)+] = mean Q(k + 1, K/theta) - K Q(k, K/theta)."""
+    shape = 1 / np.square(cv)
+    scaled = np.asarray(capacity) / np.asarray(mean) * shape
+    return mean * gammaincc(shape + 1, scaled) - capacity * gammaincc(shape, scaled)
+
 
 CV_NODES = np.geomspace(0.01, 7.0, 200)
 """Coefficients of variation at which the Gamma law is tabulated."""

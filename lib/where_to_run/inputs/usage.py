@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..formulas.demand import PEAK_QUANTILE
+from ..formulas.load_curve import PEAK_QUANTILE
 from ..units import HOURS_PER_MONTH, Array
 from .log_formats import COUNTS, UsageError
 from .log_hours import HOUR, Log

@@ -55,9 +55,9 @@ def load_of(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Loa
     requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
     requests = requests * facts.factor("volume_drift") ** np.sqrt(months)
     if curve is None:
-        curve = load_curve.Gamma(np.asarray(demand.cv_from_spikiness(column["spikiness"])))
+        curve = load_curve.Gamma(np.asarray(load_curve.cv_from_spikiness(column["spikiness"])))
     else:
-        peak = curve.level(np.full((1, 1), 1 - demand.PEAK_QUANTILE), np.zeros(1, np.intp))
+        peak = curve.level(np.full((1, 1), 1 - load_curve.PEAK_QUANTILE), np.zeros(1, np.intp))
         column["spikiness"] = np.broadcast_to(peak, column["spikiness"].shape)
     return Load(
         requests=np.asarray(requests) * live,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis import published
-from ..formulas import demand, throughput
+from ..formulas import load_curve, throughput
 from ..formulas.load_curve import Measured
 from ..formulas.queueing import headroom_beta, peakedness
 from ..inputs.facts import Facts
@@ -114,16 +114,17 @@ def loads(trace: str) -> Pieces:
     seen = Measured(pd.read_csv(published.FOLDER / told["file"]).iloc[:, 1].to_numpy(float))
     cv, none = float(seen.cv[0, 0]), np.zeros(1, np.intp)
     share = np.linspace(0.005, 0.995, 100)
-    levels = {"measured": np.quantile(seen.hours, 1 - share), "Gamma": demand.load_quantile(1 - share, 1.0, cv)}
+    levels = {"measured": np.quantile(seen.hours, 1 - share), "Gamma": load_curve.load_quantile(1 - share, 1.0, cv)}
     curves = pd.concat([pd.DataFrame({"share": share, "load": load, "who": who}) for who, load in levels.items()])
     words = f"Load exceeded in a share of the {told['each']}s, measured and by the Gamma law: {told['title']}"
     drawn = alt.Chart(curves, width=WIDTH, height=220, description=words).mark_line()
     across = alt.X("share:Q", title=f"share of the {told['each']}s at least as busy", axis=alt.Axis(format="%"))
     up, who = alt.Y("load:Q", title="load over the mean"), alt.Color("who:N", title=None)
     rows = [
-        (f"{p:.0%} of all are below", np.quantile(seen.hours, p), demand.load_quantile(p, 1.0, cv)) for p in (0.9, 0.99)
+        (f"{p:.0%} of all are below", np.quantile(seen.hours, p), load_curve.load_quantile(p, 1.0, cv))
+        for p in (0.9, 0.99)
     ]
-    rows += [(f"mean above {k:g}", seen.spill(np.array(k), none), demand.spill(k, 1.0, cv)) for k in (1.0, 1.5)]
+    rows += [(f"mean above {k:g}", seen.spill(np.array(k), none), load_curve.spill(k, 1.0, cv)) for k in (1.0, 1.5)]
     what, measured, ours = zip(*rows, strict=True)
     difference = np.subtract(ours, measured)
     shown = {
@@ -145,7 +146,7 @@ def regret(seen: Measured) -> float:
     """
     base, ratio = np.linspace(0, seen.hours[-1], 2_000), np.linspace(0.1, 0.9, 9)[:, None]
     cost: Array = ratio * base + seen.spill(base, np.zeros(1, np.intp))
-    chosen = (ratio * base + demand.spill(base, 1.0, seen.cv[0, 0])).argmin(axis=1)
+    chosen = (ratio * base + load_curve.spill(base, 1.0, seen.cv[0, 0])).argmin(axis=1)
     return float((cost[np.arange(9), chosen] / cost.min(axis=1) - 1).mean())
 
 

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..formulas.demand import PEAK_QUANTILE, cv_from_spikiness, load_quantile
+from ..formulas.load_curve import PEAK_QUANTILE, cv_from_spikiness, load_quantile
 from ..inputs.question import BY_NAME
 from ..inputs.usage import SHORTEST_H, Usage
 from .charts import WIDTH
