@@ -8,7 +8,6 @@ this machine only, so the styles that Voila's own page asks of another host fail
 import contextlib
 import os
 import re
-import shutil
 import statistics
 import tempfile
 import time
@@ -16,10 +15,10 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 import served
-from browser import FLAGS
+from browser import chromium
 from served import Server, wait_until
 
 SLIDERS = ("requests_per_month", "spikiness", "budget_usd_per_month", "skill_operations")
@@ -134,15 +133,8 @@ STOPWATCH = """(() => {
 })()"""
 
 
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser of this machine, which finds no other host; no request goes through the bench."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    alone = ["--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *alone])
-        yield browser
-        browser.close()
+ALONE = ("--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+"""Flags of a browser that finds no other host; no request goes through the bench."""
 
 
 @contextlib.contextmanager
@@ -353,7 +345,7 @@ def main() -> None:
         notebook = served.notebook(folder / "echo.ipynb", ECHO)
         echo = stack.enter_context(served.app(folder / "echo", notebook, **service))
         hello = stack.enter_context(stock(folder, served.notebook(folder / "hello.ipynb", *HELLO)))
-        browser = stack.enter_context(chromium())
+        browser = stack.enter_context(chromium(*ALONE))
         rest(ours, echo, hello)
         print(f"{'figure':<48} {'':<5} {'here':>7} {'floor':>7}  {'limit':<19} verdict")
         with others():

@@ -46,12 +46,12 @@ PAINTED = """(canvas) => {
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser of this machine; fails where there is none."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """The browser of this machine, with more flags; fails where there is none."""
     path = get_browser.find()
     assert path, get_browser.HELP
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield browser
         browser.close()
 

@@ -136,13 +136,13 @@ def evaluate(
     asked = partial(judge, rows, facts.draw(drawn or {}, number), curve, names, committed)
     store: dict[str, Array] = {}
     kept: list[Judged] = []
-    for judged in asked(threads=threads):
-        for name, values in judged.columns.items():
+    for block in asked(threads=threads):
+        for name, values in block.columns.items():
             if name in OPENED:
                 continue
             if name not in store:
                 store[name] = np.empty((number, *values.shape[1:]), values.dtype)
-            store[name][judged.index] = values
+            store[name][block.index] = values
         if number <= KEPT:
-            kept.append(judged)
+            kept.append(block)
     return Answer(rows, facts, hours, store, names, asked, kept)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..formulas import queueing, throughput
+from ..formulas import demand, queueing, throughput
 from ..inputs.facts import Facts, of_tables
-from ..units import SECONDS_PER_MONTH, Array
+from ..units import Array
 from .workload import Load
 
 
@@ -176,7 +176,7 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
     seconds, slots = rates(facts, model, load)
     possible = np.isfinite(seconds)
     seconds = np.where(possible, seconds, 0.0)
-    per_second = load.requests / SECONDS_PER_MONTH
+    per_second = demand.requests_per_second(load.requests)
     prompt = per_second * (1 - load.batch_share)
     z = queueing.peakedness(facts.value("demand.arrival_cv"), facts.value("serving.peakedness_cap"))
     headroom = np.asarray(queueing.headroom(load.headroom_beta, z, np.maximum(slots, 1)))
