@@ -245,7 +245,7 @@ def test_a_signal_ends_the_server_and_every_kernel(tmp_path, number):
         if number == signal.SIGTERM:  # with a visitor; the other signal comes while the first kernels start
             server.get()
         kernels = served.wait_until(server.kernels)
-        assert server.stop(number) == 0
+        assert server.stop(number) == 0, server.logged()
     assert kernels and server.kernels() == [] and "Traceback" not in server.logged()
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_core.paths import jupyter_path
 from jupyter_server.utils import url_path_join
 from tornado.iostream import StreamClosedError
@@ -53,8 +54,8 @@ HEADERS = {
     "frame-ancestors 'self'; form-action 'self'; object-src 'none'; base-uri 'self'",
     "Referrer-Policy": "same-origin",  # a token in the address goes to no other site
 }
-STOP_S = 20
-"""Time the kernels have to end; what is left then ends by itself, because a kernel watches its parent."""
+STOP_S = 10
+"""Time the kernels have to end by themselves; what is left then is killed."""
 
 EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
 """Extensions of JupyterLab that the page loads; whatever else is installed is not made for Voila."""
@@ -181,7 +182,12 @@ class App(Voila):  # type: ignore[misc]
         self.log.info("stopping: %d kernels end", len(self.kernel_manager))
         logging.disable(logging.ERROR)  # what a kernel was doing fails now, and is no fault
         self.example.stop()
-        self.ioloop.run_sync(self.kernel_manager.close, timeout=STOP_S)
+        try:
+            self.ioloop.run_sync(self.kernel_manager.close, timeout=STOP_S)
+        except Exception as error:  # whatever Jupyter cannot end, a kernel that only starts for one, ends below
+            self.log.info("stopping: %r", error)
+        for process in psutil.Process().children():
+            process.kill()
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
 
