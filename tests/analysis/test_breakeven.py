@@ -77,7 +77,7 @@ def test_whole_machines_make_the_curves_cross_back():
     assert found["option"].duplicated().any()
 
 
-def test_best_mix_is_left_out_of_the_cheapest_but_where_it_alone_is_allowed():
+def test_free_search_is_left_out_of_the_cheapest_but_where_it_alone_is_allowed():
     """By construction it never costs more than any other, so it would win or tie everywhere."""
     answer = breakeven.grid(free(), shipped(), "requests_per_month", "spikiness", points=10)
     cost = answer.options["npv_usd"].to_numpy().reshape(-1, len(NAMES))
@@ -91,7 +91,7 @@ def test_best_mix_is_left_out_of_the_cheapest_but_where_it_alone_is_allowed():
     assert list(breakeven.winners(evaluate(tight, shipped()))) == [breakeven.MIX]
 
 
-def test_best_mix_may_be_recommended():
+def test_free_search_may_be_recommended():
     answer = evaluate(question.grid(), shipped())
     best = answer.options.loc[answer.options["recommended"], "option"].iloc[0]
     assert list(breakeven.winners(answer, "recommended")) == [best]

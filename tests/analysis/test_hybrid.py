@@ -27,7 +27,7 @@ ON_RENTED = {"preset": "bank"}
 ON_OWN = FREE | {"requests_per_month": 1e9, "horizon_months": 60, "api_model": "deepinfra/llama-3.3-70b-turbo"}
 OWN_AND_HOURLY = FREE | HOSPITAL | {"requests_per_month": 1e8, "horizon_months": 60, "spikiness": 1.5}
 MIXED = [FREE, ON_RENTED, {"preset": "hospital"}, ON_OWN, OWN_AND_HOURLY, FREE | {"batch_share": 0.5}]
-PANELS = [page.routes, page.load_duration, page.cost_against_capacity, page.price_of_mixing, page.best_mix]
+PANELS = [page.routes, page.load_duration, page.cost_against_capacity, page.price_of_mixing, page.free_search]
 
 
 def answered(fields):

@@ -111,12 +111,12 @@ def test_a_committed_option_keeps_its_routing_whatever_it_costs():
     row = question.grid("software_company", **ABLE)
     routings = planned(evaluate(row, shipped())).routings
     dear = {"cloud_price": np.array([1e3])}
-    kept = evaluate(row, shipped(), drawn=dear, committed={"best_mix": routings["base_and_burst"]})
+    kept = evaluate(row, shipped(), drawn=dear, committed={"free_search": routings["base_and_burst"]})
     searched = evaluate(row, shipped(), drawn=dear)
     burst = searched.options.set_index("option").at["base_and_burst", "npv_usd"]
     assert isinstance(routings["base_and_burst"], Routing)
-    assert list(kept.options["option"]) == ["best_mix"]
-    assert kept.options["npv_usd"].item() >= burst > searched.options.set_index("option").at["best_mix", "npv_usd"]
+    assert list(kept.options["option"]) == ["free_search"]
+    assert kept.options["npv_usd"].item() >= burst > searched.options.set_index("option").at["free_search", "npv_usd"]
 
 
 @pytest.mark.parametrize(

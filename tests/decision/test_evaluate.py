@@ -329,11 +329,11 @@ def test_raising_a_limit_never_lowers_the_best_score(limit, amounts, case):
 
 @pytest.mark.parametrize("gone", NAMES)
 def test_without_one_option_the_scores_and_the_order_of_the_others_stay(monkeypatch, gone):
-    # best_mix is the cheapest of all, so it goes aside: without its own routing it would be another option
+    # free_search is the cheapest of all, so it goes aside: without its own routing it would be another option
     before = many().options
-    before = before[~before["option"].isin([gone, "best_mix"])]
+    before = before[~before["option"].isin([gone, "free_search"])]
     before = before.astype({"option": str}).set_index(["scenario", "option"])
-    rest = [name for name in NAMES if name not in (gone, "best_mix")]
+    rest = [name for name in NAMES if name not in (gone, "free_search")]
     monkeypatch.setattr(the_routing, "ROUTINGS", {name: routing for name, routing in ROUTINGS.items() if name != gone})
     after = evaluate(random_rows(), shipped(), names=rest).options
     after = after.astype({"option": str}).set_index(["scenario", "option"])
@@ -466,7 +466,7 @@ def test_an_air_gap_leaves_only_own_servers():
     found = answered(**{**FREE, "sensitive_share": 0.2}, control="air_gapped").options
     # a base with nothing to pass on, and the best mix, then are own servers too
     left = found[found["verdict"] != "blocked"]
-    assert left["option"].tolist() == ["owned", "base_and_burst", "best_mix"]
+    assert left["option"].tolist() == ["owned", "base_and_burst", "free_search"]
     assert left["npv_usd"].nunique() == 1
     assert found.loc[found["recommended"], "option"].tolist() == ["owned"]
 
@@ -657,7 +657,7 @@ def test_a_request_longer_than_the_context_of_the_open_model_is_blocked(name, in
     assert found["verdict"] == verdict
 
 
-@pytest.mark.parametrize("names", [("best_mix",), ("base_and_burst",), ("best_mix", "rented")])
+@pytest.mark.parametrize("names", [("free_search",), ("base_and_burst",), ("free_search", "rented")])
 def test_an_option_that_searches_can_be_asked_alone(names):
     rows = random_rows().iloc[:20].reset_index(drop=True)
     every, some = (evaluate(rows, shipped(), names=n).options.astype({"option": str}) for n in (NAMES, names))

@@ -94,7 +94,7 @@ def test_no_stream_is_sent_where_it_may_not_go_when_it_may_go_elsewhere(allowed,
 
 def test_free_streams_are_tried_at_every_place_and_in_every_base_and_burst():
     free = np.ones((1, 4, 3), bool)
-    found = [routing for names, routing in tried(free) if "best_mix" in names]
+    found = [routing for names, routing in tried(free) if "free_search" in names]
     whole = {(int(r.place[0, 0]), int(r.overflow[0, 0])) for r in found if len({*r.place[0]} | {*r.overflow[0]}) < 3}
     assert {(API, NO), (RENTED, NO), (OWN, NO), (RENTED, API), (OWN, API), (OWN, RENTED)} <= whole
     bursts = {(int(r.place[0, 0]), int(r.overflow[0, 0])) for names, r in tried(free) if "base_and_burst" in names}
@@ -108,7 +108,7 @@ def test_a_stream_bursts_from_second_place_on_too():
 
 
 def test_the_named_options_are_where_their_names_say():
-    asked = {next(iter(names - {"best_mix"})): r for names, r in tried(FOUR) if names & set(ROUTINGS)}
+    asked = {next(iter(names - {"free_search"})): r for names, r in tried(FOUR) if names & set(ROUTINGS)}
     places = {name: routing.place[0].tolist() for name, routing in asked.items()}
     assert places == {
         "api": [API] * 4,
@@ -220,14 +220,14 @@ def least(rows) -> tuple[np.ndarray, list]:
     return best, who
 
 
-def best_mix(rows) -> pd.DataFrame:
+def free_search(rows) -> pd.DataFrame:
     found = evaluate(rows, shipped()).options
-    return found[found["option"] == "best_mix"].reset_index()
+    return found[found["option"] == "free_search"].reset_index()
 
 
 def dearer(rows, rounding=1e-9) -> list[tuple]:
     """Scenarios in which a routing costs less than the best mix by more than rounding: by how much, and which."""
-    mix, (best, who) = best_mix(rows), least(rows)
+    mix, (best, who) = free_search(rows), least(rows)
     found = []
     for number, (verdict, usd) in enumerate(zip(mix["verdict"], mix["npv_usd"], strict=True)):
         assert (verdict == "blocked") == (who[number] is None)
@@ -237,7 +237,7 @@ def dearer(rows, rounding=1e-9) -> list[tuple]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_routing_of_all_there_are_costs_less_than_the_best_mix(seed):
+def test_no_routing_of_all_there_are_costs_less_than_the_free_search(seed):
     # a thousandth is left for pools that are not found at their very best
     assert dearer(drawn(30, seed), rounding=1e-3) == []
 
@@ -325,8 +325,8 @@ def test_streams_that_may_go_to_the_same_places_but_do_not_would_save_little(see
 @pytest.mark.parametrize(("seed", "months"), [(3, 12), (9, 36)])
 def test_a_scenario_does_not_depend_on_those_answered_with_it(seed, months):
     rows = drawn(25, seed, horizon_months=months)
-    together = best_mix(rows)["npv_usd"].to_numpy()
-    alone = [best_mix(rows.iloc[[number]])["npv_usd"].item() for number in range(len(rows))]
+    together = free_search(rows)["npv_usd"].to_numpy()
+    alone = [free_search(rows.iloc[[number]])["npv_usd"].item() for number in range(len(rows))]
     assert together == pytest.approx(np.array(alone), rel=1e-9, nan_ok=True)
 
 
@@ -353,13 +353,13 @@ cases = st.fixed_dictionaries(
 
 @few
 @given(case=cases)
-def test_the_best_mix_is_never_dearer_than_the_cheapest_option_allowed_and_allowed_where_one_is(case):
+def test_the_free_search_is_never_dearer_than_the_cheapest_option_allowed_and_allowed_where_one_is(case):
     found = evaluate(grid(**case), shipped()).options.set_index("option")
     allowed = found[found["verdict"] != "blocked"]
-    named = allowed.drop(index="best_mix", errors="ignore")
+    named = allowed.drop(index="free_search", errors="ignore")
     if len(named):
-        assert found.loc["best_mix", "verdict"] != "blocked"
-        assert found.loc["best_mix", "npv_usd"] <= named["npv_usd"].min() * (1 + 1e-12)
+        assert found.loc["free_search", "verdict"] != "blocked"
+        assert found.loc["free_search", "npv_usd"] <= named["npv_usd"].min() * (1 + 1e-12)
 
 
 AT_EASE = FREE | {f"skill_{area}": 5 for area in SKILLS} | {"sensitive_share": 0, "growth_per_month": 0.0}
@@ -393,5 +393,5 @@ def test_of_a_bursty_load_at_the_price_of_a_cheap_api_more_overflows_than_of_a_s
 def test_the_order_of_streams_that_may_go_to_the_same_places_does_not_matter():
     # 0.3 specialised or 0.7 of it: the same traffic where nothing tells the two apart
     rows = [grid(**AT_EASE, specialised_share=share, requests_per_month=3e8) for share in (0.3, 0.7)]
-    some, more = (best_mix(row)["npv_usd"].item() for row in rows)
+    some, more = (free_search(row)["npv_usd"].item() for row in rows)
     assert some == pytest.approx(more, rel=1e-9)

@@ -112,7 +112,7 @@ def test_a_rule_fires_for_any_of_its_regimes_among_several():
 
 
 def test_every_condition_of_a_rule_must_hold():
-    both = _rule({"task": ["specialised"], "customisation": ["weights", "fine_tuning"]}, ["own_gpus"])
+    both = _rule({"domain": ["specialised"], "customisation": ["weights", "fine_tuning"]}, ["own_gpus"])
     level, _ = rules.judge([both], _profile(customisation="fine_tuning"))
     assert (level[SPECIALISED, VENDOR] == BLOCKED).all()
     assert (level[GENERAL, VENDOR] == OK).all()

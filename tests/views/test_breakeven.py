@@ -25,7 +25,7 @@ def shown(**fields):
     return page.decision_map(evaluate(question.grid(**fields), shipped())).words
 
 
-def test_the_map_says_that_best_mix_is_left_out():
+def test_the_map_says_that_free_search_is_left_out():
     words = shown()
     assert "Best mix is the cheapest of all by construction and left out." in words
     assert "It shows where nothing else is allowed." in words
@@ -48,7 +48,7 @@ def test_where_nothing_is_allowed_the_map_says_so():
     assert "nothing is allowed" in words and "100 %" in words
 
 
-def test_intervals_leave_best_mix_out_by_cost_alone():
+def test_intervals_leave_free_search_out_by_cost_alone():
     answer = evaluate(question.grid(sensitive_share=0), shipped())
     assert "by construction and left out" in page.along("spikiness")(answer).words
     assert "left out" not in page.along("spikiness", "recommended")(answer).words

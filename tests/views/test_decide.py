@@ -44,7 +44,7 @@ PANELS = [
         decide.scores,
     ),
     *(decide.sizing, decide.asked, sources.freshness, sources.sources, sources.small_print, sources.at_stake),
-    *(hybrid.routes, hybrid.load_duration, hybrid.cost_against_capacity, hybrid.price_of_mixing, hybrid.best_mix),
+    *(hybrid.routes, hybrid.load_duration, hybrid.cost_against_capacity, hybrid.price_of_mixing, hybrid.free_search),
     breakeven.what_would_it_take,
 ]
 
@@ -168,7 +168,7 @@ def by_a_tenth(key):
 def test_a_figure_that_moves_a_line_is_named_by_it_or_by_the_number_of_machines(fields):
     """On the fixed routings: what the others cost hangs on which routing is cheapest."""
     before = answered(fields)
-    fixed, sized = set(routing.TITLES) - {"base_and_burst", "best_mix"}, {f.key for f in provenance.sizing(before)}
+    fixed, sized = set(routing.TITLES) - {"base_and_burst", "free_search"}, {f.key for f in provenance.sizing(before)}
     named = {option: provenance.rests_on(before, option) for option in fixed}
     usd = before.means.set_index(["option", "place", "line"])["usd_per_month"]
     seen = set()

@@ -19,7 +19,7 @@ By = Literal["cheapest", "recommended"]
 NONE = "none"
 """The winner where nothing is allowed."""
 
-MIX = "best_mix"
+MIX = "free_search"
 """The cheapest of all options by construction: it would win or tie everywhere."""
 
 SPIKINESS = "spikiness"
@@ -60,7 +60,7 @@ def axis(field: str, low: float | None = None, high: float | None = None, points
 def winners(answer: Answer, by: By = "cheapest") -> Array:
     """Name of the winning option of every scenario: the least present value or the best score among what is allowed.
 
-    For the cheapest `best_mix` is left out: it costs least by construction and would win or tie everywhere. It wins
+    For the cheapest `free_search` is left out: it costs least by construction and would win or tie everywhere. It wins
     where nothing else is allowed, and `none` where it is not either.
     """
     if by == "cheapest":

@@ -35,7 +35,7 @@ servers are delivered, the skills a place asks people for in any case, and those
 SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks", "setup_weeks.own_gpus")
 """Figures that say how many machines there are from when on, beside those of the service level."""
 
-SCORING = ("anchor.", "control.", "elasticity.", "freedom.", "setup_weeks.", "people.")
+CRITERIA_REST_ON = ("scale.", "control.", "elasticity.", "easy_to_leave.", "setup_weeks.", "people.")
 """Figures the score, the time to launch and the staff rest on, whatever the option."""
 
 
@@ -124,7 +124,7 @@ def sizing(answer: Answer) -> list[Fact]:
 def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
     """All facts that options of a one-row answer rest on: their costs, the number of machines, times and scores."""
     lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
-    return {*lines, *sizing(answer), *named(answer.facts, *SCORING)}
+    return {*lines, *sizing(answer), *named(answer.facts, *CRITERIA_REST_ON)}
 
 
 @of_tables

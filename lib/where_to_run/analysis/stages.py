@@ -180,7 +180,7 @@ class _Own:
         """People, and what serves until servers come where nothing else does; what is not served at what it missed."""
         alone = by_hand(ROUTINGS["owned"], len(allowed), self.least)
         out = costed(self.question, alone, allowed)
-        usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed
+        usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed.sum(axis=1)
         usd = usd / self.question.upkeep.delivery_months + self._hands(self._used(NOWHERE))
         return Costed(NOTHING._replace(option=WAITING), usd, np.zeros(len(usd)))
 

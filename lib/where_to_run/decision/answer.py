@@ -24,7 +24,7 @@ from .verdicts import LIMITS
 MOST_TO_OPEN = 2_000
 """Scenarios whose lines may be opened at once: a line a month makes some thousand rows a scenario."""
 
-OPENED = ("values", "weights")
+OPENED = ("values",)
 """What a judged block has for those who open it alone."""
 
 INTERNAL = ("verdict", "rule", "place", "by_rule")
@@ -106,7 +106,7 @@ class Answer:
     @cached_property
     def options(self) -> pd.DataFrame:
         """What `evaluate` says it returns, a row per scenario and option."""
-        because, unlock = self.words(np.arange(self._found["score"].size))
+        because, unlock = self.words(np.arange(self._found["rank"].size))
         return self._frame({"because": because, "unlock": unlock})
 
     @cached_property
@@ -122,7 +122,7 @@ class Answer:
         return verdicts.words(self.facts, self._rows, self._found, at)
 
     def _frame(self, more: Mapping[str, Any]) -> pd.DataFrame:
-        number, options = self._found["score"].shape
+        number, options = self._found["rank"].shape
         columns = {
             "scenario": np.repeat(np.arange(number), options),
             "option": _coded(np.tile(np.arange(options), number), self.names),
@@ -145,7 +145,7 @@ class Answer:
 
     @cached_property
     def _opened(self) -> list[Judged]:
-        if len(self._found["score"]) > MOST_TO_OPEN:
+        if len(self._found["rank"]) > MOST_TO_OPEN:
             raise ValueError(
                 f"details of {len(self._found['score']):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at "
                 "once. Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
@@ -158,7 +158,7 @@ class Answer:
 
         Refuses an answer of more scenarios, and an option it has not.
         """
-        if (number := len(self._found["score"])) > 1:
+        if (number := len(self._found["rank"])) > 1:
             raise ValueError(
                 f"option {name!r} asked of an answer of {number:,} scenarios; it goes by one. "
                 "Evaluate the one you want to open: evaluate(rows.iloc[[0]], facts)"
@@ -241,17 +241,21 @@ class Answer:
         )
 
     @cached_property
-    def fit(self) -> pd.DataFrame:
-        """How scores are made up: scenario, option, criterion, value [share], weight [share], contribution [share]."""
+    def drawbacks(self) -> pd.DataFrame:
+        """What makes the generalised cost of each option: scenario, option, criterion, value [share], premium [share of
+        the level cost], usd_per_month [USD/month, what one would pay not to have the drawback].
+
+        With the level cost they add up to the generalised cost.
+        """
         parts = []
         for block in self._opened:
-            allowed = np.where(block.columns["verdict"] == BLOCKED, np.nan, 1.0)
-            value, weight = block.columns["values"] * allowed[:, :, None], block.columns["weights"]
+            level, values = block.columns["level_usd_per_month"], block.columns["values"]
             index, criteria = np.repeat(block.index, len(CRITERIA)), np.tile(CRITERIA, len(block.index))
+            premium = block.question.premiums
             for o, option in enumerate(self.names):
-                shares = (part[:, o].ravel() for part in (value, weight, value * weight))
-                parts.append((index, option, criteria, *shares))
-        return _stacked(["scenario", "option", "criterion", "value", "weight", "contribution"], parts)
+                usd = level[:, [o]] * premium * (1 - values[:, o])
+                parts.append((index, option, criteria, *(part.ravel() for part in (values[:, o], premium, usd))))
+        return _stacked(["scenario", "option", "criterion", "value", "premium", "usd_per_month"], parts)
 
     @cached_property
     def yardsticks(self) -> pd.DataFrame:

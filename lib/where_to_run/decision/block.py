@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..formulas import demand, finance
+from ..formulas import demand, finance, scoring
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, remembered
+from ..inputs.question import CRITERIA
 from ..places import own_gpus, rented_gpus, replicas
 from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
@@ -47,6 +48,18 @@ class Question:
     def shares(self) -> Array:
         """Share of the requests in each stream, over (scenario, stream)."""
         return demand.stream_shares(self.rows["sensitive_share"], self.rows["specialised_share"])
+
+    @cached_property
+    def premiums(self) -> Array:
+        """What the best of each criterion is worth, as a share of the cost, over (scenario, criterion)."""
+        asked = list(zip(self.rows["priorities"], self.rows["premium"].tolist(), strict=True))
+        known = {pair: scoring.premiums([p for p in pair[0].split(",") if p], CRITERIA, pair[1]) for pair in set(asked)}
+        return np.stack([known[pair] for pair in asked])
+
+    @cached_property
+    def annuity(self) -> Array:
+        """Worth today of a dollar in every month of the horizon, by scenario."""
+        return np.einsum("sm,sm->s", self.load.live, self.factors)
 
     @cached_property
     def factors(self) -> Array:

@@ -1,4 +1,4 @@
-"""Evaluate: scenarios a block at a time, every option costed, held to the rules and limits, and scored."""
+"""Evaluate: scenarios a block at a time, every option costed, held to the rules and limits, and ranked."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from ..units import Array
 from . import rules
 from .answer import OPENED, Answer, Judged
 from .block import Question
-from .recommendation import scored
+from .recommendation import ranked
 from .routing import NAMES, Routing
 from .search import Gates, search
 
@@ -81,7 +81,7 @@ def _block(index: Array, question: Question, names: Sequence[str], committed: Ma
     allowed, profiles = gates(question)
     found = search(question, allowed, names, committed)
     columns = dict(found.figures)
-    scored(question, columns, *found.routing())
+    ranked(columns)
     return Judged(index, question, profiles, found, columns)
 
 
@@ -120,10 +120,13 @@ def evaluate(
 
     Returns an `Answer`, whose `options` has a row per scenario and option: verdict, because, unlock, launch_weeks
     [week], capex_usd [USD], usd_per_month [USD/month, mean of all lines over the horizon], running_usd_per_month
-    [USD/month, without hardware], npv_usd [USD], usd_per_mtok [USD/Mtok, discounted cost over discounted tokens],
+    [USD/month, without hardware], npv_usd [USD], level_usd_per_month [USD/month: the constant payment of the same
+    present value, with what is not served before launch at the price of an API], generalised_usd_per_month [USD/month:
+    that with what its drawbacks are worth, for the comparison alone], usd_per_mtok [USD/Mtok, discounted cost over
+    discounted tokens],
     gpus [GPU, in the first month of service], utilisation [share of the GPU hours at work], overflow_share [share of
     traffic served at a second place, or without one in hours above the capacity of its first month], hires [FTE],
-    score [share], rank, recommended.
+    rank [by generalised cost], recommended.
     `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
     `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by what
     `Facts.draw` takes; `committed` gives the options asked the routing each has, of one scenario, in place of a

@@ -119,7 +119,7 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
             result.parts.append(Part(API, NOWHERE, shares[:, API], np.zeros(number), bill))
     if used[:, OWN].any():
         result.fits &= ~used[:, OWN] | question.operating.any(axis=1)
-    result.served, result.missed = question.load.live, np.zeros(number)
+    result.served, result.missed = question.load.live, np.zeros((number, 1))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed, routing.least_api)
     hands = team(question, used)
@@ -202,7 +202,8 @@ def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: 
     """Until own servers are delivered their traffic runs at the API or on machines rented on demand, the cheaper.
 
     A stream that may go to one of the two alone goes there; one that may go to neither is not served until delivery.
-    What is missed then is valued at the dearer of the two, for the score alone: not serving must not look like saving.
+    What is missed then is valued at the price of the API, for the comparison alone: being late must not look like
+    saving.
     """
     waiting = question.load.live - question.operating
     api, rented = carried(question, API, np.ones(len(at)), least_api), until_delivery(question, at.sum(axis=1))
@@ -218,5 +219,4 @@ def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: 
     missed = (at * ~(may[0] | may[1])).sum(axis=1)
     result.served = question.load.live - waiting * missed[:, None]
     if missed.any():
-        dearer = np.maximum(api.total, until_delivery(question, np.ones(len(at))).total) * waiting
-        result.missed = dearer.sum(axis=1) * missed
+        result.missed = api.total * waiting * missed[:, None]

@@ -1,71 +1,63 @@
-"""The recommendation: value on every criterion, weighted score and rank."""
+"""The recommendation: values on the criteria, generalised cost, and the allowed option of which it is least."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..formulas import scoring
-from ..inputs.question import CRITERIA, PLACES, STREAMS
+from ..inputs.facts import Facts, remembered
+from ..inputs.question import CRITERIA, PLACES
 from ..units import Array
 from .block import Question
+from .routing import NOWHERE, Routing
 from .rules import BLOCKED
 
-
-def scored(question: Question, columns: dict[str, Array], place: Array, overflow: Array) -> None:
-    """Value on every criterion, weighted score, rank and recommendation; what is blocked gets none."""
-    facts, rows = question.facts, question.rows
-    budget = np.maximum(1.0, rows["budget_usd_per_month"].astype(float))[:, None]
-    deadline = np.maximum(1e-9, rows["weeks_to_launch"].astype(float))[:, None]
-    values = {
-        "cost": scoring.value(
-            (columns["usd_per_month"] + columns["missed_usd_per_month"]) / budget,
-            facts.value("anchor.cost.worst_share"),
-            facts.value("anchor.cost.best_share"),
-        ),
-        "launch": scoring.value(columns["launch_weeks"], deadline, 0.0),
-        "skills": scoring.value(columns["hires"], facts.value("anchor.hires.worst_fte"), 0.0),
-    }
-    for criterion in ("control", "elasticity", "freedom"):
-        points = np.array([facts.value(f"{criterion}.{place}") for place in PLACES])
-        weight = _what_counts(question, criterion)[:, None]
-        values[criterion] = (weight * _points(points, criterion, question, columns, place, overflow)).sum(axis=2)
-    columns["values"] = np.stack([np.asarray(values[c]) for c in CRITERIA], axis=2)
-    orders = {
-        order: scoring.weights([p for p in order.split(",") if p], CRITERIA)
-        for order in dict.fromkeys(rows["priorities"])
-    }
-    columns["weights"] = np.repeat(
-        np.stack([orders[order] for order in rows["priorities"]])[:, None], place.shape[1], axis=1
-    )
-    score = np.asarray(scoring.score(columns["values"], columns["weights"]))
-    columns["score"] = np.where(columns["verdict"] == BLOCKED, np.nan, score)
-    order = np.lexsort((columns["npv_usd"], -np.nan_to_num(columns["score"], nan=-1.0)), axis=1)
-    rank = np.argsort(order, axis=1) + 1.0
-    columns["rank"] = np.where(columns["verdict"] == BLOCKED, np.nan, rank)
-    columns["recommended"] = columns["rank"] == 1
+BY_PLACE = ("control", "elasticity", "easy_to_leave")
+"""Criteria in which places differ by what they are."""
 
 
-def _points(
-    points: Array, criterion: str, question: Question, columns: Mapping[str, Array], place: Array, overflow: Array
-) -> Array:
-    """Points of every stream over (scenario, option, stream): those of its place, mixed with those of its overflow.
-
-    A jump in demand goes to the overflow, so its elasticity counts; for the rest the share of the traffic that
-    overflows does.
+@dataclass(frozen=True)
+class Scales:
+    """Value of each place on the criteria of BY_PLACE [share], the worst 0 and the best 1; weeks to launch [week] and
+    people to add [FTE] whose value is 0.
     """
-    goes = overflow >= 0
-    if criterion == "elasticity":
-        return points[np.where(goes, overflow, place)]
-    free = (question.shares[:, None] * goes).sum(axis=2)
-    share = np.where(free > 0, columns["overflow_share"] / np.where(free > 0, free, 1.0), 0.0)
-    mixed = np.clip(np.nan_to_num(share), 0, 1)[..., None] * goes
-    return (1 - mixed) * points[place] + mixed * points[np.maximum(overflow, 0)]
+
+    by_place: Mapping[str, Array]
+    weeks: float
+    people: float
 
 
-def _what_counts(question: Question, criterion: str) -> Array:
-    """Weight of each stream in a criterion: its share; for control the sensitive streams alone where there are any."""
-    if criterion != "control":
-        return question.shares
-    sensitive = question.shares * np.array([data == "sensitive" for data, _ in STREAMS])
-    some = sensitive.sum(axis=1, keepdims=True)
-    return np.where(some > 0, sensitive / np.where(some > 0, some, 1.0), question.shares)
+@remembered
+def scales(facts: Facts) -> Scales:
+    """What data/assumptions.csv says of the criteria."""
+    points = {name: np.array([facts.value(f"{name}.{place}") for place in PLACES]) for name in BY_PLACE}
+    stretched = {name: np.asarray(scoring.value(p, p.min(), p.max())) for name, p in points.items()}
+    return Scales(stretched, facts.value("scale.launch_weeks"), facts.value("scale.people_fte"))
+
+
+def values(question: Question, routing: Routing, figures: Mapping[str, Array]) -> Array:
+    """Value of a routing on every criterion, over (scenario, criterion) [share]; none hangs on a limit of the user's."""
+    scale = scales(question.facts)
+    found = {
+        "launch": np.ravel(scoring.value(figures["launch_weeks"], scale.weeks, 0.0)),
+        "skills": np.ravel(scoring.value(figures["hires"], scale.people, 0.0)),
+    }
+    goes = routing.overflow != NOWHERE
+    free = (question.shares * goes).sum(axis=1)
+    spilled = np.clip(np.nan_to_num(figures["overflow_share"] / np.where(free > 0, free, 1.0)), 0, 1)
+    for name, points in scale.by_place.items():
+        # a jump in demand goes to the overflow, so its elasticity counts; else the share that does overflow
+        there = goes if name == "elasticity" else spilled[:, None] * goes
+        by_stream = (1 - there) * points[routing.place] + there * points[routing.overflow]
+        found[name] = (question.shares * by_stream).sum(axis=1)
+    return np.stack([found[name] for name in CRITERIA], axis=1)
+
+
+def ranked(columns: dict[str, Array]) -> None:
+    """Rank by generalised cost and the recommendation; what is blocked gets none."""
+    blocked = columns["verdict"] == BLOCKED
+    cost = np.where(blocked, np.inf, np.nan_to_num(columns["generalised_usd_per_month"], nan=np.inf))
+    order = np.lexsort((columns["npv_usd"], cost), axis=1)
+    columns["rank"] = np.where(blocked, np.nan, np.argsort(order, axis=1) + 1.0)
+    columns["recommended"] = columns["rank"] == 1

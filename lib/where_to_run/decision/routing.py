@@ -57,14 +57,14 @@ ROUTINGS: dict[str, tuple[int, ...]] = {
     "rented": (RENTED,) * len(STREAMS),
     "owned": (OWN,) * len(STREAMS),
     "split_by_sensitivity": tuple(RENTED if data == "sensitive" else API for data, _ in STREAMS),
-    "split_by_domain": tuple(RENTED if task == "specialised" else API for _, task in STREAMS),
+    "split_by_domain": tuple(RENTED if domain == "specialised" else API for _, domain in STREAMS),
 }
 """For each option that routes by hand the place of each of STREAMS."""
 
 BASE_AND_BURST = ((RENTED, API), (OWN, API), (OWN, RENTED))
 """Where a base load can go, and its bursts."""
 
-SEARCHED = ("base_and_burst", "best_mix")
+SEARCHED = ("base_and_burst", "free_search")
 """Options that are the cheapest allowed of several routings."""
 
 NAMES = (*ROUTINGS, *SEARCHED)
@@ -77,7 +77,7 @@ TITLES = {
     "split_by_sensitivity": "Split by sensitivity",
     "split_by_domain": "Split by domain",
     "base_and_burst": "Base and burst",
-    "best_mix": "Best mix",
+    "free_search": "Found by search",
 }
 
 
@@ -134,12 +134,12 @@ def _candidates(allowed: tuple[bool, ...], least_api: bool) -> list[Candidate]:
 
 def _made(allowed: Array, least_api: bool) -> Iterator[Candidate]:
     for name, places in ROUTINGS.items():
-        yield (name, "best_mix"), by_hand(places, len(allowed))
+        yield (name, "free_search"), by_hand(places, len(allowed))
     for base, burst in BASE_AND_BURST:
         order = (base, burst, *(p for p in range(len(PLACES)) if p not in (base, burst)))
         yield SEARCHED, in_order(order, allowed, (base, burst), False)
     for ways in orders(alike=bool((allowed == allowed[:, :1]).all())):
-        yield ("best_mix",), by_way(ways, allowed, least_api)
+        yield ("free_search",), by_way(ways, allowed, least_api)
 
 
 @cache

@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..formulas import finance
+from ..formulas import finance, scoring
 from ..inputs.question import PLACES, STREAMS
 from ..places.bill import CAPITAL, HARDWARE, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question
 from .option import Outcome, costed, launch_weeks, least_cost
+from .recommendation import values
 from .routing import OWN, SEARCHED, Key, Routing, candidates
 from .rules import BLOCKED
 from .verdicts import LIMITS, Limit
 
-KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "misfits", "missed_usd_per_month")
+KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "misfits")
 """Figures an option has even where nothing on offer can serve the load."""
 
 UNKNOWN = BLOCKED + 1
@@ -54,12 +55,6 @@ class Found:
     taken: Array = field(default_factory=lambda: np.zeros(0))
     figures: dict[str, Array] = field(default_factory=dict)
 
-    def routing(self) -> tuple[Array, Array]:
-        """Place and overflow of every stream over (scenario, option, stream)."""
-        rows = np.arange(len(self.taken))[:, None]
-        place, overflow = (np.stack([getattr(r, n) for r in self.routings], axis=1) for n in ("place", "overflow"))
-        return place[rows, self.taken], overflow[rows, self.taken]
-
     def parts(self) -> Iterator[tuple[str, Array, Array, Outcome]]:
         """Every option with each outcome it takes: the scenarios, their positions in the outcome, and the outcome."""
         for o, option in enumerate(self.names):
@@ -72,10 +67,10 @@ class Found:
 def search(
     question: Question, gates: Gates, names: Sequence[str], committed: Mapping[str, Routing] | None = None
 ) -> Found:
-    """Cost every routing worth a try, and let each option take the cheapest allowed of those tried for it.
+    """Cost every routing worth a try, and let each option take the allowed one of least generalised cost.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
-    so where none is allowed, an option takes the cheapest of those that were costed. With `committed` nothing is
+    so where none is allowed, an option takes the least of those that were costed. With `committed` nothing is
     searched: each option takes the routing of one scenario given.
     """
     found, tried, taken = Found(names), dict[Key, int](), set[tuple[Key, str]]()
@@ -108,11 +103,12 @@ def _promising(question: Question, routing: Routing, columns: list[int], found: 
     late = (launch_weeks(question, routing) > question.rows["weeks_to_launch"])[:, None]
     if not found.figures:
         return np.arange(len(late))
-    verdict, cost = (found.figures[name][:, columns] for name in ("verdict", "npv_usd"))
+    verdict, cost = (found.figures[name][:, columns] for name in ("verdict", "generalised_usd_per_month"))
     open_ = (verdict == UNKNOWN) | ~late
     if not open_.any():
         return np.zeros(0, np.intp)
-    usd = least_cost(question, routing)[:, None]
+    # no drawback makes it less
+    usd = (least_cost(question, routing) / question.annuity)[:, None]
     rows = np.flatnonzero((open_ & ((verdict >= BLOCKED) | (usd < cost))).any(axis=1))
     return np.arange(len(late)) if len(rows) > WORTH_SPLITTING * len(late) else rows
 
@@ -124,6 +120,9 @@ def _cost(question: Question, gates: Gates, routing: Routing, rows: Array, found
         here, asked, way = gates.take(rows), question.take(rows), routing.take(rows)
     outcome = costed(asked, way, here.allowed)
     figures = _figures(asked, outcome) | _by_rule(way, here)
+    figures["values"] = values(asked, way, figures)
+    level = figures["level_usd_per_month"]
+    figures["generalised_usd_per_month"] = scoring.generalised_cost(level, asked.premiums, figures["values"])
     figures["broken"] = np.stack([_broken(asked, figures, limit) for limit in LIMITS], axis=1)
     figures["verdict"] = np.where(figures["broken"].any(axis=1), BLOCKED, figures["by_rule"])
     found.routings.append(routing)
@@ -136,11 +135,11 @@ def _cost(question: Question, gates: Gates, routing: Routing, rows: Array, found
 
 
 def _take(found: Found, option: int, number: int) -> None:
-    """Let an option take a routing where it has none yet, or one that is blocked or costs more."""
+    """Let an option take a routing where it has none yet, or one that is blocked or has a larger generalised cost."""
     rows, _, figures = found.costed[number]
-    has, cost = found.figures["verdict"][rows, option], found.figures["npv_usd"][rows, option]
+    has, cost = found.figures["verdict"][rows, option], found.figures["generalised_usd_per_month"][rows, option]
     blocked, had = figures["verdict"] == BLOCKED, has == BLOCKED
-    usd = figures["npv_usd"]
+    usd = figures["generalised_usd_per_month"]
     cheaper = (usd < cost) | (np.isnan(cost) & ~np.isnan(usd))
     better = (has == UNKNOWN) | (had & ~blocked) | ((had == blocked) & cheaper)
     if not better.any():
@@ -167,11 +166,11 @@ def _figures(question: Question, out: Outcome) -> dict[str, Array]:
         "usd_per_month": total.sum(axis=1) / months,
         "running_usd_per_month": (total.sum(axis=1) - aside) / months,
         "npv_usd": finance.present_value(cash, factors),
+        "level_usd_per_month": finance.present_value(cash + out.missed, factors) / question.annuity,
         "usd_per_mtok": finance.levelised_cost(cash, tokens * out.served, factors),
         **_sizes(out, len(months)),
         "hires": out.hires,
         "misfits": (~out.fits).astype(float),
-        "missed_usd_per_month": out.missed / months,
     }
     if out.fits.all():
         return figures

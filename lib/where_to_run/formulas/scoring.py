@@ -19,24 +19,46 @@ def value(amount: Number, worst: Number, best: Number) -> Number:
         return np.where(span == 0, flat, np.clip((np.asarray(amount) - worst) / span, 0.0, 1.0))
 
 
-def rank_order_weights(number: int) -> Array:
-    """Weights of criteria ranked first to last [share]: w_k = (1/n) sum over i >= k of 1/i.
+MOST_AFTER_COST, SHARE_AFTER_COST = 0.10, 1 / 5
+"""Bound of the premiums of all criteria ranked after cost together, and what share of the premium they may reach."""
 
-    Rank-order centroids, Edwards and Barron 1994: the mean of all weights that respect the order.
+
+def premiums(priorities: Sequence[str], criteria: Sequence[str], premium: float) -> Array:
+    """The most one would pay for the best of each criterion in place of the worst, as a share of the cost [share].
+
+    In the order of `criteria`. From an order of priorities in which `cost` stands; those not named follow, cost first.
+    The first before cost gets `premium`, each next half of the one before; those after cost t/2, t/4, ... with
+    t = min(0.10, premium / 5): they settle what costs nearly the same.
     """
-    return np.cumsum(1 / np.arange(number, 0, -1))[::-1] / number
+    order = [*priorities, *(c for c in ("cost", *criteria) if c not in priorities)]
+    place = order.index("cost")
+    after = min(MOST_AFTER_COST, premium * SHARE_AFTER_COST)
+    worth = {c: premium / 2**k for k, c in enumerate(order[:place])}
+    worth |= {c: after / 2 ** (k + 1) for k, c in enumerate(order[place + 1 :])}
+    return np.array([worth[c] for c in criteria])
 
 
-def weights(priorities: Sequence[str], criteria: Sequence[str]) -> Array:
-    """Weight of each criterion, in the order of `criteria`; those not named follow in that order."""
-    order = [*priorities, *(c for c in criteria if c not in priorities)]
-    by_rank = dict(zip(order, rank_order_weights(len(criteria)), strict=True))
-    return np.array([by_rank[c] for c in criteria])
+def generalised_cost(cost: Number, premium: Array, values: Array) -> Array:
+    """G = C (1 + sum over criteria of p (1 - v)), in the unit of the cost.
+
+    As in transport economics: what is paid, plus what one would pay not to have the drawbacks. Premiums and values
+    [share] have the criteria on their last axis.
+    """
+    return np.asarray(cost) * (1 + (premium * (1 - values)).sum(axis=-1))
 
 
-def score(values: Array, criterion_weights: Array) -> Number:
-    """Sum of weight x value over the last axis [share]."""
-    return np.sum(values * criterion_weights, axis=-1)
+def switching_premium(cost: Number, rest: Number, value: Number) -> Number:
+    """Premium on a criterion at which two options have the same generalised cost [share of the cost].
+
+    `cost`, `rest` (what the other criteria add, as a share of the cost) and `value` on the criterion have the two on
+    their last axis. Where both lose the same by it no premium makes them equal: not a number.
+    """
+    cost, rest, value = (np.asarray(part, float) for part in (cost, rest, value))
+    loses = cost * (1 - value)
+    apart = cost * (1 + rest)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (apart[..., 1] - apart[..., 0]) / (loses[..., 0] - loses[..., 1])
+    return np.where(loses[..., 0] == loses[..., 1], np.nan, found)
 
 
 def drawn_weights(points: Array, order: Array | None = None) -> Array:

@@ -20,7 +20,7 @@ PLACES = ("vendor_api", "rented_gpus", "own_gpus")
 """Where a token can be served."""
 
 STREAMS = (("sensitive", "general"), ("sensitive", "specialised"), ("open", "general"), ("open", "specialised"))
-"""The slices of traffic: data class and kind of task."""
+"""The slices of traffic: data class and domain."""
 
 SKILL_WORDS = {
     0: "none",
@@ -97,7 +97,9 @@ def field(name: str) -> Field:
 
 BY_NAME = {field.name: field for field in FIELDS}
 SKILLS = tuple(f.name.removeprefix("skill_") for f in FIELDS if f.name.startswith("skill_"))
-CRITERIA = tuple(BY_NAME["priorities"].choices)
+PRIORITIES = tuple(BY_NAME["priorities"].choices)
+CRITERIA = tuple(name for name in PRIORITIES if name != "cost")
+"""What one may pay for beside the cost itself."""
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ OPTION_COLOURS = {
     "split_by_sensitivity": "#CC79A7",
     "split_by_domain": "#56B4E9",
     "base_and_burst": "#D55E00",
-    "best_mix": "#444444",
+    "free_search": "#444444",
 }
 """Okabe and Ito's palette, made to be told apart with any kind of colour vision; its black a dark grey."""
 
@@ -32,7 +32,7 @@ OPTION_DASHES = {
     "split_by_sensitivity": [9, 3, 2, 3],
     "split_by_domain": [4, 6],
     "base_and_burst": [12, 3],
-    "best_mix": [4, 2],
+    "free_search": [4, 2],
 }
 """Line and gap of each option's lines [pixel]."""
 

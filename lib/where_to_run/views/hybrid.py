@@ -161,13 +161,13 @@ def _balance(answer: Answer, found: pd.DataFrame, option: str) -> str:
     ) + (mind if figures.at[option, "verdict"] == "blocked" else "")
 
 
-def best_mix(answer: Answer) -> Pieces:
+def free_search(answer: Answer) -> Pieces:
     """A panel: whether the cheapest of all routings mixes places, and what that costs and saves."""
-    if answer.option("best_mix").routing.key == answer.option(MIX).routing.key:
+    if answer.option("free_search").routing.key == answer.option(MIX).routing.key:
         return Pieces([f"<p>The cheapest of all routings is {TITLES[MIX].lower()} itself.</p>"])
-    if no := _no(answer, "best_mix"):
+    if no := _no(answer, "free_search"):
         return no
-    return _load_duration(answer, "best_mix") + _price_of_mixing(answer, "best_mix")
+    return _load_duration(answer, "free_search") + _price_of_mixing(answer, "free_search")
 
 
 def _no(answer: Answer, option: str = MIX) -> Pieces:

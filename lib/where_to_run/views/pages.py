@@ -75,7 +75,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
         ),
         Section("cost_against_capacity", "How large the base should be", hybrid.cost_against_capacity),
         Section("price_of_mixing", "What mixing costs and saves", hybrid.price_of_mixing),
-        Section("best_mix", "Is there a better mix?", hybrid.best_mix),
+        Section("free_search", "Is there a better mix?", hybrid.free_search),
     ),
     "Uncertainty": (
         Section(
