@@ -202,9 +202,8 @@ def test_the_widest_swing_stands_first_and_is_the_difference_of_two_runs():
     assert found["high_usd"].iloc[0] == pytest.approx(told)
 
 
-def test_the_order_by_score_is_firm_where_one_method_and_all_weights_agree():
+def test_the_shares_of_being_first_add_up_and_the_score_is_that_of_the_answer():
     found = uncertainty.firmness(answered("research_lab"), uncertainty.run(answered("research_lab")))
-    assert found.set_index("option").loc["rented", ["additive", "topsis", "promethee"]].tolist() == [1, 1, 1]
     assert found["ordered"].sum() == pytest.approx(1) and found["free"].sum() == pytest.approx(1)
     score = answered("research_lab").options.set_index("option")["score"]
     assert found["score"].to_numpy() == pytest.approx(score[found["option"]].to_numpy())

@@ -93,10 +93,11 @@ def test_where_an_input_is_worth_less_than_noise_it_is_left_out():
     assert ("Throughput" in page.information(answer).words) == bool(found["throughput"] > found["noise"])
 
 
-def test_methods_that_disagree_are_named():
+def test_how_firm_the_best_score_is_is_said_with_its_shares():
+    found = uncertainty.firmness(answered(), uncertainty.run(answered())).set_index("option").loc["rented"]
     words = page.firmness(answered()).words
-    assert "by score Rented cloud GPUs; by TOPSIS Split by sensitivity" in words and "disagree" in words
-    assert "The methods agree." in page.firmness(answered("research_lab")).words
+    assert f"Rented cloud GPUs has the best score as asked, and in {found['ordered']:.0%} of the draws" in words
+    assert f"with any weights in {found['free']:.0%}." in words
 
 
 @pytest.mark.parametrize("panel", page.PANELS)

@@ -242,10 +242,9 @@ def indices(model: Callable[[Array], Array], dimensions: int, number: int = INDE
 def firmness(answer: Answer, run: Run) -> pd.DataFrame:
     """How firm the order by score is, a row an option.
 
-    Columns: option, score (with the weights of the priorities, the scenario as asked), additive, topsis and promethee
-    (ranks by three methods, as asked), ordered (share of the draws of values and of weights that respect the order of
-    the priorities in which the option is first), free (the same over all weights), confidence (share of the draws of
-    values in which it is first at the weights that favour it).
+    Columns: option, score (with the weights of the priorities, the scenario as asked), ordered (share of the draws of
+    values and of weights that respect the order of the priorities in which the option is first), free (the same over
+    all weights), confidence (share of the draws of values in which it is first at the weights that favour it).
     """
     fit = answer.fit.pivot(index="option", columns="criterion", values=["value", "weight"]).loc[list(run.options)]
     values, (weights, *_) = (fit[column][list(CRITERIA)].to_numpy() for column in ("value", "weight"))
@@ -253,8 +252,6 @@ def firmness(answer: Answer, run: Run) -> pd.DataFrame:
     values_drawn = np.nan_to_num(run.values)
     ordered = scoring.acceptability(values_drawn, scoring.drawn_weights(cube, np.argsort(-weights, kind="stable")))
     free = scoring.acceptability(values_drawn, scoring.drawn_weights(cube))
-    by = {"additive": scoring.score, "topsis": scoring.topsis, "promethee": scoring.promethee}
     found = {"option": run.options, "score": np.asarray(scoring.score(values, weights))}
-    found |= {name: scoring.ranks(np.asarray(method(values, weights))) for name, method in by.items()}
     shares = {"ordered": ordered.rank[:, 0], "free": free.rank[:, 0], "confidence": free.confidence}
     return pd.DataFrame(found | shares)
