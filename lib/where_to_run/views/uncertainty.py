@@ -98,9 +98,6 @@ def _tornado(answer: Answer, run: Run) -> Pieces:
         "Difference at p10": money(found["low_usd"]),
         "Difference at p90": money(found["high_usd"]),
     }
-    if (effects := uncertainty.planned(answer).effects) is not None:
-        share = effects.set_index("input").loc[found["input"]]
-        shown |= {"Share of the variance": _percent(share["first"]), "with others": _percent(share["total"])}
     caption = f"What {TITLES[second]} costs more than {TITLES[first]} [USD today], one input moved at a time"
     return Pieces([f"<p>{says}</p>", tornado_chart(found, first, second), table(shown, caption)])
 
