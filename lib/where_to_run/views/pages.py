@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..analysis.uncertainty import Listener, refine
 from ..decision.answer import Answer
-from . import breakeven, decide, hybrid, roadmap, sources, uncertainty, usage
+from . import breakeven, decide, hybrid, order, roadmap, sources, uncertainty, usage
 from .panel import Pieces
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,17 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("costs", "What it costs", decide.costs),
         Section("options", "The options", decide.options_table),
         Section(
-            "scores",
-            "How the score is made up",
-            decide.scores,
-            "Values from 0 to 1 on scales fixed beforehand, weighted by the order of your priorities.",
+            "order",
+            "How the order is made",
+            order.order,
+            "Level cost, and what you would pay not to have the drawbacks, by the order of your priorities and the "
+            "premium. For the comparison alone: nobody sends a bill for it.",
         ),
         Section(
             "ruled_out",
             "What is ruled out, and why",
             decide.ruled_out,
-            "Rules come first, costs second, scores last. This is not legal advice.",
+            "Rules come first, then costs with what drawbacks are worth. This is not legal advice.",
         ),
         Section(
             "sizing",
