@@ -15,6 +15,7 @@ from .decision_map import map_chart, percent
 from .figure import of
 from .panel import Pieces
 from .table import Cell, money, table
+from .titles import titles
 
 Panel = Callable[[Answer], Pieces]
 
@@ -96,9 +97,9 @@ def what_would_it_take(answer: Answer) -> Pieces:
     """A panel: month of payback against the API, and the factor on one figure at which both cost the same."""
     if not breakeven.comparable(answer):
         return Pieces(["<p>Nothing to compare: the API, or every self-hosted option, cannot run this as asked.</p>"])
-    factors = breakeven.break_even(answer)
+    named, factors = titles(answer), breakeven.break_even(answer)
     shown = {
-        "Option": factors["option"].map(TITLES),
+        "Option": factors["option"].map(named),
         "What": factors["what"],
         "Factor at which it costs what the API costs": [Cell(_factor(factor), factor) for factor in factors["factor"]],
     }
@@ -106,7 +107,7 @@ def what_would_it_take(answer: Answer) -> Pieces:
     options = breakeven.comparable(answer)
     paid = [breakeven.payback(answer, option, "api") for option in options]
     months = {
-        "Option": [TITLES[option] for option in options],
+        "Option": [named[option] for option in options],
         "USD a month": money(cost[option] for option in options),
         "Ahead from month": [Cell(_month(found["month"]), found["month"]) for found in paid],
         "The same, discounted": [Cell(_month(found["discounted_month"]), found["discounted_month"]) for found in paid],

@@ -22,6 +22,7 @@ from .titles import distinct, titles
 STYLE = Path(__file__).with_name("panels.css").read_text()
 """How panels look, on the page of a report and in a notebook alike."""
 
+
 def bottom_line(answer: Answer) -> Pieces:
     """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
     told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in question.notices(answer.asked))
@@ -52,7 +53,9 @@ def _nothing_allowed(answer: Answer) -> str:
     if changes.empty:
         return says + "No single change opens an option; the table of options says what each would need.</p>"
     named = titles(answer)
-    opens = changes.groupby("change", sort=False)["option"].agg(lambda names: " and ".join(dict.fromkeys(escape(named[n]) for n in names)))
+    opens = changes.groupby("change", sort=False)["option"].agg(
+        lambda names: " and ".join(dict.fromkeys(escape(named[name]) for name in names))
+    )
     items = "".join(f"<li>{escape(change)} opens {options}</li>" for change, options in opens.items())
     return f"{says}One of these changes would do:</p><ul>{items}</ul>"
 
@@ -67,13 +70,13 @@ def options_table(answer: Answer) -> Pieces:
         "Verdict": found["verdict"],
         "USD a month, mean": money(found["usd_per_month"]),
         "Level cost": money(found["level_usd_per_month"]),
-        "With drawbacks, more than the first": _more(rows),
+        "With drawbacks, more than the recommended": _more(rows),
         **{title: money(bill[title] for bill in bills) for title in BILLS},
         "Hardware on day one": money(found["capex_usd"]),
         "Weeks to launch": numbers(map(ceil, found["launch_weeks"]), "{}"),
         "People to add": numbers(found["hires"], "{:.1f} FTE"),
     }
-    caption = "The options, best first; what is struck out is compared by nothing but its cost"
+    caption = "The options, best first; what is struck out comes last"
     folds = [
         Fold(
             row["option"],
@@ -83,7 +86,7 @@ def options_table(answer: Answer) -> Pieces:
         for row in rows
         if row["usd_per_month"] == row["usd_per_month"]
     ]
-    figures = Fold("figures", "More figures: price of a token, the time of people, size", partial(_figures, rows, bills))
+    figures = Fold("figures", "More figures: price of a token, cost without people, size", partial(_figures, rows, bills))
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])
 
@@ -118,7 +121,7 @@ def _figures(rows: list[Row], bills: list[dict[str, float]]) -> str:
         "Option": [row["title"] for row in rows],
         "USD per Mtok": numbers([row["usd_per_mtok"] for row in rows], "{:.2f}"),
         "USD a month": money(usd_per_month),
-        "of it the time of people": money(bill["people"] for bill in bills),
+        "of it for people": money(bill["people"] for bill in bills),
         "without people": money(usd - bill["people"] for usd, bill in zip(usd_per_month, bills, strict=True)),
         "GPUs": numbers([row["gpus"] for row in rows], "{:.0f}"),
         "Utilisation": numbers([row["utilisation"] for row in rows], "{:.0%}"),

@@ -64,9 +64,9 @@ def order(answer: Answer) -> Pieces:
     shown: dict[str, Any] = {
         "Option": [row["title"] for row in rows],
         "Level cost": money(row["level_usd_per_month"] for row in rows),
-        "Level cost, more": more(found["level_usd_per_month"]),
+        "More level cost": more(found["level_usd_per_month"]),
         **{spoken(criterion).capitalize(): more(found[criterion]) for criterion in moved},
-        "Together, more": more(found["together"]),
+        "More in all": more(found["together"]),
     }
     caption = f"What each option comes to more than {first['title']} [USD/month]"
     premiums = Fold("premiums", "Premiums, and the value of each option on each criterion", lambda: _values(answer))
@@ -154,7 +154,7 @@ def told(found: Turn | None, first: str, second: str) -> str:
     """A turn in words, or that there is none."""
     first, second = escape(first), escape(second)
     if found is None:
-        return f"No premium up to {HIGHEST:.0%} on a single criterion would make {second} win."
+        return f"No premium up to {HIGHEST * 100:.0f} % on a single criterion would make {second} win."
     criterion = spoken(CRITERIA[found.criterion])
     now, then = _percents(found.now, found.then)
     if found.then >= found.now:
