@@ -26,9 +26,6 @@ FIRST, FULL = 2**10, 2**14
 SLICE = 2**11
 """Draws worked out between two words to a listener."""
 
-INDEX_DRAWS = 2**10
-"""Base draws of Sobol indices; the model runs (inputs + 2) times as often. With 2^8 they are off by 0.05."""
-
 TORNADO = (0.1, 0.9)
 """Shares of an input's distribution between which it is moved by itself."""
 
@@ -46,7 +43,7 @@ class Plan:
     """What is held fixed in all draws: the scenario, the routing of every allowed option, and the offers they take.
 
     `facts` know no other machines and servers. Options that come to the same routing stand once. `runs` are those made
-    so far by their number of draws, `effects` the Sobol indices of the leaders' difference once `refine` made them.
+    so far by their number of draws.
     """
 
     row: pd.DataFrame
@@ -54,7 +51,6 @@ class Plan:
     curve: Curve | None
     routings: Mapping[str, Routing]
     runs: dict[int, "Run"] = field(default_factory=dict, init=False)
-    effects: pd.DataFrame | None = field(default=None, init=False)
 
     def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
@@ -134,17 +130,13 @@ def run(answer: Answer, number: int = FIRST) -> Run:
 
 
 def refine(answer: Answer, tell: Listener = quiet) -> None:
-    """Make the full number of draws, and `effects`, for all that is shown of an answer from then on.
+    """Make the full number of draws for all that is shown of an answer from then on.
 
     Tells the share that is done; what that raises ends it.
     """
     plan = planned(answer)
     if plan.routings:
-        full = plan.at(draws.points(FULL, len(INPUTS)), lambda share: tell(share / 2)).servable
-        if len(full.leaders) == 2:
-            usd = difference(answer, full.leaders, lambda share: tell((1 + share) / 2))
-            plan.effects = indices(usd, len(INPUTS)).assign(input=draws.NAMES)
-        plan.runs[FULL] = full
+        plan.runs[FULL] = plan.at(draws.points(FULL, len(INPUTS)), tell).servable
 
 
 BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
@@ -184,13 +176,13 @@ def information(run: Run) -> pd.DataFrame:
     return pd.DataFrame({"input": ["everything", *draws.NAMES, "noise"], "usd": usd})
 
 
-def difference(answer: Answer, options: Sequence[str], tell: Listener = quiet) -> Callable[[Array], Array]:
+def difference(answer: Answer, options: Sequence[str]) -> Callable[[Array], Array]:
     """What the second option costs more than the first [USD today], as a function of points over (point, input)."""
     whole = planned(answer)
     two = replace(whole, routings={name: whole.routings[name] for name in options})
 
     def usd(cube: Array) -> Array:
-        cost = two.at(cube, tell).cost
+        cost = two.at(cube).cost
         return cost[:, 1] - cost[:, 0]
 
     return usd
@@ -222,30 +214,12 @@ def tornado(answer: Answer, options: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(found).assign(middle_usd=usd).iloc[widest]
 
 
-def indices(model: Callable[[Array], Array], dimensions: int, number: int = INDEX_DRAWS) -> pd.DataFrame:
-    """Sobol indices of a model of points of the unit cube: `first` and `total` order, and half the 95 % interval.
-
-    By SALib (Saltelli et al. 2010), without second order: `number` x (dimensions + 2) runs. Shares of the variance, so
-    all are NaN where the model never changes.
-    """
-    from SALib.analyze import sobol as analysis  # slow to import
-    from SALib.sample import sobol as sampling
-
-    names = [str(number) for number in range(dimensions)]
-    problem = {"num_vars": dimensions, "names": names, "bounds": [[0.0, 1.0]] * dimensions}
-    cube = sampling.sample(problem, number, calc_second_order=False, seed=SEED)
-    found = analysis.analyze(problem, np.asarray(model(cube)), calc_second_order=False, seed=SEED)
-    named = {"first": "S1", "first_interval": "S1_conf", "total": "ST", "total_interval": "ST_conf"}
-    return pd.DataFrame({name: found[key] for name, key in named.items()})
-
-
 def firmness(answer: Answer, run: Run) -> pd.DataFrame:
     """How firm the order by score is, a row an option.
 
-    Columns: option, score (with the weights of the priorities, the scenario as asked), additive, topsis and promethee
-    (ranks by three methods, as asked), ordered (share of the draws of values and of weights that respect the order of
-    the priorities in which the option is first), free (the same over all weights), confidence (share of the draws of
-    values in which it is first at the weights that favour it).
+    Columns: option, score (with the weights of the priorities, the scenario as asked), ordered (share of the draws of
+    values and of weights that respect the order of the priorities in which the option is first), free (the same over
+    all weights), confidence (share of the draws of values in which it is first at the weights that favour it).
     """
     fit = answer.fit.pivot(index="option", columns="criterion", values=["value", "weight"]).loc[list(run.options)]
     values, (weights, *_) = (fit[column][list(CRITERIA)].to_numpy() for column in ("value", "weight"))
@@ -253,8 +227,6 @@ def firmness(answer: Answer, run: Run) -> pd.DataFrame:
     values_drawn = np.nan_to_num(run.values)
     ordered = scoring.acceptability(values_drawn, scoring.drawn_weights(cube, np.argsort(-weights, kind="stable")))
     free = scoring.acceptability(values_drawn, scoring.drawn_weights(cube))
-    by = {"additive": scoring.score, "topsis": scoring.topsis, "promethee": scoring.promethee}
     found = {"option": run.options, "score": np.asarray(scoring.score(values, weights))}
-    found |= {name: scoring.ranks(np.asarray(method(values, weights))) for name, method in by.items()}
     shares = {"ordered": ordered.rank[:, 0], "free": free.rank[:, 0], "confidence": free.confidence}
     return pd.DataFrame(found | shares)
