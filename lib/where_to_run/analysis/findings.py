@@ -23,8 +23,8 @@ class Sweep:
     """What a sweep found: its manifest, and frames.
 
     `scenarios` has a row for each scenario: its number, the swept fields, and the winner, `none` where nothing is
-    allowed. `best` has usd_per_month, score and verdict of the option recommended, where one is. `options` has a row
-    for each option: how often it is allowed and recommended, and quantiles of its cost [USD/month].
+    allowed. `best` has usd_per_month, generalised_usd_per_month and verdict of the option recommended, where one is.
+    `options` has a row for each option: how often it is allowed and recommended, and quantiles of its cost [USD/month].
     """
 
     manifest: dict[str, Any]
