@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from where_to_run.analysis.findings import moves
+from where_to_run.analysis.findings import cells, moves
 from where_to_run.batch import results as the_results
 from where_to_run.batch import sweep_file
 from where_to_run.batch.results import Part, Results, answer_part, file_of, pack, state
@@ -421,3 +421,11 @@ def test_a_field_that_decides_the_winner_removes_all_uncertainty_and_one_that_do
     rows = pd.DataFrame({"spikiness": [2.0, 2.0, 8.0, 8.0], "skill_ml": [1, 2, 1, 2], "winner": winner})
     found = moves(rows, ["skill_ml", "spikiness"])
     assert found["field"].tolist() == ["spikiness", "skill_ml"] and found["removed"].tolist() == pytest.approx([1, 0])
+
+
+def test_the_map_has_the_option_that_wins_most_at_every_pair_of_values_and_none_of_scenarios_that_are_drawn():
+    winner = ["api", "owned", "owned", "api", "api", "rented"]
+    rows = pd.DataFrame({"spikiness": [2.0, 2.0, 2.0, 8.0, 2.0, 8.0], "skill_ml": [1, 1, 1, 1, 2, 2], "winner": winner})
+    found = cells(rows, "spikiness", "skill_ml").set_index(["spikiness", "skill_ml"])["option"]
+    assert found.to_dict() == {(2.0, 1): "owned", (8.0, 1): "api", (2.0, 2): "api", (8.0, 2): "rented"}
+    assert cells(rows.assign(spikiness=[1.1, 2.2, 3.3, 4.4, 5.5, 6.6]), "spikiness", "skill_ml").empty

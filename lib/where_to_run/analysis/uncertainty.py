@@ -57,7 +57,7 @@ class Plan:
         drawn = draws.at(self.row, self.facts, cube)
         asked = columns(drawn.rows)
         names, given, every = tuple(self.routings), self.facts.draw(drawn.factors, len(cube)), np.arange(len(cube))
-        found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
+        found: dict[str, list[Array]] = {"generalised_usd_per_month": [], "level_usd_per_month": [], "broken": []}
         for some in np.split(every, every[SLICE::SLICE]):
             rows, here = {name: values[some] for name, values in asked.items()}, given.take(some)
             # of one open model, blocks come in the order of the rows
@@ -65,32 +65,33 @@ class Plan:
                 for name, blocks in found.items():
                     blocks.append(judged.columns[name])
             tell((some[-1] + 1) / len(cube))
-        cost, broken, values = (np.concatenate(blocks) for blocks in found.values())
-        return Run(names, drawn.inputs, np.nan_to_num(cost, nan=np.inf), broken, values)
+        generalised, cost, broken = (np.concatenate(blocks) for blocks in found.values())
+        generalised, cost = (np.nan_to_num(usd, nan=np.inf) for usd in (generalised, cost))
+        return Run(names, drawn.inputs, generalised, cost, broken)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was drawn: `inputs` a draw a row; over (draw, option, ...) `cost` [USD today], the LIMITS `broken`, and the
-    `values` on the criteria.
+    """What was drawn: `inputs` a draw a row; over (draw, option, ...) the `generalised` cost, which options are chosen
+    by, and the level `cost`, which is paid [both USD/month], and the LIMITS `broken`.
     """
 
     options: tuple[str, ...]
     inputs: pd.DataFrame
+    generalised: Array
     cost: Array
     broken: Array
-    values: Array
 
     @property
     def servable(self) -> "Run":
         """The draws in which some option can serve; in the others there is nothing to choose."""
         some = np.isfinite(self.cost).any(axis=1)
-        return Run(self.options, self.inputs[some], self.cost[some], self.broken[some], self.values[some])
+        return Run(self.options, self.inputs[some], self.generalised[some], self.cost[some], self.broken[some])
 
     @property
     def leaders(self) -> list[str]:
-        """The two options expected to cost least, the least first; one where there is but one."""
-        return [self.options[n] for n in np.argsort(self.cost.mean(axis=0), kind="stable")[:2]]
+        """The two options of least expected generalised cost, the least first; one where there is but one."""
+        return [self.options[n] for n in np.argsort(self.generalised.mean(axis=0), kind="stable")[:2]]
 
 
 @remembered
@@ -146,43 +147,47 @@ BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("ca
 def odds(run: Run) -> pd.DataFrame:
     """How each option does over all draws, a row an option, in the order of the options.
 
-    Columns: option, best (share of the draws in which it costs least), expected, p5, p50, p95, tail (mean of the worst
-    twentieth), regret and regret_p95 (more than the cheapest of the same draw) [USD today], NaN where an option cannot
-    serve in draws that count; near (expected to cost at most a twentieth more than the cheapest); and the shares of the
-    draws of BROKEN.
+    Columns: option, best (share of the draws in which its generalised cost is least), expected, p5, p50, p95, tail
+    (mean of the worst twentieth) of its level cost, regret and regret_p95 (generalised cost above the least of the same
+    draw) [USD/month], NaN where an option cannot serve in draws that count; near (of an expected generalised cost at
+    most a twentieth above the least); and the shares of the draws of BROKEN.
     """
-    more, limits = risk.regret(run.cost), [limit.name for limit in LIMITS]
+    more, limits = risk.regret(run.generalised), [limit.name for limit in LIMITS]
     # figures that were drawn: between a cost and one without end there is nothing
     p5, p50, p95 = np.quantile(run.cost, (0.05, 0.5, 0.95), axis=0, method="inverted_cdf")
     usd = {"expected": run.cost.mean(axis=0), "p5": p5, "p50": p50, "p95": p95, "tail": risk.tail_mean(run.cost)}
     usd |= {"regret": more.mean(axis=0), "regret_p95": np.quantile(more, 0.95, axis=0, method="inverted_cdf")}
     broken = {name: [limits.index(limit) for limit in some] for name, some in BROKEN.items()}
     return pd.DataFrame(
-        {"option": run.options, "best": risk.best(run.cost)}
+        {"option": run.options, "best": risk.best(run.generalised)}
         | {name: np.where(np.isfinite(values), values, np.nan) for name, values in usd.items()}
-        | {"near": risk.near(run.cost)}
+        | {"near": risk.near(run.generalised)}
         | {name: run.broken[..., some].any(axis=2).mean(axis=0) for name, some in broken.items()}
     )
 
 
 def information(run: Run) -> pd.DataFrame:
-    """What knowing an input before choosing is worth [USD today]: input, usd, the first row `everything`.
+    """What knowing an input before choosing is worth: input, usd [USD/month of generalised cost].
 
-    The last row, `noise`, is an input that changes nothing: what is worth no more cannot be told from it.
+    The first row is `everything`. The last, `noise`, is an input that changes nothing: what is worth no more cannot be
+    told from it.
     """
-    noise = draws.points(len(run.cost), 1, SEED + 2)[:, 0]
+    noise = draws.points(len(run.generalised), 1, SEED + 2)[:, 0]
     known = [*(run.inputs[name].to_numpy() for name in draws.NAMES), noise]
-    usd = [risk.perfect_information(run.cost), *(risk.partial_information(run.cost, values) for values in known)]
+    cost = run.generalised
+    usd = [risk.perfect_information(cost), *(risk.partial_information(cost, values) for values in known)]
     return pd.DataFrame({"input": ["everything", *draws.NAMES, "noise"], "usd": usd})
 
 
 def difference(answer: Answer, options: Sequence[str]) -> Callable[[Array], Array]:
-    """What the second option costs more than the first [USD today], as a function of points over (point, input)."""
+    """By how much the generalised cost of the second option is above that of the first [USD/month], as a function of
+    points over (point, input).
+    """
     whole = planned(answer)
     two = replace(whole, routings={name: whole.routings[name] for name in options})
 
     def usd(cube: Array) -> Array:
-        cost = two.at(cube).cost
+        cost = two.at(cube).generalised
         return cost[:, 1] - cost[:, 0]
 
     return usd
@@ -199,10 +204,10 @@ def swings(model: Callable[[Array], Array], low: Array, middle: Array, high: Arr
 
 
 def tornado(answer: Answer, options: Sequence[str]) -> pd.DataFrame:
-    """What one input by itself does to the cost difference of two options, the others in the middle of their range.
+    """What one input by itself does to the difference of two options, the others in the middle of their range.
 
-    Columns: input, low and high (its values at p10 and p90), low_usd and high_usd, middle_usd [USD today: what the
-    second option costs more than the first]; the widest first.
+    Columns: input, low and high (its values at p10 and p90), low_usd and high_usd, middle_usd [USD/month: by how much
+    the generalised cost of the second option is above that of the first]; the widest first.
     """
     ends = [np.full(len(INPUTS), share) for share in (TORNADO[0], 0.5, TORNADO[1])]
     low_usd, high_usd, usd = swings(difference(answer, options), *ends)
@@ -215,18 +220,19 @@ def tornado(answer: Answer, options: Sequence[str]) -> pd.DataFrame:
 
 
 def firmness(answer: Answer, run: Run) -> pd.DataFrame:
-    """How firm the order by score is, a row an option.
+    """How firm the recommendation is, a row an option: the shares of draws in which its generalised cost is least.
 
-    Columns: option, score (with the weights of the priorities, the scenario as asked), ordered (share of the draws of
-    values and of weights that respect the order of the priorities in which the option is first), free (the same over
-    all weights), confidence (share of the draws of values in which it is first at the weights that favour it).
+    Columns: option, best (of costs and values, with the premiums of the scenario, as in `odds`); and of premiums, with
+    the costs and values of the scenario: ordered (any that keep its order of priorities), free (any up to its premium).
     """
-    fit = answer.fit.pivot(index="option", columns="criterion", values=["value", "weight"]).loc[list(run.options)]
-    values, (weights, *_) = (fit[column][list(CRITERIA)].to_numpy() for column in ("value", "weight"))
-    cube = draws.points(len(run.values), len(CRITERIA), SEED + 1).clip(draws.INSIDE)
-    values_drawn = np.nan_to_num(run.values)
-    ordered = scoring.acceptability(values_drawn, scoring.drawn_weights(cube, np.argsort(-weights, kind="stable")))
-    free = scoring.acceptability(values_drawn, scoring.drawn_weights(cube))
-    found = {"option": run.options, "score": np.asarray(scoring.score(values, weights))}
-    shares = {"ordered": ordered.rank[:, 0], "free": free.rank[:, 0], "confidence": free.confidence}
-    return pd.DataFrame(found | shares)
+    kept = list(run.options)
+    values = answer.drawbacks.pivot(index="option", columns="criterion", values="value").loc[kept, list(CRITERIA)]
+    level = answer.figures.set_index("option").loc[kept, "level_usd_per_month"].to_numpy()
+    cube, most = draws.points(FULL, len(CRITERIA), SEED + 1), float(answer.asked["premium"])
+    order = [name for name in str(answer.asked["priorities"]).split(",") if name]
+    drawn = {"ordered": scoring.drawn_premiums(cube, order, CRITERIA, most), "free": most * cube}
+    shares = {
+        name: risk.best(scoring.generalised_cost(level, premiums[:, None], values.to_numpy()))
+        for name, premiums in drawn.items()
+    }
+    return pd.DataFrame({"option": run.options, "best": risk.best(run.generalised)} | shares)
