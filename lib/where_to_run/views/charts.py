@@ -69,7 +69,9 @@ def _by_month(frame: pd.DataFrame, value: str, titles: Mapping[str, str]) -> tup
     return names, months, total
 
 
-def _series(names: list[str], months: Array, value: str, amounts: Array, titles: Mapping[str, str]) -> dict[str, Columns]:
+def _series(
+    names: list[str], months: Array, value: str, amounts: Array, titles: Mapping[str, str]
+) -> dict[str, Columns]:
     """Amounts over (option, month) as the dataset of a chart."""
     each = [name for name in names for _ in months]
     told = titled(each, titles) | {"dash": [OPTION_DASHES[name] for name in each]}

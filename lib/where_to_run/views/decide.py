@@ -86,7 +86,9 @@ def options_table(answer: Answer) -> Pieces:
         for row in rows
         if row["usd_per_month"] == row["usd_per_month"]
     ]
-    figures = Fold("figures", "More figures: price of a token, cost without people, size", partial(_figures, rows, bills))
+    figures = Fold(
+        "figures", "More figures: price of a token, cost without people, size", partial(_figures, rows, bills)
+    )
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])
 
@@ -152,7 +154,9 @@ def costs(answer: Answer) -> Pieces:
     named = {option: titles(answer)[option] for option in distinct(answer)}
     struck_out = [row["option"] for row in answer.rows if row["verdict"] == "blocked" and row["option"] in named]
     pale = "<p>Pale: struck out by a rule or a limit.</p>" if struck_out else "<p>Nothing is struck out.</p>"
-    return Pieces([charts.cost_by_option(answer.means, named, struck_out), pale, charts.cost_over_time(answer.totals, named)])
+    return Pieces(
+        [charts.cost_by_option(answer.means, named, struck_out), pale, charts.cost_over_time(answer.totals, named)]
+    )
 
 
 def cost_lines(answer: Answer) -> Pieces:

@@ -133,7 +133,9 @@ def _price_of_mixing(answer: Answer, option: str) -> Pieces:
     wide = found.pivot(index="what", columns="option", values="value").loc[kinds, found["option"].unique()]
     shown: dict[str, Any] = {"What": [f"{what} [{units[what]}]" for what in kinds]}
     for name in wide.columns:
-        shown[titles(answer)[name]] = [usd(wide.at[w, name]) if units[w] == USD else f"{wide.at[w, name]:.1f}" for w in kinds]
+        shown[titles(answer)[name]] = [
+            usd(wide.at[w, name]) if units[w] == USD else f"{wide.at[w, name]:.1f}" for w in kinds
+        ]
     caption = "What mixing costs and saves, mean over the horizon"
     return Pieces([_balance(answer, found, option) + table(shown, caption)])
 
@@ -177,7 +179,9 @@ def _no(answer: Answer) -> Pieces:
     taken = answer.option(MIX)
     if taken.fits and not taken.base:
         best = escape(titles(answer)[MIX])
-        return Pieces([f"<p>Nothing overflows here: of all ways to part a base from its bursts the best is {best}.</p>"])
+        return Pieces(
+            [f"<p>Nothing overflows here: of all ways to part a base from its bursts the best is {best}.</p>"]
+        )
     words = hybrid.why_not(answer)
     return Pieces([f"<p>{escape(words)}</p>"] if words else [])
 

@@ -101,7 +101,9 @@ def _values(answer: Answer) -> str:
         "Premium, share of the cost": numbers(premium[0], "{:.1%}"),
         **{row["title"]: numbers(of_it, "{:.2f}") for row, of_it in zip(rows, value, strict=True)},
     }
-    return table(shown, "Value from 0, the worst, to 1, the best; a drawback is worth premium x (1 - value) x level cost")
+    return table(
+        shown, "Value from 0, the worst, to 1, the best; a drawback is worth premium x (1 - value) x level cost"
+    )
 
 
 # At which premium the order turns

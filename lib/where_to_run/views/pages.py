@@ -61,7 +61,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("yardsticks", "Two yardsticks", decide.yardsticks),
     ),
     "Break-even": (
-        Section("map", "Who costs least over volume and spikiness", breakeven.decision_map),
+        Section("map", "What is recommended over volume and spikiness", breakeven.decision_map),
         Section("along_volume", "Along the volume", breakeven.along("requests_per_month")),
         Section("along_spikiness", "Along the spikiness", breakeven.along("spikiness")),
         Section("what_would_it_take", "What would have to change", breakeven.what_would_it_take),
@@ -81,7 +81,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
     "Uncertainty": (
         Section(
             "odds",
-            "How sure it is that it costs least",
+            "How sure the recommendation is",
             uncertainty.odds,
             "Every option keeps the routing, the machines and the API it has today. How many machines and under which "
             "contract follows each draw, as if its volume were known when they are ordered.",
@@ -91,15 +91,15 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "tornado",
             "What moves the difference",
             uncertainty.tornado,
-            "Of the two options expected to cost least. The other inputs stay in the middle of their range; where API "
+            "Of the two options expected to come first. The other inputs stay in the middle of their range; where API "
             "prices fall faster, throughput rises with them.",
         ),
         Section("information", "What is worth finding out first", uncertainty.information),
         Section(
             "firmness",
-            "How firm the order by score is",
+            "How firm the recommendation is",
             uncertainty.firmness,
-            "Values are those of the draws; weights are all that keep your order of priorities, or all there are.",
+            "Premiums are drawn evenly: all that keep your order of priorities, or any at all.",
         ),
     ),
     "Roadmap": (
