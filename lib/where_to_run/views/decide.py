@@ -87,7 +87,7 @@ def options_table(answer: Answer) -> Pieces:
         if row["usd_per_month"] == row["usd_per_month"]
     ]
     figures = Fold(
-        "figures", "More figures: price of a token, cost without people, size", partial(_figures, rows, bills)
+        "figures", "More figures: price of a token, people, size", partial(_figures, rows, bills)
     )
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from ..analysis import hybrid
-from ..analysis.hybrid import ALONE, MIX, USD
+from ..analysis.hybrid import MIX, USD
 from ..decision.answer import Answer
 from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES

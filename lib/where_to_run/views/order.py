@@ -54,7 +54,7 @@ def _by_criterion(answer: Answer, column: str, names: list[str]) -> Array:
     return found[[answer.names.index(name) for name in names]]
 
 
-def order(answer: Answer) -> Pieces:
+def explained(answer: Answer) -> Pieces:
     """A panel: level cost and what drawbacks are worth, by option; as differences to the recommended option."""
     rows = allowed(answer)
     if not rows:
@@ -149,7 +149,7 @@ def switching(answer: Answer) -> str:
     names = [row["option"] for row in rows]
     value, premium = (_by_criterion(answer, column, names) for column in ("value", "premium"))
     found = turn(np.array([row["level_usd_per_month"] for row in rows]), value, premium[0])
-    return told(found, *(row["title"] for row in rows))
+    return told(found, "the recommended option", rows[1]["title"])
 
 
 def told(found: Turn | None, first: str, second: str) -> str:
@@ -162,11 +162,11 @@ def told(found: Turn | None, first: str, second: str) -> str:
     if found.then >= found.now:
         return (
             f"{second} wins if you would pay {then} of the bill of {first} ({usd(found.usd)} a month) for {criterion}; "
-            f"by your priorities it is {now}."
+            f"your priorities say {now}."
         )
     return (
         f"{second} wins if {criterion} is worth less than {then} of its bill to you ({usd(found.usd)} a month); "
-        f"by your priorities it is {now}."
+        f"your priorities say {now}."
     )
 
 

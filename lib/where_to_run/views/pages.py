@@ -36,7 +36,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section(
             "order",
             "How the order is made",
-            order.order,
+            order.explained,
             "Level cost, and what you would pay not to have the drawbacks, by the order of your priorities and the "
             "premium. For the comparison alone: nobody sends a bill for it.",
         ),
@@ -76,7 +76,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
         ),
         Section("cost_against_capacity", "How large the base should be", hybrid.cost_against_capacity),
         Section("price_of_mixing", "What mixing costs and saves", hybrid.price_of_mixing),
-        Section("free_search", "Is there a better mix?", hybrid.free_search),
+        Section("free_search", "Does a search find another routing?", hybrid.free_search),
     ),
     "Uncertainty": (
         Section(
