@@ -41,13 +41,13 @@ SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#99
 WIDTH = 560
 
 
-WRAP = "split(slice(replace(datum.label, regexp('(.{1,44})(?: |$)', 'g'), '$1\\n'), 0, -1), '\\n')"
+WRAP = "split(slice(replace(datum.label, regexp('(.{1,56})(?: |$)', 'g'), '$1\\n'), 0, -1), '\\n')"
 """A label in lines of at most so many letters: what names an option may be long."""
 
-TITLED = alt.Axis(labelExpr=WRAP, labelLimit=330)
+TITLED = alt.Axis(labelExpr=WRAP, labelLimit=400, maxExtent=420)
 """An axis of options by title."""
 
-STEP = 38
+STEP = 34
 """Height of a bar and the gap below it, with room for a title in two lines [pixel]."""
 
 
@@ -78,7 +78,7 @@ def _series(
     return {"d0": told | {"month": months.tolist() * len(names), value: amounts.ravel().tolist()}}
 
 
-LEGEND = alt.Legend(orient="bottom", direction="vertical", labelLimit=0, symbolSize=400, columns=1)
+LEGEND = alt.Legend(orient="bottom", direction="vertical", columns=1, symbolSize=400, labelExpr=WRAP, labelLimit=400)
 
 BY_OPTION: dict[str, Any] = {
     "color": alt.Color("option:N", title=None, scale=alt.Scale(range=alt.FieldRange("colour")), legend=LEGEND),
@@ -149,7 +149,12 @@ def stacked(words: str, groups: Sequence[str], colours: Sequence[str] = SHADES) 
     scale = alt.Scale(domain=[*groups], range=[*colours])
     drawn = bars.encode(
         y=alt.Y("option:N", title=None, axis=TITLED, sort=alt.EncodingSortField("place", op="min")),
-        color=alt.Color("group:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3, labelLimit=260)),
+        color=alt.Color(
+            "group:N",
+            title=None,
+            scale=scale,
+            legend=alt.Legend(orient="top", columns=3, columnPadding=24, labelLimit=260),
+        ),
         order=alt.Order("rank:Q"),
     )
     return drawn.transform_calculate(rank=f"indexof({[*groups]}, datum.group)")

@@ -70,13 +70,13 @@ def options_table(answer: Answer) -> Pieces:
         "Verdict": found["verdict"],
         "USD a month, mean": money(found["usd_per_month"]),
         "Level cost": money(found["level_usd_per_month"]),
-        "With drawbacks, more than the recommended": _more(rows),
+        "More, with drawbacks": _more(rows),
         **{title: money(bill[title] for bill in bills) for title in BILLS},
         "Hardware on day one": money(found["capex_usd"]),
         "Weeks to launch": numbers(map(ceil, found["launch_weeks"]), "{}"),
         "People to add": numbers(found["hires"], "{:.1f} FTE"),
     }
-    caption = "The options, best first; what is struck out comes last"
+    caption = "The options, best first; what is struck out comes last. More: than the first"
     folds = [
         Fold(
             row["option"],
@@ -86,9 +86,7 @@ def options_table(answer: Answer) -> Pieces:
         for row in rows
         if row["usd_per_month"] == row["usd_per_month"]
     ]
-    figures = Fold(
-        "figures", "More figures: price of a token, people, size", partial(_figures, rows, bills)
-    )
+    figures = Fold("figures", "More figures: price of a token, people, size", partial(_figures, rows, bills))
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])
 
