@@ -41,7 +41,7 @@ SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#99
 WIDTH = 560
 
 
-WRAP = "split(slice(replace(datum.label, regexp('(.{1,56})(?: |$)', 'g'), '$1\\n'), 0, -1), '\\n')"
+WRAP = "split(slice(replace(datum.label, regexp('(.{1,60})(?: |$)', 'g'), '$1\\n'), 0, -1), '\\n')"
 """A label in lines of at most so many letters: what names an option may be long."""
 
 TITLED = alt.Axis(labelExpr=WRAP, labelLimit=400, maxExtent=420)

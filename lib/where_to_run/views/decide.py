@@ -29,22 +29,22 @@ def bottom_line(answer: Answer) -> Pieces:
     if not (ranked := order.allowed(answer)):
         return Pieces([_nothing_allowed(answer) + told])
     first, *others = ranked
-    says = f"<p class='bottom-line'><strong>{escape(first['title'])}</strong>: {_price(answer, first)}."
+    months = answer.asked["horizon_months"]
+    says = (
+        f"<p class='bottom-line'><strong>{escape(first['title'])}</strong>: {_price(first)}, over {months} months "
+        f"({first['usd_per_mtok']:.2f} USD per million tokens)."
+    )
     spoken = zip(*(answer.verdicts[name] for name in ("option", "verdict", "because")), strict=True)
     conditions = dict.fromkeys(because for *about, because in spoken if about == [first["option"], "conditional"])
     says += "".join(f" On condition: {escape(condition)}" for condition in conditions)
-    rest = "; ".join(f"{escape(row['title'])}: {_price(answer, row)}" for row in others[:2])
+    rest = "; ".join(f"{escape(row['title'])}, {_price(row)}" for row in others[:2])
     says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
     says += f"<p>{turns}</p>" if (turns := order.switching(answer)) else ""
     return Pieces([says + told])
 
 
-def _price(answer: Answer, row: Row) -> str:
-    months = answer.asked["horizon_months"]
-    return (
-        f"{usd(row['usd_per_month'])} a month over {months} months ({row['usd_per_mtok']:.2f} USD per million tokens), "
-        f"ready in {ceil(row['launch_weeks'])} weeks"
-    )
+def _price(row: Row) -> str:
+    return f"{usd(row['usd_per_month'])} a month, ready in {ceil(row['launch_weeks'])} weeks"
 
 
 def _nothing_allowed(answer: Answer) -> str:
@@ -70,13 +70,13 @@ def options_table(answer: Answer) -> Pieces:
         "Verdict": found["verdict"],
         "USD a month, mean": money(found["usd_per_month"]),
         "Level cost": money(found["level_usd_per_month"]),
-        "More, with drawbacks": _more(rows),
+        "More, drawbacks counted": _more(rows),
         **{title: money(bill[title] for bill in bills) for title in BILLS},
         "Hardware on day one": money(found["capex_usd"]),
         "Weeks to launch": numbers(map(ceil, found["launch_weeks"]), "{}"),
         "People to add": numbers(found["hires"], "{:.1f} FTE"),
     }
-    caption = "The options, best first; what is struck out comes last. More: than the first"
+    caption = "The options, best first, what is struck out last; more than the recommended one"
     folds = [
         Fold(
             row["option"],

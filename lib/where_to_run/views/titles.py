@@ -52,7 +52,7 @@ def _title(answer: Answer, option: str) -> str:
     parts = [part for part in taken.parts if part.share[0] > 0]
     if len(parts) == 1:
         bursts = _bursts(taken, parts[0])
-        return f"Base on {_where(taken, parts[0])}, bursts to {bursts}" if bursts else _where(taken, parts[0])
+        return _where(taken, parts[0]) + (f", bursts to {bursts}" if bursts else "")
     *special, (_, rest) = sorted(
         ((_requests(taken, part), part) for part in parts),
         key=lambda pair: (pair[0].split()[0] in ORDINARY, pair[1].share[0]),
