@@ -56,13 +56,13 @@ def test_measured_hours_hold_along_every_field_but_the_spikiness():
     assert breakeven.intervals(free(), shipped(), "spikiness", hours=hours).equals(by_law)
 
 
-def test_at_a_crossing_both_sides_cost_the_same():
+def test_at_a_crossing_both_sides_come_to_the_same():
     found = breakeven.intervals(free(), shipped(), "spikiness")
     assert len(found) >= 2
     crossing = found["end"].iloc[0]
     answer = evaluate(free(spikiness=crossing), shipped())
-    cost = answer.options.set_index("option")["npv_usd"]
-    step = evaluate(free(spikiness=crossing * 1.001), shipped()).options.set_index("option")["npv_usd"]
+    cost = answer.options.set_index("option")["generalised_usd_per_month"]
+    step = evaluate(free(spikiness=crossing * 1.001), shipped()).options.set_index("option")["generalised_usd_per_month"]
     first, second = found["option"].iloc[:2]
     # whole machines: on one side of a step the first is cheaper, on the other the second
     assert cost[first] <= cost[second] * 1.05 and step[second] <= step[first] * 1.001
@@ -77,24 +77,36 @@ def test_whole_machines_make_the_curves_cross_back():
     assert found["option"].duplicated().any()
 
 
-def test_free_search_is_left_out_of_the_cheapest_but_where_it_alone_is_allowed():
-    """By construction it never costs more than any other, so it would win or tie everywhere."""
-    answer = breakeven.grid(free(), shipped(), "requests_per_month", "spikiness", points=10)
-    cost = answer.options["npv_usd"].to_numpy().reshape(-1, len(NAMES))
-    assert (cost[:, [NAMES.index(breakeven.MIX)]] <= cost * (1 + 1e-9)).all()
-    assert breakeven.MIX not in set(breakeven.winners(answer))
-    assert breakeven.MIX not in set(breakeven.cells(answer, "requests_per_month", "spikiness")["runner_up"])
-    # 40,000 USD a month for the API asked for, 7,000 for the same open weights at a vendor: only the mix may call those
-    tight = question.grid(budget_usd_per_month=10_000)
-    rows = evaluate(tight, shipped()).options
-    assert list(rows.loc[rows["verdict"] != "blocked", "option"]) == [breakeven.MIX]
-    assert list(breakeven.winners(evaluate(tight, shipped()))) == [breakeven.MIX]
+@pytest.mark.parametrize("preset", ["", *question.presets()])
+def test_map_and_intervals_say_at_the_scenario_itself_what_is_recommended(preset):
+    rows = question.grid(preset)
+    options = evaluate(rows, shipped()).options
+    best = next(iter(options.loc[options["recommended"], "option"]), breakeven.NONE)
+    for field in ("requests_per_month", "spikiness"):
+        here = rows[field].iloc[0]
+        found = breakeven.intervals(rows, shipped(), field, low=here, high=here * 1.0001)
+        assert found["option"].iloc[0] == best
+    x, y = rows["requests_per_month"].iloc[0], rows["spikiness"].iloc[0]
+    answer = evaluate(question.grid(preset, requests_per_month=[x, 2 * x], spikiness=[y, 1.1 * y]), shipped())
+    assert breakeven.cells(answer, "requests_per_month", "spikiness")["option"].iloc[0] == best
 
 
-def test_free_search_may_be_recommended():
-    answer = evaluate(question.grid(), shipped())
-    best = answer.options.loc[answer.options["recommended"], "option"].iloc[0]
-    assert list(breakeven.winners(answer, "recommended")) == [best]
+@pytest.mark.parametrize("by", breakeven.MEASURE)
+def test_the_search_takes_part_and_what_it_finds_is_named_once(by):
+    """It costs no more than any other where the cost alone counts, and is another option where it equals one."""
+    answer = breakeven.grid(free(premium=0.0), shipped(), "requests_per_month", "spikiness", points=20)
+    cost = answer.options[breakeven.MEASURE[by]].to_numpy().reshape(-1, len(NAMES))
+    search, by_hand = cost[:, NAMES.index("free_search")], cost[:, :-1].min(axis=1)
+    assert (search <= by_hand * (1 + 1e-9)).all()
+    won = breakeven.winners(answer, by) == "free_search"
+    assert (won == (search < by_hand * (1 - 1e-9))).all() and 0 < won.sum() < len(won)
+
+
+def test_the_search_wins_where_it_alone_is_allowed():
+    # 40,000 USD a month for the API asked for, 7,000 for the same open weights at a vendor: only the search may call it
+    tight = evaluate(question.grid(budget_usd_per_month=10_000), shipped())
+    allowed = tight.options.loc[tight.options["verdict"] != "blocked", "option"]
+    assert list(allowed) == list(breakeven.winners(tight)) == ["free_search"]
 
 
 def test_an_option_that_never_wins_has_no_interval():
@@ -127,13 +139,12 @@ def test_the_map_agrees_with_evaluate_cell_by_cell():
     for cell in found.sample(12, random_state=1).to_dict("records"):
         rows = free(requests_per_month=cell["requests_per_month"], spikiness=cell["spikiness"])
         options = evaluate(rows, shipped()).options
-        competes = (options["verdict"] != "blocked") & (options["option"] != breakeven.MIX)
-        allowed = options[competes].sort_values("npv_usd", kind="stable")
-        assert cell["option"] == allowed["option"].iloc[0]
-        least = allowed["npv_usd"].iloc[0]
-        others = allowed[allowed["npv_usd"] > least * (1 + 1e-9)]
+        allowed = options[options["verdict"] != "blocked"].sort_values("generalised_usd_per_month", kind="stable")
+        assert cell["option"] == options.loc[options["recommended"], "option"].iloc[0] == allowed["option"].iloc[0]
+        least = allowed["generalised_usd_per_month"].iloc[0]
+        others = allowed[allowed["generalised_usd_per_month"] > least * (1 + 1e-9)]
         assert cell["runner_up"] == others["option"].iloc[0]
-        assert cell["near"] == (others["npv_usd"].iloc[0] <= 1.1 * least)
+        assert cell["near"] == (others["generalised_usd_per_month"].iloc[0] <= 1.1 * least)
 
 
 def test_a_barred_area_of_the_map_says_why():

@@ -75,11 +75,11 @@ def test_the_largest_change_comes_first_and_every_fact_has_a_range(late):
     assert not found.duplicated(["table", "key"]).any()
 
 
-def test_every_fact_that_only_scores_is_tried_and_moves_no_cost():
+def test_every_fact_that_only_values_rest_on_is_tried_and_moves_no_cost():
     answer = asked(preset="public_body")
     found, known = moved(answer), shipped().table("assumptions")
-    scoring = [key for key in known.index if key.startswith(("anchor.", "control.", "elasticity.", "freedom."))]
-    ranged = [key for key in scoring if known.at[key, "low"] < known.at[key, "high"]]
+    valued = [key for key in known.index if key.startswith(("scale.", "control.", "elasticity.", "easy_to_leave."))]
+    ranged = [key for key in valued if known.at[key, "low"] < known.at[key, "high"]]
     assert set(found.index) >= {f"assumptions {key}" for key in ranged} and len(ranged) > 5
     assert (found.loc[[f"assumptions {key}" for key in ranged], ["usd_at_low", "usd_at_high"]].abs() < 1e-6).all(
         axis=None

@@ -58,7 +58,8 @@ def test_where_nothing_spreads_every_draw_is_the_answer(preset):
     answer = evaluate(question.grid(preset), without_spread(shipped()))
     run = uncertainty.run(answer, 8)
     base = answer.options.set_index("option").loc[list(run.options)]
-    assert run.cost == pytest.approx(np.tile(base["npv_usd"], (8, 1)), rel=1e-6)
+    assert run.cost == pytest.approx(np.tile(base["level_usd_per_month"], (8, 1)), rel=1e-6)
+    assert run.generalised == pytest.approx(np.tile(base["generalised_usd_per_month"], (8, 1)), rel=1e-6)
     assert uncertainty.information(run)["usd"].to_numpy() == pytest.approx(0, abs=1e-3)
     assert set(uncertainty.odds(run)["best"]) <= {0.0, 1.0}
 
@@ -82,7 +83,7 @@ def test_where_nothing_is_allowed_nothing_is_drawn():
 @pytest.mark.parametrize("preset", CLOSE)
 def test_twice_the_draws_move_the_odds_by_less_than_two_points(preset):
     plan = uncertainty.planned(answered(preset))
-    cost = plan.at(draws.points(uncertainty.FULL, len(NAMES))).cost
+    cost = plan.at(draws.points(uncertainty.FULL, len(NAMES))).generalised
     for number in (uncertainty.FULL // 2, uncertainty.FULL // 4):
         shares = [
             np.bincount(part.argmin(axis=1), minlength=cost.shape[1]) / len(part) for part in (cost, cost[:number])
@@ -92,7 +93,7 @@ def test_twice_the_draws_move_the_odds_by_less_than_two_points(preset):
 
 def test_the_same_seed_makes_the_same_figures():
     one, other = (uncertainty.run(evaluate(question.grid("bank"), shipped()), 256) for _ in range(2))
-    assert (one.cost == other.cost).all()
+    assert (one.cost == other.cost).all() and (one.generalised == other.generalised).all()
     assert uncertainty.odds(one).equals(uncertainty.odds(other))
 
 
@@ -118,8 +119,8 @@ def test_a_rented_fleet_in_the_draws_is_what_evaluate_says_of_its_scenario():
     alone = evaluate(drawn.rows, shipped(), drawn=drawn.factors).options.set_index("option")
     names = list(plan.routings)
     # the machine is the one chosen today, so no draw can cost less than one that chooses anew
-    assert (plan.at(cube).cost[0] >= alone.loc[names, "npv_usd"] * (1 - 1e-9)).all()
-    assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "npv_usd"].to_numpy(), rel=0.1)
+    assert (plan.at(cube).cost[0] >= alone.loc[names, "level_usd_per_month"] * (1 - 1e-9)).all()
+    assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "level_usd_per_month"].to_numpy(), rel=0.1)
 
 
 def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
@@ -144,7 +145,8 @@ def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
     factor = np.where(tokens, [ratio.get(m, 1.0) for m in month] * np.exp(spread), 1.0)
     usd = lines["usd"].to_numpy() * np.where(lines["line"] == "retries", 0.0, factor)
     usd = usd + np.where(tokens, usd * 0.02, 0.0)  # api.retry_share of the tokens
-    expected = (usd / 1.08 ** (month / 12)).sum()
+    # level: the same in every one of 36 months
+    expected = (usd / 1.08 ** (month / 12)).sum() / (1.08 ** (-np.arange(1, 37) / 12)).sum()
     run = uncertainty.run(answer, uncertainty.FULL)
     assert run.cost[:, run.options.index("api")].mean() == pytest.approx(expected, rel=2e-3)
 
@@ -156,17 +158,24 @@ def test_the_widest_swing_stands_first_and_is_the_difference_of_two_runs():
     assert wide.is_monotonic_decreasing and found["input"].iloc[0] == "spikiness"
     cube = np.full((1, len(NAMES)), 0.5)
     cube[0, NAMES.index("spikiness")] = 0.9
-    cost = uncertainty.planned(answered("bank")).at(cube).cost[0]
+    cost = uncertainty.planned(answered("bank")).at(cube).generalised[0]
     names = list(uncertainty.planned(answered("bank")).routings)
     told = cost[names.index(two[1])] - cost[names.index(two[0])]
     assert found["high_usd"].iloc[0] == pytest.approx(told)
 
 
-def test_the_shares_of_being_first_add_up_and_the_score_is_that_of_the_answer():
-    found = uncertainty.firmness(answered("research_lab"), uncertainty.run(answered("research_lab")))
-    assert found["ordered"].sum() == pytest.approx(1) and found["free"].sum() == pytest.approx(1)
-    score = answered("research_lab").options.set_index("option")["score"]
-    assert found["score"].to_numpy() == pytest.approx(score[found["option"]].to_numpy())
+def test_the_shares_of_being_first_add_up_and_the_draws_are_those_of_the_odds():
+    run = uncertainty.run(answered("research_lab"))
+    found = uncertainty.firmness(answered("research_lab"), run)
+    assert found[["best", "ordered", "free"]].sum().to_numpy() == pytest.approx([1, 1, 1])
+    assert found["best"].equals(uncertainty.odds(run)["best"])
+
+
+def test_without_a_premium_the_cheapest_stays_whatever_is_drawn():
+    answer = evaluate(question.grid("bank", premium=0), shipped())
+    found = uncertainty.firmness(answer, uncertainty.run(answer, 64)).set_index("option")
+    cheapest = answer.options.set_index("option").loc[found.index, "level_usd_per_month"].idxmin()
+    assert found.loc[cheapest, ["ordered", "free"]].tolist() == [1, 1]
 
 
 def test_a_listener_hears_how_far_the_draws_are():
