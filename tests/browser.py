@@ -14,11 +14,11 @@ import get_browser
 from where_to_run.app import controls
 from where_to_run.decision.answer import Answer
 from where_to_run.decision.evaluate import evaluate
-from where_to_run.decision.routing import TITLES
 from where_to_run.inputs import facts, question
 from where_to_run.inputs import share as the_share
 from where_to_run.views import decide
 from where_to_run.views.figure import Figure
+from where_to_run.views.titles import titles
 
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync"),
@@ -218,18 +218,18 @@ def check_answer(seen: Visitor, answer: Answer, line: str = "", options: str = "
     """The recommendation, the table of options and the chart of costs are what evaluate says."""
     said = without_blanks(line or seen.bottom_line())
     assert said == without_blanks(spoken(answer)), f"the page says {said}, evaluate says {spoken(answer)}"
-    shown = {cells[0]["text"].split(" (here the same")[0]: cells for cells in seen.table(options)}
-    assert set(shown) == {TITLES[name] for name in answer.options["option"]}
+    shown, named = {cells[0]["text"]: cells for cells in seen.table(options)}, titles(answer)
+    assert set(shown) == set(named.values())
     charted = {}
     for row in seen.chart(costs):
         charted[row["option"]] = charted.get(row["option"], 0) + row["usd"]
     for row in answer.options.to_dict("records"):
-        cells, title = shown[TITLES[row["option"]]], TITLES[row["option"]]
+        cells, title = shown[named[row["option"]]], named[row["option"]]
         assert cells[1]["text"] == row["verdict"]
         if row["usd_per_month"] == row["usd_per_month"]:
             assert cells[2]["sort"] == pytest.approx(row["usd_per_month"])
             assert charted[title] == pytest.approx(row["usd_per_month"], abs=0.01)
-        assert cells[-1]["sort"] == (pytest.approx(row["score"]) if row["score"] == row["score"] else None)
+            assert cells[3]["sort"] == pytest.approx(row["level_usd_per_month"])
 
 
 def check_figures(seen: Visitor, panel: str, pieces) -> None:

@@ -62,7 +62,9 @@ def test_at_a_crossing_both_sides_come_to_the_same():
     crossing = found["end"].iloc[0]
     answer = evaluate(free(spikiness=crossing), shipped())
     cost = answer.options.set_index("option")["generalised_usd_per_month"]
-    step = evaluate(free(spikiness=crossing * 1.001), shipped()).options.set_index("option")["generalised_usd_per_month"]
+    step = evaluate(free(spikiness=crossing * 1.001), shipped()).options.set_index("option")[
+        "generalised_usd_per_month"
+    ]
     first, second = found["option"].iloc[:2]
     # whole machines: on one side of a step the first is cheaper, on the other the second
     assert cost[first] <= cost[second] * 1.05 and step[second] <= step[first] * 1.001

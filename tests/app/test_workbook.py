@@ -206,7 +206,7 @@ def test_charts_go_ahead_of_words(known):
     book._seconds = dict.fromkeys(book._seconds, 0.0)
     state = say(book, "move", values={"requests_per_month": 1e9})
     (charts, more), (words, still_more) = told
-    assert charts == {"costs", "scores", "sizing"} and more
+    assert charts == {"costs", "order", "sizing"} and more
     assert words == {s.name for s in PAGES["Decide"]} - charts and not still_more
     assert state["rev"] == book._rev and state["pending"] == []
 

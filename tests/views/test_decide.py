@@ -15,10 +15,11 @@ from where_to_run.decision import routing
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question
 from where_to_run.paths import PROJECT
-from where_to_run.views import breakeven, charts, decide, hybrid, sources
+from where_to_run.views import breakeven, charts, decide, hybrid, order, sources
 from where_to_run.views.figure import Figure, columns
 from where_to_run.views.panel import Fold, Pieces
 from where_to_run.views.table import Cell, Html, money, numbers, table
+from where_to_run.views.titles import distinct, titles
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
 MANY = [
@@ -41,7 +42,7 @@ PANELS = [
         decide.costs,
         decide.cost_lines,
         decide.yardsticks,
-        decide.scores,
+        order.explained,
     ),
     *(decide.sizing, decide.asked, sources.freshness, sources.sources, sources.small_print, sources.at_stake),
     *(hybrid.routes, hybrid.load_duration, hybrid.cost_against_capacity, hybrid.price_of_mixing, hybrid.free_search),
@@ -133,13 +134,24 @@ def test_a_slider_that_moves_changes_the_data_of_the_first_page_and_not_its_spec
 
 def test_a_chart_of_costs_adds_up_to_the_options():
     answer = answered(FREE)
-    drawn = pd.DataFrame(charts.cost_by_option(answer.means).data["d0"]).groupby("option")["usd"].sum()
-    paid = charts.cost_over_time(answer.totals).data["d0"]
+    named = {option: titles(answer)[option] for option in distinct(answer)}
+    drawn = pd.DataFrame(charts.cost_by_option(answer.means, named).data["d0"]).groupby("option")["usd"].sum()
+    paid = charts.cost_over_time(answer.totals, named).data["d0"]
     last = pd.DataFrame(paid).groupby("option")["usd"].last() / answer.scenarios["horizon_months"].iloc[0]
-    titles = {title: name for name, title in routing.TITLES.items()}
     usd = answer.options.set_index("option")["usd_per_month"]
-    for title, amount in drawn.items():
-        assert amount == pytest.approx(usd[titles[title]]) and last[title] == pytest.approx(amount)
+    assert set(drawn.index) == set(named.values())
+    for option, title in named.items():
+        assert drawn[title] == pytest.approx(usd[option]) and last[title] == pytest.approx(drawn[title])
+
+
+def test_an_option_keeps_its_colour_and_dash_whatever_its_title():
+    answer = answered(FREE)
+    named = {option: titles(answer)[option] for option in distinct(answer)}
+    data = pd.DataFrame(charts.cost_over_time(answer.totals, named).data["d0"])
+    for option, title in named.items():
+        mine = data[data["option"] == title]
+        assert set(mine["colour"]) == {charts.OPTION_COLOURS[option]}
+        assert mine["dash"].iloc[0] == charts.OPTION_DASHES[option]
 
 
 # What is behind a figure
@@ -185,8 +197,9 @@ def test_a_figure_that_moves_a_line_is_named_by_it_or_by_the_number_of_machines(
 @pytest.mark.parametrize("fields", MANY[:4])
 def test_a_cost_opens_to_lines_that_add_up_to_it_with_link_and_day(fields):
     answer = answered(fields)
-    folds = {p.key: p.whole() for p in decide.options_table(answer) if isinstance(p, Fold) and p.key != "machines"}
-    assert set(folds) == set(answer.options["option"])
+    others = {"machines", "figures"}
+    folds = {p.key: p.whole() for p in decide.options_table(answer) if isinstance(p, Fold) and p.key not in others}
+    assert set(folds) == set(distinct(answer))
     for option, html in folds.items():
         lines = [int(n.replace(",", "").replace("$", "")) for n in re.findall(r"<b>[^<]*: (-?\$[\d,]+)</b>", html)]
         *parts, total = lines

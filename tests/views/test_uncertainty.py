@@ -1,6 +1,8 @@
 """Uncertainty: the panels say what the draws say, of what is allowed alone."""
 
+from dataclasses import replace
 from functools import cache
+from html import escape
 
 import numpy as np
 import pytest
@@ -8,13 +10,12 @@ import pytest
 import headless
 from where_to_run.analysis import uncertainty
 from where_to_run.analysis.draws import INPUTS
-from where_to_run.analysis.uncertainty import Run
 from where_to_run.decision.evaluate import evaluate
-from where_to_run.decision.routing import TITLES
 from where_to_run.inputs import facts, question
 from where_to_run.views import uncertainty as page
 from where_to_run.views.figure import Figure
 from where_to_run.views.table import usd
+from where_to_run.views.titles import titles
 
 
 @cache
@@ -37,10 +38,11 @@ def drawn(pieces) -> dict:
 def test_the_odds_are_those_of_the_draws_and_what_is_struck_out_has_none():
     found = uncertainty.odds(uncertainty.run(answered())).set_index("option")
     pieces = page.odds(answered())
-    told = dict(zip(drawn(pieces)["title"], drawn(pieces)["share"], strict=True))
-    assert told == {TITLES[name]: share for name, share in found["best"].items()}
-    assert f"Rented cloud GPUs costs least in {found['best'].max():.0%} of 1,024 draws" in pieces.words
-    assert TITLES["owned"] not in told and "struck out as asked: Vendor API; Own servers" in pieces.words
+    told, named = dict(zip(drawn(pieces)["option"], drawn(pieces)["share"], strict=True)), titles(answered())
+    assert told == {named[name]: share for name, share in found["best"].items()}
+    assert f"{named['rented']} comes first in {found['best'].max():.0%} of 1,024 draws" in pieces.words
+    out = f"struck out as asked: {escape(named['api'])}; {named['owned']}."
+    assert named["owned"] not in told and out in pieces.words
     assert usd(found.at["base_and_burst", "regret_p95"]) in pieces.words
 
 
@@ -49,16 +51,20 @@ def test_the_ranges_are_those_of_the_draws():
     data = drawn(page.costs(answered()))
     for name in ("p5", "p50", "p95", "tail"):
         assert data[name] == found[name].tolist()
-    assert usd(answered().options.set_index("option").at["rented", "npv_usd"]) in page.costs(answered()).words
+    assert (
+        usd(answered().options.set_index("option").at["rented", "level_usd_per_month"]) in page.costs(answered()).words
+    )
 
 
 def test_the_tornado_shows_what_moves_the_difference_and_says_what_turns_it_round():
-    pieces = page.tornado(answered())
-    found = uncertainty.tornado(answered(), ("rented", "base_and_burst"))
+    pieces = page.tornado(answered("public_body"))
+    found = uncertainty.tornado(answered("public_body"), ("rented", "owned"))
     data = drawn(pieces)
-    assert data["title"][0] == "Spikiness" and data["usd"][0] == found["low_usd"].iloc[0]
-    assert "By itself Spikiness can turn round" in pieces.words
-    assert "Delivery time of servers" not in pieces.words, "nothing here is bought"
+    assert data["title"][0] == "Prices of cloud GPUs" and data["usd"][0] == found["low_usd"].iloc[0]
+    assert "By itself Prices of cloud GPUs, Fall of API prices, Throughput can turn round" in pieces.words
+    named = titles(answered("public_body"))
+    assert f"What {named['owned']} comes to more than {named['rented']} [USD/month]" in pieces.words
+    assert "Delivery time of servers" not in page.tornado(answered()).words, "nothing here is bought"
 
 
 def test_more_draws_are_shown_once_they_are_made(monkeypatch):
@@ -73,8 +79,8 @@ def test_more_draws_are_shown_once_they_are_made(monkeypatch):
 def test_what_is_worth_finding_out_is_named_with_its_worth():
     worth = uncertainty.information(uncertainty.run(answered())).set_index("input")["usd"]
     words = page.information(answered()).words
-    assert f"save {usd(worth['everything'])} on average" in words
-    first = f"Worth up to {usd(worth['spikiness'])} before deciding: spikiness (log a month of requests by the hour)"
+    assert f"be worth {usd(worth['everything'])} a month on average" in words
+    first = f"Worth up to {usd(worth['spikiness'])} a month before deciding: spikiness (log a month of requests by the hour)"
     assert first in words
     assert "Time until new people" not in words, "what changes no choice is not worth a line"
 
@@ -83,17 +89,17 @@ def test_where_an_input_is_worth_less_than_noise_it_is_left_out():
     run = uncertainty.run(answered())
     inputs = run.inputs.assign(throughput=np.arange(len(run.cost)) * 7 % 1000)
     answer = evaluate(question.grid("bank"), shipped())
-    uncertainty.planned(answer).runs[len(run.cost)] = Run(run.options, inputs, run.cost, run.broken, run.values)
+    uncertainty.planned(answer).runs[len(run.cost)] = replace(run, inputs=inputs)
     found = uncertainty.information(uncertainty.run(answer)).set_index("input")["usd"]
     assert 0 < found["noise"] < found["spikiness"]
     assert ("Throughput" in page.information(answer).words) == bool(found["throughput"] > found["noise"])
 
 
-def test_how_firm_the_best_score_is_is_said_with_its_shares():
+def test_how_firm_the_recommendation_is_is_said_with_its_shares():
     found = uncertainty.firmness(answered(), uncertainty.run(answered())).set_index("option").loc["rented"]
     words = page.firmness(answered()).words
-    assert f"Rented cloud GPUs has the best score as asked, and in {found['ordered']:.0%} of the draws" in words
-    assert f"with any weights in {found['free']:.0%}." in words
+    said = f"{titles(answered())['rented']} is recommended as asked. It stays first in {found['ordered']:.0%} of all"
+    assert said in words and f"and in {found['free']:.0%} of any premiums up to the one you gave." in words
 
 
 @pytest.mark.parametrize("panel", page.PANELS)
@@ -106,7 +112,7 @@ def test_with_one_way_allowed_its_cost_is_in_doubt_and_no_choice_is():
     able = {f"skill_{area}": 5 for area in question.SKILLS}
     free = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 200}
     answer = evaluate(question.grid(sensitive_share=1, control="air_gapped", **able, **free), shipped())
-    assert drawn(page.costs(answer))["title"] == ["Own servers"]
+    assert drawn(page.costs(answer))["option"] == [titles(answer)["owned"]]
     for panel in (page.tornado, page.information, page.firmness):
         assert panel(answer).words.startswith("<p>One way to run this is allowed")
 

@@ -55,7 +55,7 @@ def _title(answer: Answer, option: str) -> str:
         return _where(taken, parts[0]) + (f", bursts to {bursts}" if bursts else "")
     *special, (_, rest) = sorted(
         ((_requests(taken, part), part) for part in parts),
-        key=lambda pair: (pair[0].split()[0] in ORDINARY, pair[1].share[0]),
+        key=lambda pair: (" and " in pair[0] or pair[0].split()[0] in ORDINARY, pair[1].share[0]),
     )
     words = ", ".join(f"{who} to {_whole(taken, part)}" for who, part in [*special, ("the rest", rest)])
     return words[0].upper() + words[1:]

@@ -1,6 +1,7 @@
 """Uncertainty: its panels, an answer of one scenario in, pieces of a page out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 
@@ -28,9 +29,13 @@ def _of(make: Callable[[Answer, Run], Pieces], fewest: int = 1) -> Callable[[Ans
     """A panel made of the draws of an answer; words in its place where fewer options than that are allowed."""
 
     def panel(answer: Answer) -> Pieces:
-        number = len(uncertainty.planned(answer).routings)
-        if number >= fewest:
-            return make(answer, uncertainty.run(answer))
+        routed = [*uncertainty.planned(answer).routings]
+        # of options that come to the same the first stands for all
+        kept = [*{titles(answer)[option]: at for at, option in reversed([*enumerate(routed)])}.values()][::-1]
+        if (number := len(kept)) >= fewest:
+            run = uncertainty.run(answer)
+            alone = {name: getattr(run, name)[:, kept] for name in ("generalised", "cost", "broken")}
+            return make(answer, replace(run, options=tuple(routed[at] for at in kept), **alone))
         allowed = "Nothing is allowed as asked" if number == 0 else "One way to run this is allowed"
         return Pieces([f"<p>{allowed}, so there is no choice to be in doubt about.</p>"])
 

@@ -1,0 +1,162 @@
+"""Titles: an option is named by what it is, once, and no page says what options were called before."""
+
+import json
+import re
+from functools import cache, partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from toy import shipped
+from where_to_run.analysis import breakeven
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.routing import API, NOWHERE, OWN, RENTED, by_hand
+from where_to_run.inputs import question
+from where_to_run.views import decide, hybrid, order
+from where_to_run.views.figure import Figure
+from where_to_run.views.pages import PAGES, USAGE
+from where_to_run.views.titles import at_vendor, distinct, titles
+
+HAIKU, H100, EIGHT, SERVER = "anthropic/claude-haiku-4.5", "hyperstack/h100-sxm-1x/any", "aws/p5.48xlarge", "h100-8"
+ANTHROPIC = "Claude Haiku 4.5 at Anthropic's API"
+
+
+@cache
+def answered(preset="", **fields):
+    return evaluate(question.grid(preset, **fields), shipped())
+
+
+def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=1.0):
+    """What an option sends to one place; the first month is the day of the decision."""
+    count = np.array([[0.0, *counts]])
+    return SimpleNamespace(
+        place=place,
+        second=second,
+        share=np.array([share]),
+        may=np.array([may if second != NOWHERE else 0.0]),
+        bill=SimpleNamespace(offer=(offer,)),
+        machines=SimpleNamespace(count=count, operating=(count > 0) * 1.0),
+        overflow_offer=(overflow,),
+    )
+
+
+def named(*parts, places=None, shares=(0.0, 0.0, 1.0, 0.0), fits=True):
+    """The title of an option made of parts, of an answer that has no other."""
+    routing = by_hand(places or (parts[0].place,) * 4, 1)
+    asked = SimpleNamespace(facts=shipped(), model="llama-3.3-70b", shares=np.array([shares]))
+    option = SimpleNamespace(question=asked, routing=routing, parts=[*parts], fits=fits)
+    rows = [{"option": "free_search", "rank": 1.0, "npv_usd": 1.0}]
+    return titles(SimpleNamespace(names=("free_search",), rows=rows, option=lambda _: option, made={}))["free_search"]
+
+
+def test_an_api_is_named_by_model_and_vendor():
+    assert named(part(API, HAIKU)) == ANTHROPIC
+
+
+def test_a_vendor_that_ends_in_s_gets_an_apostrophe_alone():
+    table = shipped().table("api_offers").loc[[HAIKU]].assign(vendor="Fireworks")
+    known = SimpleNamespace(table=lambda _: table)
+    assert at_vendor(known, HAIKU) == "Claude Haiku 4.5 at Fireworks' API"
+
+
+@pytest.mark.parametrize(
+    ("place", "offer", "counts", "title"),
+    [
+        (RENTED, H100, (2, 2), "Llama 3.3 70B on 2 rented H100"),
+        (RENTED, H100, (2, 3, 7), "Llama 3.3 70B on 2 to 7 rented H100"),
+        (OWN, SERVER, (1, 1), "Llama 3.3 70B on 1 own server with 8 H100"),
+        (OWN, SERVER, (0, 0, 3, 3), "Llama 3.3 70B on 3 own servers with 8 H100 each"),
+        (OWN, SERVER, (0, 1200), "Llama 3.3 70B on 1,200 own servers with 8 H100 each"),
+    ],
+)
+def test_machines_are_counted_in_the_first_month_of_service_and_in_the_last(place, offer, counts, title):
+    assert named(part(place, offer, counts)) == title
+
+
+def test_a_rented_machine_of_many_gpus_says_how_many():
+    machines = shipped().table("machines")
+    key = machines.index[(machines["gpu"] == "h100") & (machines["gpus"] == 8)][0]
+    assert named(part(RENTED, key, (2,))) == "Llama 3.3 70B on 2 rented machines with 8 H100 each"
+
+
+def test_a_split_says_which_requests_go_where():
+    rented, api = part(RENTED, H100, (2,), 0.7), part(API, HAIKU, share=0.3)
+    by_data = named(api, rented, places=(RENTED, RENTED, API, API), shares=(0.7, 0.0, 0.3, 0.0))
+    assert by_data == f"Sensitive requests to Llama 3.3 70B on 2 rented H100, the rest to {ANTHROPIC}"
+    by_domain = named(api, rented, places=(API, RENTED, API, RENTED), shares=(0.0, 0.0, 0.3, 0.7))
+    assert by_domain == f"Specialised requests to Llama 3.3 70B on 2 rented H100, the rest to {ANTHROPIC}"
+    one = named(api, rented, places=(API, RENTED, API, API), shares=(0.1, 0.7, 0.1, 0.1))
+    assert one == f"Sensitive specialised requests to Llama 3.3 70B on 2 rented H100, the rest to {ANTHROPIC}"
+
+
+def test_bursts_say_where_they_go():
+    base = part(OWN, SERVER, (0, 3), second=API, overflow=HAIKU)
+    assert named(base) == f"Llama 3.3 70B on 3 own servers with 8 H100 each, bursts to {ANTHROPIC}"
+    base = part(OWN, SERVER, (0, 3), second=RENTED, overflow=H100)
+    # what stands by for bursts alone is no part of its own
+    standby = part(RENTED, H100, (0,), share=0.0)
+    assert named(standby, base, places=(OWN,) * 4) == (
+        "Llama 3.3 70B on 3 own servers with 8 H100 each, bursts to rented H100 by the hour"
+    )
+    held = part(OWN, SERVER, (0, 3), second=API, overflow=HAIKU, may=0.0)
+    assert named(held) == "Llama 3.3 70B on 3 own servers with 8 H100 each"
+
+
+def test_what_nothing_on_offer_serves_is_named_by_its_kind():
+    assert named(part(OWN, ""), fits=False) == "Found by search"
+
+
+def test_titles_tell_what_the_sizing_says():
+    answer = answered(budget_usd_per_month=1e9, capex_limit_usd=1e10, weeks_to_launch=260, gpu="h100")
+    sized = answer.sizing[answer.sizing["option"] == "rented"]
+    first, last = (int(sized["machines"].iloc[at]) for at in (0, -1))
+    assert re.match(rf"Llama 3.3 70B on {first}( to {last})? rented (H100|machine)", titles(answer)["rented"])
+    assert titles(answer)["api"] == "Claude Sonnet 5.5 at Anthropic's API"
+
+
+def test_options_that_come_to_the_same_are_shown_once():
+    answer = answered()
+    named = titles(answer)
+    # nothing is specialised, so a split by domain sends all to the API
+    assert named["split_by_domain"] == named["api"] == "Claude Sonnet 5.5 at Anthropic's API"
+    assert "split_by_domain" not in distinct(answer) and "api" in distinct(answer)
+    assert len({named[option] for option in distinct(answer)}) == len(distinct(answer))
+    assert [row["option"] for row in order.best_first(answer)].count("split_by_domain") == 0
+    for panel in (decide.options_table, decide.cost_lines, order.explained):
+        (words, *_) = (piece for piece in panel(answer) if isinstance(piece, str))
+        assert len(re.findall(r"<t[dh][^>]*>Claude Sonnet 5\.5 at Anthropic&#x27;s API</t[dh]>", words)) == 1
+    drawn = [
+        piece.data["d0"]
+        for panel in (decide.costs, hybrid.routes)
+        for piece in panel(answer)
+        if isinstance(piece, Figure)
+    ]
+    assert len(drawn) == 3 and all(
+        set(data["option"]) <= {named[option] for option in distinct(answer)} for data in drawn
+    )
+
+
+def test_what_the_search_finds_is_shown_only_where_it_is_none_of_the_others():
+    assert "free_search" in distinct(answered()), "another vendor's model is cheaper here"
+    assert "free_search" not in distinct(answered("hospital"))
+    assert titles(answered("hospital"))["free_search"] == titles(answered("hospital"))["rented"]
+    words = hybrid.free_search(answered("hospital")).words
+    assert words.startswith("<p>A search over all routings finds nothing better than Llama 3.3 70B on 3 to 7 rented")
+
+
+GONE = re.compile(r"best mix|\bscor(e|es|ed|ing)\b|here the same as|\bweighted\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("preset", ["", *question.presets()])
+def test_no_page_says_what_options_were_called_before(preset, monkeypatch):
+    monkeypatch.setattr(breakeven, "grid", partial(breakeven.grid, points=8))
+    answer = answered(preset)
+    for page, sections in PAGES.items():
+        # what an error in a fact would change takes seconds; one answer is enough to see its words
+        for section in (s for s in sections if page != USAGE and (s.name != "at_stake" or preset == "startup")):
+            pieces = section.panel(answer)
+            told = [json.dumps([piece.spec, piece.data]) for piece in pieces if isinstance(piece, Figure)]
+            for words in (section.title, section.note, pieces.words, *told):
+                assert not GONE.search(words), (page, section.name, GONE.search(words))
+                assert page == "Break-even" or "Found by search" not in words, (page, section.name)
