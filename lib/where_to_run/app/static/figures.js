@@ -24,7 +24,8 @@ function rowsOf(columns, dark) {
 
 /** A specification as wide as there is room, with the colours of the theme and type that grows with the page's. */
 function dressed(spec, room, dark, type) {
-  const text = JSON.stringify(spec);
+  const written = JSON.stringify(spec);
+  const text = room < NARROW ? written.replaceAll("{1,60}", "{1,24}") : written; // letters in a line of a title
   const full = JSON.parse(dark ? text.replace(/"(black|white|#222222|#444444|#555555|#dddddd|#DDDDDD)"/g, (_, c) => `"${DARK[c]}"`) : text);
   const ink = dark ? INK.dark : INK.light;
   const line = dark ? "#3a3f45" : "#dddddd";
