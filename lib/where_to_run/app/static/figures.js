@@ -38,10 +38,8 @@ function dressed(spec, room, dark, type) {
     legend: { labelFontSize: 10 * type, labelColor: ink, titleColor: ink, labelLimit: 260, ...(room < NARROW ? { orient: "bottom", columns: 2 } : {}), ...given.legend },
     text: { color: ink, ...given.text },
   };
-  if (!(full.usermeta && full.usermeta.fixed)) {
-    full.width = Math.max(full.usermeta?.narrowest ?? 260, Math.min(room, WIDEST * type));
-    full.autosize = { type: "fit-x", contains: "padding" };
-  }
+  full.width = Math.max(full.usermeta?.narrowest ?? 260, Math.min(room, WIDEST * type));
+  full.autosize = { type: "fit-x", contains: "padding" };
   return full;
 }
 
