@@ -336,9 +336,8 @@ def _areas(frame: pd.DataFrame, across: alt.X, up: alt.Y, title: str | None = No
     named = frame.drop_duplicates("who")[::-1]
     scale = alt.Scale(domain=named["who"].tolist(), range=named["colour"].tolist())
     drawn = alt.Chart(frame.drop(columns="colour"), width=WIDTH, height=HEIGHT).mark_area(clip=True)
-    return drawn.encode(
-        across, up, alt.Y2("high:Q"), alt.Color("who:N", title=title, scale=scale, legend=alt.Legend(labelLimit=260))
-    )
+    colour = alt.Color("who:N", title=title, scale=scale, legend=alt.Legend(labelLimit=260, columns=1))
+    return drawn.encode(across, up, alt.Y2("high:Q"), colour)
 
 
 def _loads(curve: pd.DataFrame) -> alt.Axis:
