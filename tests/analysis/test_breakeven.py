@@ -112,7 +112,9 @@ def test_the_search_takes_part_and_what_it_finds_is_named_once(by):
 
 
 def test_an_option_that_never_wins_has_no_interval():
-    found = breakeven.intervals(free(control="air_gapped", api_model=HOST), shipped(), "requests_per_month", low=1e4, high=1e6)
+    found = breakeven.intervals(
+        free(control="air_gapped", api_model=HOST), shipped(), "requests_per_month", low=1e4, high=1e6
+    )
     assert set(found["option"]) == {"owned"}
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from drawn import ALL_EVIDENCE, PROMISES, random_rows
 from where_to_run.decision import answer as the_answer
 from where_to_run.decision import evaluate as evaluation
 from where_to_run.decision import routing as the_routing
@@ -23,8 +24,6 @@ from where_to_run.inputs.facts import Facts
 from where_to_run.inputs.question import BY_NAME, CRITERIA, PLACES, ScenarioError
 from where_to_run.places import own_gpus, rented_gpus
 
-PROMISES = ("zero_retention", "no_training")
-ALL_EVIDENCE = ("baa", "dpa", "residency", "transfer_basis", "tokenised", "vendor_fine_tuning", *PROMISES)
 ABLE = {f"skill_{area}": 5 for area in question.SKILLS}
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
 """Nothing in the way: no limit binds and no rule fires."""
@@ -44,45 +43,6 @@ def answered(known=None, **fields):
 def option(answer, name, number=0) -> pd.Series:
     found = answer.options
     return found[(found["option"] == name) & (found["scenario"] == number)].iloc[0]
-
-
-def random_rows(number=60, seed=1) -> pd.DataFrame:
-    """Scenarios drawn over nearly every field, all in range."""
-    draw = np.random.default_rng(seed)
-
-    def some(names):
-        return [
-            ",".join(sorted(draw.choice(names, draw.integers(0, len(names)), replace=False))) for _ in range(number)
-        ]
-
-    rows = pd.concat([question.grid()] * number, ignore_index=True)
-    drawn = {
-        "requests_per_month": 10 ** draw.uniform(3, 9, number),
-        "spikiness": draw.uniform(1.1, 15, number),
-        "budget_usd_per_month": 10 ** draw.uniform(4, 7, number),
-        "capex_limit_usd": 10 ** draw.uniform(4, 7, number),
-        "input_tokens": 10 ** draw.uniform(2, 4.5, number),
-        "output_tokens": 10 ** draw.uniform(1.5, 3.5, number),
-        "cached_share": draw.uniform(0, 1, number),
-        "batch_share": draw.choice([0, 0.3, 1.0], number),
-        "growth_per_month": draw.uniform(-0.1, 0.15, number),
-        "sensitive_share": draw.choice([0, 0.2, 1.0], number),
-        "specialised_share": draw.choice([0, 0.3, 1.0], number),
-        "regimes": some(["hipaa", "gdpr", "pci", "contract"]),
-        "evidence": some(ALL_EVIDENCE),
-        "control": draw.choice(BY_NAME["control"].choices, number),
-        "customisation": draw.choice(BY_NAME["customisation"].choices, number),
-        "weeks_to_launch": draw.uniform(1, 60, number),
-        "latency": draw.choice(BY_NAME["latency"].choices, number),
-        "api_model": draw.choice(shipped().table("api_offers").index, number),
-        "open_model": draw.choice(["llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b", "deepseek-r1"], number),
-        "gpu": draw.choice(["cheapest", "cheapest", "h100", "h200", "l4"], number),
-        "horizon_months": draw.choice([6, 18, 36, 60], number),
-        "discount_rate": draw.uniform(0, 0.3, number),
-        "priorities": draw.choice(["cost", "control,cost", "launch,skills", ""], number),
-        **{f"skill_{area}": draw.integers(0, 6, number) for area in question.SKILLS},
-    }
-    return rows.assign(**{name: np.asarray(column, dtype=rows[name].dtype) for name, column in drawn.items()})
 
 
 @cache
@@ -513,7 +473,11 @@ def test_the_values_of_places_are_stretched_from_the_worst_to_the_best():
     # data/assumptions.csv: control 0.2, 0.7, 1 at an API, on rented machines, on own servers: (0.7 - 0.2) / 0.8;
     # elasticity 1, 0.5, 0.2: (0.5 - 0.2) / 0.8; easy to leave 0.9, 0.7, 0.3: (0.7 - 0.3) / 0.6
     values = answered(**FREE).drawbacks.set_index(["criterion", "option"])["value"]
-    for criterion, points in (("control", [0, 0.625, 1]), ("elasticity", [1, 0.375, 0]), ("easy_to_leave", [1, 2 / 3, 0])):
+    for criterion, points in (
+        ("control", [0, 0.625, 1]),
+        ("elasticity", [1, 0.375, 0]),
+        ("easy_to_leave", [1, 2 / 3, 0]),
+    ):
         assert values[criterion][["api", "rented", "owned"]].tolist() == pytest.approx(points)
 
 

@@ -104,7 +104,8 @@ def test_how_often_the_dearer_of_two_options_is_first_is_known(premium, own):
 
 
 @pytest.mark.parametrize(
-    ("order", "shares"), [(None, [1 / 3, 1 / 3, 1 / 3]), (["x", "y"], [2 / 3, 0, 1 / 3]), (["y", "x"], [0, 2 / 3, 1 / 3])]
+    ("order", "shares"),
+    [(None, [1 / 3, 1 / 3, 1 / 3]), (["x", "y"], [2 / 3, 0, 1 / 3]), (["y", "x"], [0, 2 / 3, 1 / 3])],
 )
 def test_how_often_three_options_that_cost_the_same_are_first_is_known(order, shares):
     # A (1, 0), B (0, 1), C (0.6, 0.6): A loses q, B p, C 0.4 (p + q). A is first for q < 2/3 p, B for p < 2/3 q: a third
