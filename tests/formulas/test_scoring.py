@@ -108,8 +108,8 @@ def test_how_often_the_dearer_of_two_options_is_first_is_known(premium, own):
     [(None, [1 / 3, 1 / 3, 1 / 3]), (["x", "y"], [2 / 3, 0, 1 / 3]), (["y", "x"], [0, 2 / 3, 1 / 3])],
 )
 def test_how_often_three_options_that_cost_the_same_are_first_is_known(order, shares):
-    # A (1, 0), B (0, 1), C (0.6, 0.6): A loses q, B p, C 0.4 (p + q). A is first for q < 2/3 p, B for p < 2/3 q: a third
-    # of the square each. Where p >= q, half of the square, A has two thirds of it and B nothing
+    # A (1, 0), B (0, 1), C (0.6, 0.6): A loses q, B p, C 0.4 (p + q). A is first for q < 2/3 p, B for p < 2/3 q: of the
+    # square a third each. Where p >= q, half of the square, A has two thirds of it and B nothing
     drawn = 0.5 * cube(2) if order is None else scoring.drawn_premiums(cube(2), order, ["x", "y"], 0.5)
     assert first([[1.0, 0], [0, 1], [0.6, 0.6]], drawn) == pytest.approx(shares, abs=5e-3)
 
