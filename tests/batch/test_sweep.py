@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -23,6 +25,8 @@ from where_to_run.batch import results as the_results
 from where_to_run.batch import sweep_file
 from where_to_run.batch.results import Part, Results, answer_part, file_of, pack, state
 from where_to_run.batch.store import ASIDE, Store
+from where_to_run.batch.sweep import chosen
+from where_to_run.batch.sweep_plan import By, Reports
 from where_to_run.cli import main
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import NAMES
@@ -98,12 +102,24 @@ def test_every_scenario_stands_in_the_results_once_as_evaluate_answers_it(undist
     plan = sweep_file.read(file)[0]
     wanted = evaluate(plan.rows(range(plan.size)), load()).options
     assert found["scenario"].tolist() == wanted["scenario"].tolist()
-    for name in ("verdict", "because", "unlock", "recommended", "npv_usd", "usd_per_month", "score", "rank", "gpus"):
+    names = ["verdict", "because", "unlock", "recommended", "npv_usd", "usd_per_month", "rank", "gpus"]
+    for name in [*names, "level_usd_per_month", "generalised_usd_per_month"]:
         ours, theirs = (frame[name].astype(object).where(frame[name].notna(), None) for frame in (found, wanted))
         assert ours.tolist() == theirs.tolist()
     assert set(found["option"]) == set(NAMES)
     best = found[found["recommended"]]
     assert (best["winner"] == best["option"]).all() and set(found["winner"]) - set(best["option"]) <= {"none"}
+
+
+@pytest.mark.parametrize("by", get_args(By))
+def test_the_top_are_those_of_least_cost_by_whatever_column(undisturbed, by):
+    file, out, _ = undisturbed
+    found = pd.read_parquet(out / "results.parquet")
+    best = found[found["recommended"]].set_index("scenario")[by]
+    plan = replace(sweep_file.read(file)[0], reports=Reports("top", 5, by))
+    numbers = chosen(plan, Results(str(out)))
+    assert len(numbers) == 5 and best[numbers].max() <= best.drop(numbers).min() < best.max()
+    assert f"the 5 scenarios with the lowest {by} of" in plan.reports.words
 
 
 def test_one_process_writes_the_same_bytes_as_two_workers(undisturbed, tmp_path):
