@@ -80,8 +80,8 @@ def test_what_is_worth_finding_out_is_named_with_its_worth():
     worth = uncertainty.information(uncertainty.run(answered())).set_index("input")["usd"]
     words = page.information(answered()).words
     assert f"be worth {usd(worth['everything'])} a month on average" in words
-    first = f"Worth up to {usd(worth['spikiness'])} a month before deciding: spikiness (log a month of requests by the hour)"
-    assert first in words
+    first = f"Worth up to {usd(worth['spikiness'])} a month before deciding: spikiness"
+    assert f"{first} (log a month of requests by the hour)" in words
     assert "Time until new people" not in words, "what changes no choice is not worth a line"
 
 

@@ -31,8 +31,8 @@ def bottom_line(answer: Answer) -> Pieces:
     first, *others = ranked
     months = answer.asked["horizon_months"]
     says = (
-        f"<p class='bottom-line'><strong>{escape(first['title'])}</strong>: {_price(first)}; the mean of {months} months, "
-        f"{first['usd_per_mtok']:.2f} USD per million tokens."
+        f"<p class='bottom-line'><strong>{escape(first['title'])}</strong>: {_price(first)}; the mean of {months} "
+        f"months, {first['usd_per_mtok']:.2f} USD per million tokens."
     )
     spoken = zip(*(answer.verdicts[name] for name in ("option", "verdict", "because")), strict=True)
     conditions = dict.fromkeys(because for *about, because in spoken if about == [first["option"], "conditional"])
