@@ -41,19 +41,16 @@ def judge(
     committed: Mapping[str, Routing] | None = None,
     threads: int = THREADS,
 ) -> Iterator[Judged]:
-    """Answer checked columns block by block for the options asked, blocks of one open model each, in some threads.
+    """Answer checked columns block by block for the options asked, in some threads.
 
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """
-    blocks = []
-    for model in dict.fromkeys(rows["open_model"]):
-        members = np.flatnonzero(rows["open_model"] == model)
-        blocks += [(model, block) for block in np.array_split(members, _number(len(members), threads))]
+    every = np.arange(len(rows["task"]))
+    blocks = np.array_split(every, _number(len(every), threads))
 
-    def answer(block: tuple[str, Array]) -> Judged:
-        model, index = block
+    def answer(index: Array) -> Judged:
         fields = {name: array[index] for name, array in rows.items()}
-        return _block(index, Question(facts.take(index), fields, model, curve), names, committed)
+        return _block(index, Question(facts.take(index), fields, curve), names, committed)
 
     if threads == 1 or len(blocks) == 1:
         yield from map(answer, blocks)

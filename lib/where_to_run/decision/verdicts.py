@@ -85,6 +85,13 @@ class Limit:
 
 LIMITS = (
     Limit(
+        "quality",
+        "short_points",
+        "quality_needed",
+        "%s points below the floor of a %s task",
+        "a better model, or a lower floor by %s points (quality_needed, quality_floor)",
+    ),
+    Limit(
         "fits",
         "misfits",
         "open_model",

@@ -9,18 +9,18 @@ import pandas as pd
 
 from ..formulas import demand, queueing, throughput
 from ..inputs.facts import Facts, of_tables
-from ..units import Array
+from ..units import SECONDS_PER_HOUR, Array
 from .workload import Load
 
 
-def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
+def rates(facts: Facts, model: str, isl: Array, osl: Array, cached: Array) -> tuple[Array, Array]:
     """Seconds of replica time a request takes and requests a replica holds at once, over (kind, scenario, 1).
 
+    By the tokens of its prompt and its answer and the share of the prompt that is cached, over (scenario, 1).
     The seconds include the share of the published engine maximum a team reaches. They are infinite where a kind cannot
     hold a single request, or where the request is longer than the model's context.
     """
     column, context_tokens = kind_columns(facts, model)
-    isl, osl, cached = load.input_tokens, load.output_tokens, load.cached_share
     slots = throughput.sequences(column["kv_gb"], column["kv_bytes_per_token"], isl + osl, column["max_sequences"])
     seconds = throughput.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
     estimated = column["basis"] != throughput.FITTED
@@ -173,7 +173,7 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
     Busy replicas at peak = peak rate of what cannot wait x seconds per request / share the service level leaves.
     Work that can wait is kept apart.
     """
-    seconds, slots = rates(facts, model, load)
+    seconds, slots = rates(facts, model, load.input_tokens, load.output_tokens, load.cached_share)
     possible = np.isfinite(seconds)
     seconds = np.where(possible, seconds, 0.0)
     per_second = demand.requests_per_second(load.requests)
@@ -220,6 +220,34 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
         rows += _unmeasured(facts, model, str(gpu))
     columns = [*throughput.REPLICA, "basis", *throughput.COEFFICIENTS, "scale"]
     return _with_memory(facts, pd.DataFrame(rows, columns=columns), model)
+
+
+MIDDLING = 1200.0, 250.0
+"""Tokens of the prompt and the answer of a request, the defaults of the question, by which models are compared."""
+
+
+@of_tables
+def least_rents(facts: Facts, model: str) -> tuple[float, float]:
+    """Least rent of a request of middling length on a full machine, and of a machine that holds a replica [USD].
+
+    The second by the hour; infinite where no machine on offer holds the model.
+    """
+    rows = kinds(facts, model).reset_index(names="kind")
+    machines = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    machines = machines[machines["gpus_replica"] <= machines["gpus"]]
+    if machines.empty:
+        return np.inf, np.inf
+    seconds = rates(facts, model, *(np.full((1, 1), tokens) for tokens in (*MIDDLING, 0.0)))[0][:, 0, 0][machines["kind"]]
+    rents = machines[[name for name in machines if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
+    each = np.floor(machines["gpus"] / machines["gpus_replica"]).to_numpy()
+    return float(np.nanmin(seconds * rents / each / SECONDS_PER_HOUR)), float(np.nanmin(rents))
+
+
+@of_tables
+def rounded(facts: Facts, model: str) -> Array:
+    """Which kinds of replica compute with weights rounded to 4 bit of a model published at more."""
+    published = facts.table("models").loc[model, ["weights_gb_16bit", "weights_gb_8bit"]].notna().any()
+    return (kinds(facts, model)["precision"] == "fp4").to_numpy() & bool(published)
 
 
 @of_tables
