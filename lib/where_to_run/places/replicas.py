@@ -197,7 +197,6 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
 PEAKS = {"fp16": "bf16_tflops", "fp8": "fp8_tflops", "fp4": "fp4_tflops"}
 WEIGHTS = {"fp16": "weights_gb_16bit", "fp8": "weights_gb_8bit", "fp4": "weights_gb_4bit"}
 
-
 EIGHT_BIT = 0.5
 """Bytes of an 8-bit number over those of a 16-bit one."""
 
@@ -262,7 +261,7 @@ def _unmeasured(facts: Facts, model: str, gpu: str) -> list[dict[str, Any]]:
     size = float(
         throughput.smallest_replica(
             card["memory_gb"],
-            weights[WEIGHTS[precision]],
+            weights_gb(weights, precision),
             facts.value("serving.memory_share"),
             facts.value("serving.memory_overhead_gb"),
             facts.value("serving.kv_reserve_share"),
@@ -274,10 +273,20 @@ def _unmeasured(facts: Facts, model: str, gpu: str) -> list[dict[str, Any]]:
     return [{"model": model, "gpu": gpu, "gpus": size, "precision": precision, "basis": ROOFLINE, "scale": scale}]
 
 
+def weights_gb(model: pd.Series, precision: str) -> float:
+    """Weights an engine loads to compute at a precision [GB]: those of that precision, else the next lower there is.
+
+    A model published at 4 bit alone (gpt-oss) is never larger; NaN where it has none so low.
+    """
+    order = list(WEIGHTS)
+    sizes = [float(model[WEIGHTS[lower]]) for lower in order[order.index(precision) :]]
+    return next((size for size in sizes if not np.isnan(size)), np.nan)
+
+
 def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     """Memory left for the cache and bytes of cache per token, for the rows whose weights fit."""
     cards, weights = facts.table("gpus").loc[rows["gpu"]], facts.table("models").loc[model]
-    gb = rows["precision"].map({p: weights[column] for p, column in WEIGHTS.items()})
+    gb = rows["precision"].map({precision: weights_gb(weights, precision) for precision in WEIGHTS})
     kv_gb = throughput.kv_cache_gb(
         rows["gpus"].to_numpy(),
         cards["memory_gb"].to_numpy(),
