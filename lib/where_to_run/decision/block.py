@@ -30,7 +30,7 @@ WORTH_SPLITTING = 0.8
 """Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
 
 
-SHARED = "load shares premiums annuity factors floors cloud upkeep operating whole".split()
+SHARED = ["load", "shares", "premiums", "annuity", "factors", "floors", "cloud", "upkeep", "operating", "whole"]
 """What a block has whatever its machines serve."""
 
 

@@ -110,7 +110,7 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
         if used[:, place].any():
             calls += _place(question, result, routing, place, at[..., place], used)
     for hard in (False, True):
-        share = at[:, HARD == hard, API].sum(axis=1)
+        share = at[:, hard == HARD, API].sum(axis=1)
         direct, (prompt, waiting) = question.load.requests * share[:, None], calls[int(hard)]
         if direct.any() or prompt.any() or waiting.any():
             waits = direct * question.load.batch_share

@@ -12,12 +12,10 @@ from ..units import Array
 
 LEVELS = ("light", "medium", "demanding", "frontier")
 
-PRICES = ("input_usd_per_mtok", "cached_input_usd_per_mtok", "output_usd_per_mtok")
-
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures over (family of tasks, model) in the points of the family, NaN where there is none, with their low end and
+    """Figures over (family of tasks, model) in the points of the family, NaN where there is none, their low end and
     whether they are measured; positions of families and models, and the floors over (family, level).
     """
 
@@ -80,8 +78,8 @@ def worthwhile_offers(facts: Facts, task: str, hosted: bool) -> Array:
     table = table[table["open_model"] != ""] if hosted else table
     figure = known.of(np.repeat(task, len(table)), table.index)
     table, figure = table[~np.isnan(figure)], figure[~np.isnan(figure)]
-    price = table[list(PRICES)].to_numpy(float)
-    price[:, 1] = np.where(np.isnan(price[:, 1]), price[:, 0], price[:, 1])
+    cached = table["cached_input_usd_per_mtok"].fillna(table["input_usd_per_mtok"])
+    price = np.column_stack([table["input_usd_per_mtok"], cached, table["output_usd_per_mtok"]])
     batch = 1 - table["batch_discount_share"].fillna(0).to_numpy()
     uplift = 1 + table["residency_uplift_share"].fillna(0).to_numpy()
     context = table["context_tokens"].fillna(np.inf).to_numpy()
@@ -108,7 +106,8 @@ def worthwhile_models(facts: Facts, task: str) -> list[str]:
 def _undominated(less: Array) -> Array:
     """Positions of the rows that no other undercuts in every column; of equal rows the first."""
     no_more = (less[None] <= less[:, None]).all(axis=2)
-    beaten = no_more & ((less[None] < less[:, None]).any(axis=2) | (np.arange(len(less)) < np.arange(len(less))[:, None]))
+    earlier = np.arange(len(less)) < np.arange(len(less))[:, None]
+    beaten = no_more & ((less[None] < less[:, None]).any(axis=2) | earlier)
     return np.flatnonzero(~beaten.any(axis=1))
 
 

@@ -97,7 +97,7 @@ class Found:
 def search(
     question: Question, gates: Gates, names: Sequence[str], committed: Mapping[str, Routing] | None = None
 ) -> Found:
-    """Cost every routing worth a try, with every open model worth one, and let each option take the allowed one of least
+    """Cost every routing worth a try, with every open model worth one; each option takes the allowed one of least
     generalised cost.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
@@ -168,7 +168,7 @@ def _promising(question: Question, routing: Routing, columns: list[int], members
 
 
 def _cost(question: Question, gates: Gates, routing: Routing, rows: Array, members: Array, found: Found) -> None:
-    """Cost a routing in some scenarios of the `members` of a block, and hold it to the rules, floors and limits there."""
+    """Cost a routing in some of the `members` of a block, and hold it to the rules, floors and limits there."""
     here, asked, way = gates, question, routing
     if len(rows) < len(members):
         here, asked, way = here.take(rows), question.part(rows), routing.take(rows)

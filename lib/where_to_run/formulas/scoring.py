@@ -101,28 +101,3 @@ def acceptability(values: Array, drawn: Array) -> Acceptability:
     scores = np.einsum("doc,kc->kdo", values, np.nan_to_num(central))
     confidence = (scores.argmax(axis=2) == np.arange(number)[:, None]).mean(axis=1)
     return Acceptability(rank, central, np.where(rank[:, 0] > 0, confidence, 0.0))
-
-
-def topsis(values: Array, criterion_weights: Array) -> Array:
-    """Closeness to the best there is and distance from the worst, over (option) [share]; vector normalisation.
-
-    Hwang and Yoon 1981. A criterion in which less is better enters with its sign turned.
-    """
-    length = np.sqrt(np.square(values).sum(axis=0))
-    scaled = values / np.where(length > 0, length, 1.0) * criterion_weights
-    worst, best = (np.linalg.norm(scaled - end, axis=1) for end in (scaled.min(axis=0), scaled.max(axis=0)))
-    return worst / np.where(worst + best > 0, worst + best, 1.0)
-
-
-def promethee(values: Array, criterion_weights: Array) -> Array:
-    """Net flow of each option, over (option), -1 to 1: weight of what it is better in, less what it is worse in.
-
-    PROMETHEE II with the usual preference, any difference in full (Brans and Vincke 1985).
-    """
-    sign = np.sign(values[:, None] - values[None])
-    return np.asarray(score(sign, criterion_weights)).sum(axis=1) / max(1, len(values) - 1)
-
-
-def ranks(figures: Array) -> Array:
-    """Ranks of figures of which more is better, 1 for the first; those that tie share the better rank."""
-    return 1 + (figures[None] > figures[:, None] + 1e-12).sum(axis=1)

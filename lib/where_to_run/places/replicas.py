@@ -236,10 +236,10 @@ def least_rents(facts: Facts, model: str) -> tuple[float, float]:
     machines = machines[machines["gpus_replica"] <= machines["gpus"]]
     if machines.empty:
         return np.inf, np.inf
-    seconds = rates(facts, model, *(np.full((1, 1), tokens) for tokens in (*MIDDLING, 0.0)))[0][:, 0, 0][machines["kind"]]
+    seconds, _ = rates(facts, model, *(np.full((1, 1), tokens) for tokens in (*MIDDLING, 0.0)))
     rents = machines[[name for name in machines if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
     each = np.floor(machines["gpus"] / machines["gpus_replica"]).to_numpy()
-    return float(np.nanmin(seconds * rents / each / SECONDS_PER_HOUR)), float(np.nanmin(rents))
+    return float(np.nanmin(seconds[machines["kind"], 0, 0] * rents / each / SECONDS_PER_HOUR)), float(np.nanmin(rents))
 
 
 @of_tables
