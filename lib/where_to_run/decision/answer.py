@@ -26,7 +26,7 @@ MOST_TO_OPEN = 2_000
 OPENED = ("values",)
 """What a judged block has for those who open it alone."""
 
-INTERNAL = ("verdict", "rule", "place", "by_rule")
+INTERNAL = ("verdict", "rule", "place", "by_rule", "short_points", "short_hard", "short_key", "short_figure")
 """What was found, in codes."""
 
 
@@ -70,8 +70,7 @@ class Judged:
                     yield number, option, who, found["id"], VERDICTS[level], because, found["source"], remedy
             for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
                 if broken:
-                    amount, held_to = self.columns[limit.amount][s, o], self.question.rows[limit.field][s]
-                    because, unlock = limit.reason(amount, held_to), limit.remedy(amount)
+                    because, unlock = verdicts.by_limit(self.question.facts, limit, self.question.rows, self.columns, s, o)
                     yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 

@@ -77,6 +77,11 @@ class Question:
         return demand.stream_shares(*(self.rows[f"{name}_share"] for name in ("sensitive", "specialised", "hard")))
 
     @cached_property
+    def any_hard(self) -> bool:
+        """Whether some scenario has hard requests."""
+        return bool(self.shares[:, HARD].any())
+
+    @cached_property
     def premiums(self) -> Array:
         """What the best of each criterion is worth, as a share of the cost, over (scenario, criterion)."""
         asked = list(zip(self.rows["priorities"], self.rows["premium"].tolist(), strict=True))
@@ -167,7 +172,7 @@ class Question:
         good = listed & (figure >= self.floors[:, int(hard)])
         best = listed & (np.where(listed, figure, -1) == np.where(listed, figure, -1).max(axis=0))
         taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
-        lack = 1 - np.stack([quality.points(self.facts, self.rows, row) for row in figure])
+        lack = 1 - quality.points(self.facts, self.rows, figure.T).T
         worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack
         found = vendor_api.api(
             tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), self.rows["control"] == "region"
@@ -183,7 +188,7 @@ class Question:
         Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
         best there is, to be told.
         """
-        found: Api = self.whole._api(hard)
+        found: Api = self.whole._api(hard and self.any_hard)
         return found
 
     def calls(self, hard_share: Array) -> Api:

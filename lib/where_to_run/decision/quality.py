@@ -62,10 +62,28 @@ def floors(facts: Facts, rows: Mapping[str, Array]) -> Array:
 
 
 def points(facts: Facts, rows: Mapping[str, Array], figure: Array) -> Array:
-    """Value of a figure by scenario [share]: 0 at the light level of its task or below, 1 at the frontier or above."""
+    """Value of figures over (scenario, any) [share]: 0 at the light level of the task or below, 1 at the frontier or
+    above, 0 without a figure.
+    """
     known = figures(facts)
     ends = known.floors[np.array([known.family[task] for task in rows["task"]])]
-    return np.clip(np.nan_to_num((figure - ends[:, 0]) / (ends[:, -1] - ends[:, 0])), 0, 1)
+    return np.clip(np.nan_to_num((figure - ends[:, :1]) / (ends[:, -1:] - ends[:, :1])), 0, 1)
+
+
+def name(facts: Facts, key: str) -> str:
+    """The name of an open model, or of the model of an API offer."""
+    table, column = ("models", "name") if key in facts.table("models").index else ("api_offers", "model")
+    return str(facts.table(table).at[key, column])
+
+
+def described(facts: Facts, key: str, task: str) -> str:
+    """A model or offer and its figure for a task, in words: value, benchmark and version, how it is known."""
+    known, level = figures(facts), facts.table("quality_levels").loc[task]
+    at = known.family[task], known.model[key]
+    if np.isnan(known.value[at]):
+        return f"{name(facts, key)}: no figure on the {level['benchmark']} {level['version']}"
+    basis = "measured" if known.measured[at] else "converted"
+    return f"{name(facts, key)}: {known.value[at]:g} on the {level['benchmark']} {level['version']} ({basis})"
 
 
 @of_tables

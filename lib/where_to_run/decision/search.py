@@ -133,7 +133,7 @@ def _with_model(question: Question, gates: Gates, members: Array, found: Found) 
     # routings hang on where streams may go, and only few ways of that occur in a block
     allowed = gates.allowed.reshape(len(members), -1)
     _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
-    for tried_for, by_way in candidates(gates.allowed[first], bool(gates.present[:, HARD].any())):
+    for tried_for, by_way in candidates(gates.allowed[first], question.any_hard):
         wanted = [option for option in tried_for if option in found.names and (by_way.key, option) not in taken]
         if not wanted or by_way.by_api:
             continue
@@ -203,8 +203,9 @@ def _take(found: Found, option: int, number: int) -> None:
 def shortfalls(question: Question, routing: Routing) -> dict[str, Array]:
     """By how much a routing is below a floor where that bars it, and how much of the traffic falls short of its own.
 
-    `short_points` [point] by scenario with the stream it is of, its place and the figure there; `hard_points` [point]
-    and `hard_short_share` [share] of the sensitive hard requests that stay on a fleet that is not good enough for them.
+    `short_points` [point] by scenario, whether hard requests are short, the key of the model or offer and its figure
+    [point]; `hard_points` [point] and `hard_short_share` [share] of the sensitive hard requests that stay on a fleet
+    that is not good enough for them.
     """
     present, rows = question.shares > 0, np.arange(len(question.shares))
     short = np.take_along_axis(question.short, routing.place[..., None], axis=2)[..., 0] * present
@@ -212,10 +213,13 @@ def shortfalls(question: Question, routing: Routing) -> dict[str, Array]:
     worst = np.where(kept, 0, short)
     stream = worst.argmax(axis=1)
     told = np.where(kept, short, 0)
+    place, hard = routing.place[rows, stream], HARD[stream]
+    offer = np.where(hard, question.api(True).offer, question.api().offer)
     return {
         "short_points": worst[rows, stream],
-        "short_stream": stream,
-        "short_place": routing.place[rows, stream],
+        "short_hard": hard,
+        "short_key": np.where(place == API, offer, question.model),
+        "short_figure": question.quality[rows, stream, place],
         "hard_points": told.max(axis=1),
         "hard_short_share": (question.shares * (told > 0)).sum(axis=1),
     }
