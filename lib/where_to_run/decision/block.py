@@ -1,7 +1,6 @@
 """A block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -111,28 +110,8 @@ class Question:
     def part(self, rows: Array) -> "Question":
         """A block of some of the scenarios with the same model."""
         some = self.take(rows)
-        return some.serving(self.model) if self.model else some.hosting if self.hosted else some
-
-    def models(self) -> Iterator[tuple[str, Array]]:
-        """The open models worth a try, and the scenarios: the one named, or those of the front that reach the floor.
-
-        Where none reaches it, the best there is, to be told.
-        """
-        asked, wanted = self.rows["open_model"], defaultdict[str, list[Array]](list)
-        tokens = (self.load.input_tokens + self.load.output_tokens)[:, 0]
-        context = self.facts.table("models")["context_tokens"]
-        for task in dict.fromkeys(self.rows["task"]):
-            free = (asked == GOOD_ENOUGH) & (self.rows["task"] == task)
-            front = quality.worthwhile_models(self.facts, task)
-            figures = self.figures.of(np.repeat(task, len(front)), front)
-            holds = np.array([context[model] for model in front])[:, None] >= tokens
-            good = holds & (figures[:, None] >= self.floors[:, 0])
-            best = np.where(holds, figures[:, None], -1).argmax(axis=0) == np.arange(len(front))[:, None]
-            for model, here in zip(front, good | (best & ~good.any(axis=0)), strict=True):
-                wanted[model].append(np.flatnonzero(free & here))
-        for model in dict.fromkeys(asked[asked != GOOD_ENOUGH]):
-            wanted[model].append(np.flatnonzero(asked == model))
-        return ((model, np.sort(np.concatenate(rows))) for model, rows in wanted.items() if any(map(len, rows)))
+        some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
+        return some.serving(self.model) if self.model else some
 
     @property
     def figures(self) -> quality.Figures:
@@ -151,7 +130,6 @@ class Question:
             np.zeros(len(self.shares)),
         )
 
-    @remembered
     def _api(self, hard: bool) -> Api:
         """The API that easy or hard requests call: the model named, or of those good enough the one worth most.
 
@@ -188,8 +166,12 @@ class Question:
         Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
         best there is, to be told.
         """
-        found: Api = self.whole._api(hard and self.any_hard)
-        return found
+        return self.whole.apis[int(hard and self.any_hard)]
+
+    @cached_property
+    def apis(self) -> tuple[Api, ...]:
+        """The API of easy requests and, where there are any, of hard ones."""
+        return tuple(self._api(hard) for hard in (False, True)[: 1 + self.any_hard])
 
     def calls(self, hard_share: Array) -> Api:
         """The API of a mixture of easy and hard requests, by scenario."""
@@ -337,7 +319,7 @@ def based(question: Question, places: tuple[int, int], share: Array, may: Array,
     """
     work = question.work.part(share)
     if RENTED in places and not len(question.machines):
-        return Based(nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
+        return Based(nothing(question.load), Passed(*np.zeros((4, *question.load.live.shape))), None)
     outlet, machines = overflow(question, places[1], share, may, hard)
     cloud = question.facts.factor("cloud_price")
     if places[0] == OWN:

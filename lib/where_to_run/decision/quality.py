@@ -102,31 +102,7 @@ def worthwhile_offers(facts: Facts, task: str, hosted: bool) -> Array:
     uplift = 1 + table["residency_uplift_share"].fillna(0).to_numpy()
     context = table["context_tokens"].fillna(np.inf).to_numpy()
     less = np.column_stack([price, price * batch[:, None], price * uplift[:, None], -figure, -context])
-    return table.index[_undominated(less)].to_numpy(object)
-
-
-@of_tables
-def worthwhile_models(facts: Facts, task: str) -> list[str]:
-    """Keys of the open models on the front of cost and quality for a task, the cheapest first.
-
-    By their figure, the rent of a request of middling length on machines that are full, the rent of the smallest
-    machine that holds one replica, and the longest request they take.
-    """
-    known, table = figures(facts), facts.table("models")
-    figure = known.of(np.repeat(task, len(table)), table.index)
-    rents = np.array([replicas.least_rents(facts, str(model)) for model in table.index])
-    less = np.column_stack([-figure, rents, -table["context_tokens"].to_numpy(float)])
-    sound = np.flatnonzero(np.isfinite(less).all(axis=1))
-    kept = sound[_undominated(less[sound])]
-    return [str(model) for model in table.index[kept[np.argsort(rents[kept, 0], kind="stable")]]]
-
-
-def _undominated(less: Array) -> Array:
-    """Positions of the rows that no other undercuts in every column; of equal rows the first."""
-    no_more = (less[None] <= less[:, None]).all(axis=2)
-    earlier = np.arange(len(less)) < np.arange(len(less))[:, None]
-    beaten = no_more & ((less[None] < less[:, None]).any(axis=2) | earlier)
-    return np.flatnonzero(~beaten.any(axis=1))
+    return table.index[replicas.undominated(less)].to_numpy(object)
 
 
 def admitted_kinds(facts: Facts, model: str, figure: Array, floor: Array) -> Array:

@@ -94,44 +94,41 @@ class Found:
                     yield option, tried.rows[here], here, tried.outcome
 
 
-def search(
-    question: Question, gates: Gates, names: Sequence[str], committed: Mapping[str, Routing] | None = None
-) -> Found:
-    """Cost every routing worth a try, with every open model worth one; each option takes the allowed one of least
+def search(question: Question, gates: Gates, models: Sequence[str], names: Sequence[str]) -> Found:
+    """Cost every routing worth a try, with each of some open models; each option takes the allowed one of least
     generalised cost.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
-    so where none is allowed, an option takes the least of those that were costed. With `committed` nothing is searched:
-    each option takes the routing and the model of one scenario given.
+    so where none is allowed, an option takes the least of those that were costed.
     """
-    found, every = Found(names, len(gates.present)), np.arange(len(gates.present))
-    if committed:
-        for name, fixed in committed.items():
-            block = question.hosting if name == HOSTED else question.serving(fixed.model) if fixed.model else question
-            _cost(block, gates.good_enough(block), fixed.take(np.zeros(len(every), np.intp)), every, every, found)
-            _take(found, names.index(name), len(found.tried) - 1)
-        return found
-    for name, block in (("api", question), (HOSTED, question.hosting)):
-        if name in names or (name == "api" and "free_search" in names):
-            _cost(block, gates.good_enough(block), by_hand((API,) * len(STREAMS), len(every)), every, every, found)
-            for option in {name, "free_search"} if name == "api" else {name}:
-                if option in names:
-                    _take(found, names.index(option), len(found.tried) - 1)
+    found = Found(names, len(gates.present))
+    for block, wanted in ((question, ("api", "free_search")), (question.hosting, (HOSTED,))):
+        if wanted := [name for name in wanted if name in names]:
+            _cost(block, gates.good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
+            for name in wanted:
+                _take(found, names.index(name), len(found.tried) - 1)
     if {*names} - {"api", HOSTED}:
-        for model, members in question.models():
-            some, here = question, gates
-            if len(members) < len(every):
-                some, here = question.take(members), gates.take(members)
-            _with_model(some.serving(model), here, members, found)
+        for model in models:
+            _with_model(question.serving(model), gates, found)
     return found
 
 
-def _with_model(question: Question, gates: Gates, members: Array, found: Found) -> None:
-    """Try the routings that use machines, with the open model of a block of `members` of the scenarios."""
+def follow(question: Question, gates: Gates, committed: Mapping[str, Routing]) -> Found:
+    """What each option costs with the routing, and the model, of one scenario given."""
+    found, every = Found(tuple(committed), len(gates.present)), np.zeros(len(gates.present), np.intp)
+    for number, (name, routing) in enumerate(committed.items()):
+        block = question.hosting if name == HOSTED else question.serving(routing.model) if routing.model else question
+        _cost(block, gates.good_enough(block), routing.take(every), found)
+        _take(found, number, number)
+    return found
+
+
+def _with_model(question: Question, gates: Gates, found: Found) -> None:
+    """Try the routings that use machines, with the open model of a block."""
     tried, taken = dict[Key, int](), set[tuple[Key, str]]()
     gates = gates.good_enough(question)
     # routings hang on where streams may go, and only few ways of that occur in a block
-    allowed = gates.allowed.reshape(len(members), -1)
+    allowed = gates.allowed.reshape(found.number, -1)
     _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
     for tried_for, by_way in candidates(gates.allowed[first], question.any_hard):
         wanted = [option for option in tried_for if option in found.names and (by_way.key, option) not in taken]
@@ -140,24 +137,22 @@ def _with_model(question: Question, gates: Gates, members: Array, found: Found) 
         taken |= {(by_way.key, option) for option in wanted}
         if by_way.key not in tried:
             routing = replace(by_way.take(way), model=question.model)
-            rows = _promising(question, routing, [found.names.index(option) for option in wanted], members, found)
+            rows = _promising(question, routing, [found.names.index(option) for option in wanted], found)
             if not len(rows):
                 continue
             tried[by_way.key] = len(found.tried)
-            _cost(question, gates, routing, rows, members, found)
+            _cost(question, gates, routing, found, rows)
         for option in wanted:
             _take(found, found.names.index(option), tried[by_way.key])
 
 
-def _promising(question: Question, routing: Routing, columns: list[int], members: Array, found: Found) -> Array:
+def _promising(question: Question, routing: Routing, columns: list[int], found: Found) -> Array:
     """Scenarios in which a routing could beat what some option it is tried for has."""
-    every = np.arange(len(members))
+    every = np.arange(found.number)
     if not found.figures:
         return every
     late = (launch_weeks(question, routing) > question.rows["weeks_to_launch"])[:, None]
-    verdict, cost = (
-        found.figures[name][members][:, columns] for name in ("verdict", "generalised_usd_per_month")
-    )
+    verdict, cost = (found.figures[name][:, columns] for name in ("verdict", "generalised_usd_per_month"))
     open_ = (verdict == UNKNOWN) | ~late
     if not open_.any():
         return np.zeros(0, np.intp)
@@ -167,17 +162,18 @@ def _promising(question: Question, routing: Routing, columns: list[int], members
     return every if len(rows) > WORTH_SPLITTING * len(every) else rows
 
 
-def _cost(question: Question, gates: Gates, routing: Routing, rows: Array, members: Array, found: Found) -> None:
-    """Cost a routing in some of the `members` of a block, and hold it to the rules, floors and limits there."""
-    here, asked, way = gates, question, routing
-    if len(rows) < len(members):
-        here, asked, way = here.take(rows), question.part(rows), routing.take(rows)
-    outcome = costed(asked, way, here.allowed)
-    figures = _figures(asked, outcome) | _by_rule(way, here) | shortfalls(asked, way)
-    figures |= compared(asked, way, figures)
-    figures["broken"] = np.stack([_broken(asked, figures, limit) for limit in LIMITS], axis=1)
+def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows: Array | None = None) -> None:
+    """Cost a routing in a block, or in some of its scenarios, and hold it to the rules, floors and limits there."""
+    if rows is None:
+        rows = np.arange(found.number)
+    if len(rows) < found.number:
+        gates, question, routing = gates.take(rows), question.part(rows), routing.take(rows)
+    outcome = costed(question, routing, gates.allowed)
+    figures = _figures(question, outcome) | _by_rule(routing, gates) | shortfalls(question, routing)
+    figures |= compared(question, routing, figures)
+    figures["broken"] = np.stack([_broken(question, figures, limit) for limit in LIMITS], axis=1)
     figures["verdict"] = np.where(figures["broken"].any(axis=1), BLOCKED, figures["by_rule"])
-    found.tried.append(Tried(members[rows], asked, way, outcome, figures))
+    found.tried.append(Tried(rows, question, routing, outcome, figures))
     if not found.figures:
         size = (found.number, len(found.names))
         found.taken = np.zeros(size, np.intp)

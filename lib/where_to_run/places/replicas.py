@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..formulas import demand, queueing, throughput
 from ..inputs.facts import Facts, of_tables
-from ..units import SECONDS_PER_HOUR, Array
+from ..units import Array
 from .workload import Load
 
 
@@ -221,25 +221,41 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     return _with_memory(facts, pd.DataFrame(rows, columns=columns), model)
 
 
-MIDDLING = 1200.0, 250.0
-"""Tokens of the prompt and the answer of a request, the defaults of the question, by which models are compared."""
+PROMPTS, ANSWERS = np.geomspace(100, 25_600, 5), np.geomspace(50, 12_800, 5)
+"""Tokens of the requests by which models are compared before they are sized."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Machines to rent that hold replicas of a model, over (machine): least rent [USD/hour], replicas each holds, and
+    seconds of a replica a request takes over (machine, PROMPTS, ANSWERS); infinite where it holds none.
+    """
+
+    usd_per_h: Array
+    each: Array
+    seconds: Array
 
 
 @of_tables
-def least_rents(facts: Facts, model: str) -> tuple[float, float]:
-    """Least rent of a request of middling length on a full machine, and of a machine that holds a replica [USD].
-
-    The second by the hour; infinite where no machine on offer holds the model.
-    """
+def on_rent(facts: Facts, model: str) -> Machine:
+    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full."""
     rows = kinds(facts, model).reset_index(names="kind")
-    machines = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
-    machines = machines[machines["gpus_replica"] <= machines["gpus"]]
-    if machines.empty:
-        return np.inf, np.inf
-    seconds, _ = rates(facts, model, *(np.full((1, 1), tokens) for tokens in (*MIDDLING, 0.0)))
-    rents = machines[[name for name in machines if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
-    each = np.floor(machines["gpus"] / machines["gpus_replica"]).to_numpy()
-    return float(np.nanmin(seconds[machines["kind"], 0, 0] * rents / each / SECONDS_PER_HOUR)), float(np.nanmin(rents))
+    pairs = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
+    shapes = [size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij")]
+    seconds = rates(facts, model, *shapes, np.zeros_like(shapes[0]))[0][pairs["kind"], :, 0]
+    rents = pairs[[name for name in pairs if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
+    each = np.floor(pairs["gpus"] / pairs["gpus_replica"]).to_numpy()
+    kept = undominated(np.column_stack([rents, rents / each, seconds * (rents / each)[:, None]]))
+    return Machine(rents[kept], each[kept], seconds[kept].reshape(len(kept), len(PROMPTS), len(ANSWERS)))
+
+
+def undominated(less: Array) -> Array:
+    """Positions of the rows that no other undercuts in every column; of equal rows the first."""
+    no_more = (less[None] <= less[:, None]).all(axis=2)
+    earlier = np.arange(len(less)) < np.arange(len(less))[:, None]
+    beaten = no_more & ((less[None] < less[:, None]).any(axis=2) | earlier)
+    return np.flatnonzero(~beaten.any(axis=1))
 
 
 @of_tables

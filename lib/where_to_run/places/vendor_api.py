@@ -131,6 +131,12 @@ class Api:
         ]
         return replace(self, fits=self.fits & (other.fits | (share == 0)), prompt=lines[0], waiting=lines[1])
 
+    def take(self, rows: Array) -> "Api":
+        """The APIs of some of the scenarios."""
+        lines = [{name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting)]
+        course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in (self.course, self.mean_course))
+        return Api(self.offer[rows], self.fits[rows], *lines, course, mean)
+
     def over(self, course: Array, weights: Array) -> "Api":
         """The same with prices that change over (scenario, month), and the weights of the months in their mean."""
         mean = (course * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-12)
