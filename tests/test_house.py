@@ -214,6 +214,7 @@ def test_every_package_that_is_imported_is_declared():
         "packaging",
         "where-to-run",
         "toy",
+        "drawn",
         "served",
         "browser",
         "get-browser",

@@ -12,6 +12,10 @@ from where_to_run.decision.routing import NAMES
 from where_to_run.inputs import facts, question
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
+ALONE = FREE | {"control": "own_tenancy"}
+"""Without an API."""
+HOST = "deepinfra/llama-3.3-70b-turbo"
+"""The cheapest vendor of the open weights."""
 
 
 @cache
@@ -46,23 +50,25 @@ def test_intervals_agree_with_a_dense_scan(field, by):
 
 
 def test_measured_hours_hold_along_every_field_but_the_spikiness():
-    hours = np.tile([0.0] * 23 + [24.0], 30)
-    found = breakeven.intervals(free(), shipped(), "requests_per_month", hours=hours)
+    hours, rows = np.tile([0.0] * 23 + [24.0], 30), free(**ALONE)
+    found = breakeven.intervals(rows, shipped(), "requests_per_month", hours=hours)
     middles = list(np.sqrt(found["start"] * found["end"]))
-    measured = breakeven.winners(evaluate(question.grid(**FREE, requests_per_month=middles), shipped(), hours))
+    measured = breakeven.winners(evaluate(question.grid(**ALONE, requests_per_month=middles), shipped(), hours))
     assert found["option"].tolist() == measured.tolist()
-    assert not found.equals(breakeven.intervals(free(), shipped(), "requests_per_month"))
-    by_law = breakeven.intervals(free(), shipped(), "spikiness")
-    assert breakeven.intervals(free(), shipped(), "spikiness", hours=hours).equals(by_law)
+    assert not found.equals(breakeven.intervals(rows, shipped(), "requests_per_month"))
+    by_law = breakeven.intervals(rows, shipped(), "spikiness")
+    assert breakeven.intervals(rows, shipped(), "spikiness", hours=hours).equals(by_law)
 
 
-def test_at_a_crossing_both_sides_cost_the_same():
-    found = breakeven.intervals(free(), shipped(), "spikiness")
+def test_at_a_crossing_both_sides_come_to_the_same():
+    found = breakeven.intervals(free(**ALONE), shipped(), "requests_per_month")
     assert len(found) >= 2
     crossing = found["end"].iloc[0]
-    answer = evaluate(free(spikiness=crossing), shipped())
-    cost = answer.options.set_index("option")["npv_usd"]
-    step = evaluate(free(spikiness=crossing * 1.001), shipped()).options.set_index("option")["npv_usd"]
+    rows = question.grid(**ALONE, requests_per_month=[crossing, crossing * 1.001])
+    options = evaluate(rows, shipped()).options
+    cost, step = (
+        of.set_index("option")["generalised_usd_per_month"] for _, of in options.groupby("scenario", sort=True)
+    )
     first, second = found["option"].iloc[:2]
     # whole machines: on one side of a step the first is cheaper, on the other the second
     assert cost[first] <= cost[second] * 1.05 and step[second] <= step[first] * 1.001
@@ -70,35 +76,45 @@ def test_at_a_crossing_both_sides_cost_the_same():
 
 def test_whole_machines_make_the_curves_cross_back():
     """Machines come whole, so a base with bursts is cheaper again whenever one machine more would stand half empty."""
-    able = {f"skill_{area}": 5 for area in question.SKILLS}
-    rows = free(**able, gpu="mi300x", growth_per_month=0, output_tokens=600, spikiness=1.05)
-    found = breakeven.intervals(rows, shipped(), "requests_per_month", low=1e6, high=1e8)
+    found = breakeven.intervals(free(**ALONE), shipped(), "output_tokens")
     assert len(found) - 1 >= 3
     assert found["option"].duplicated().any()
 
 
-def test_free_search_is_left_out_of_the_cheapest_but_where_it_alone_is_allowed():
-    """By construction it never costs more than any other, so it would win or tie everywhere."""
-    answer = breakeven.grid(free(), shipped(), "requests_per_month", "spikiness", points=10)
-    cost = answer.options["npv_usd"].to_numpy().reshape(-1, len(NAMES))
-    assert (cost[:, [NAMES.index(breakeven.MIX)]] <= cost * (1 + 1e-9)).all()
-    assert breakeven.MIX not in set(breakeven.winners(answer))
-    assert breakeven.MIX not in set(breakeven.cells(answer, "requests_per_month", "spikiness")["runner_up"])
-    # 40,000 USD a month for the API asked for, 7,000 for the same open weights at a vendor: only the mix may call those
-    tight = question.grid(budget_usd_per_month=10_000)
-    rows = evaluate(tight, shipped()).options
-    assert list(rows.loc[rows["verdict"] != "blocked", "option"]) == [breakeven.MIX]
-    assert list(breakeven.winners(evaluate(tight, shipped()))) == [breakeven.MIX]
+@pytest.mark.parametrize("preset", ["", *question.presets()])
+def test_map_and_intervals_say_at_the_scenario_itself_what_is_recommended(preset):
+    rows = question.grid(preset)
+    options = evaluate(rows, shipped()).options
+    best = next(iter(options.loc[options["recommended"], "option"]), breakeven.NONE)
+    for field in ("requests_per_month", "spikiness"):
+        here = rows[field].iloc[0]
+        found = breakeven.intervals(rows, shipped(), field, low=here, high=here * 1.0001)
+        assert found["option"].iloc[0] == best
+    x, y = rows["requests_per_month"].iloc[0], rows["spikiness"].iloc[0]
+    answer = evaluate(question.grid(preset, requests_per_month=[x, 2 * x], spikiness=[y, 1.1 * y]), shipped())
+    assert breakeven.cells(answer, "requests_per_month", "spikiness")["option"].iloc[0] == best
 
 
-def test_free_search_may_be_recommended():
-    answer = evaluate(question.grid(), shipped())
-    best = answer.options.loc[answer.options["recommended"], "option"].iloc[0]
-    assert list(breakeven.winners(answer, "recommended")) == [best]
+@pytest.mark.parametrize("by", breakeven.MEASURE)
+def test_the_search_takes_part_and_what_it_finds_is_named_once(by):
+    """Where cost alone counts it costs no more than any other, and wins where it costs less: no tie is a win."""
+    wins = []
+    for asked in (FREE, ALONE):
+        answer = breakeven.grid(free(**asked, premium=0.0), shipped(), "requests_per_month", "spikiness", points=10)
+        cost = answer.options[breakeven.MEASURE[by]].where(answer.options["verdict"] != "blocked")
+        cost = cost.to_numpy().reshape(-1, len(NAMES))
+        search, others = cost[:, NAMES.index("free_search")], np.nanmin(cost[:, :-1], axis=1)
+        assert (search <= others * (1 + 1e-9)).all()
+        wins.append(breakeven.winners(answer, by) == "free_search")
+        assert (wins[-1] == (search < others * (1 - 1e-9))).all()
+    # it may call the cheapest vendor of the open weights; where no API is allowed, others do all that it does
+    assert wins[0].any() and not wins[1].any()
 
 
 def test_an_option_that_never_wins_has_no_interval():
-    found = breakeven.intervals(free(control="air_gapped"), shipped(), "requests_per_month", low=1e4, high=1e6)
+    found = breakeven.intervals(
+        free(control="air_gapped", api_model=HOST), shipped(), "requests_per_month", low=1e4, high=1e6
+    )
     assert set(found["option"]) == {"owned"}
 
 
@@ -127,13 +143,12 @@ def test_the_map_agrees_with_evaluate_cell_by_cell():
     for cell in found.sample(12, random_state=1).to_dict("records"):
         rows = free(requests_per_month=cell["requests_per_month"], spikiness=cell["spikiness"])
         options = evaluate(rows, shipped()).options
-        competes = (options["verdict"] != "blocked") & (options["option"] != breakeven.MIX)
-        allowed = options[competes].sort_values("npv_usd", kind="stable")
-        assert cell["option"] == allowed["option"].iloc[0]
-        least = allowed["npv_usd"].iloc[0]
-        others = allowed[allowed["npv_usd"] > least * (1 + 1e-9)]
+        allowed = options[options["verdict"] != "blocked"].sort_values("generalised_usd_per_month", kind="stable")
+        assert cell["option"] == options.loc[options["recommended"], "option"].iloc[0] == allowed["option"].iloc[0]
+        least = allowed["generalised_usd_per_month"].iloc[0]
+        others = allowed[allowed["generalised_usd_per_month"] > least * (1 + 1e-9)]
         assert cell["runner_up"] == others["option"].iloc[0]
-        assert cell["near"] == (others["npv_usd"].iloc[0] <= 1.1 * least)
+        assert cell["near"] == (others["generalised_usd_per_month"].iloc[0] <= 1.1 * least)
 
 
 def test_a_barred_area_of_the_map_says_why():

@@ -43,9 +43,8 @@ def test_an_error_in_the_share_of_retries_by_hand(late):
 
 def test_an_error_in_the_price_of_power_by_hand():
     # The power line is proportional to the price, 0.13 USD: 0.09 saves 4/13 of it, 0.23 adds 10/13
-    answer = asked(preset="public_body")
-    assert provenance.leading(answer)[0] == "owned"
-    power = answer.means.set_index(["option", "line"])["usd_per_month"]["owned", "power"]
+    answer = asked(preset="public_body", control="air_gapped")
+    power = answer.means.set_index(["option", "line"])["usd_per_month"][provenance.leading(answer)[0], "power"]
     row = moved(answer).loc["assumptions own.electricity_usd"]
     assert row["usd_at_low"] == pytest.approx(-4 / 13 * power)
     assert row["usd_at_high"] == pytest.approx(10 / 13 * power)
@@ -75,11 +74,11 @@ def test_the_largest_change_comes_first_and_every_fact_has_a_range(late):
     assert not found.duplicated(["table", "key"]).any()
 
 
-def test_every_fact_that_only_scores_is_tried_and_moves_no_cost():
+def test_every_fact_that_only_values_rest_on_is_tried_and_moves_no_cost():
     answer = asked(preset="public_body")
     found, known = moved(answer), shipped().table("assumptions")
-    scoring = [key for key in known.index if key.startswith(("anchor.", "control.", "elasticity.", "freedom."))]
-    ranged = [key for key in scoring if known.at[key, "low"] < known.at[key, "high"]]
+    valued = [key for key in known.index if key.startswith(("scale.", "control.", "elasticity.", "easy_to_leave."))]
+    ranged = [key for key in valued if known.at[key, "low"] < known.at[key, "high"]]
     assert set(found.index) >= {f"assumptions {key}" for key in ranged} and len(ranged) > 5
     assert (found.loc[[f"assumptions {key}" for key in ranged], ["usd_at_low", "usd_at_high"]].abs() < 1e-6).all(
         axis=None

@@ -1,4 +1,4 @@
-"""Roadmap: stages cost what `evaluate` says, moves what the facts say; gates hold; no simple rule beats the plan."""
+"""Roadmap: stages cost what `evaluate` says, moves what the facts say; gates hold."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 
 import headless
 from where_to_run.analysis import hybrid
-from where_to_run.analysis.roadmap import compare, roadmap
+from where_to_run.analysis.roadmap import roadmap
 from where_to_run.analysis.stages import NOTHING, Server, Stage, hardware, journey, lots, stages, takes
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import API
@@ -20,7 +20,6 @@ from where_to_run.views import roadmap as page
 from where_to_run.views.figure import Figure
 from where_to_run.views.pages import PAGES
 
-SEED = 20261122
 ABLE = {f"skill_{area}": 5 for area in question.SKILLS}
 CALM = {"spread.volume": 0.0, "spread.volume_drift": 1e-9, "roadmap.months_beyond_horizon": 0.0}
 
@@ -201,36 +200,7 @@ def test_a_preparation_is_right_on_every_path_where_every_path_asks_for_it():
     assert not found().preparations.set_index("what").at["rented_gpus set up", "no_regret"]
 
 
-CASES = [
-    {},
-    {"preset": "software_company"},
-    {"preset": "startup", "growth_per_month": 0.1, "horizon_months": 48},
-    {"preset": "bank"},
-    {"preset": "public_body"},
-    {"requests_per_month": 5e7, "growth_per_month": -0.05},
-    {"control": "air_gapped", "weeks_to_launch": 40.0, "requests_per_month": 3e7, **ABLE},
-    {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE},
-    {"control": "own_tenancy", "capex_limit_usd": 0.0},
-]
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.get("preset", "-".join(c)) or "default")
-def test_the_plan_costs_what_it_says_and_no_simple_rule_beats_it(case):
-    road = found(**case)
-    rules = compare(road, paths=3_000, seed=SEED).set_index("rule")
-    said = road.now.loc[road.now["best"], "usd"].iloc[0]
-    assert abs(rules.at["the plan", "usd"] - said) <= 3 * rules.at["the plan", "error"]
-    others = rules.drop(index="the plan").dropna()
-    assert (others["more_usd"] >= -3 * others["error"]).all() and len(others) >= 4
-
-
-def test_the_same_seed_gives_the_same_figures():
-    first, again, other = (compare(found(), 200, seed) for seed in (1, 1, 2))
-    assert first.equals(again) and not first.equals(other)
-    assert found().triggers.equals(roadmap(question.grid(), unhosted()).triggers)
-
-
-PANELS = [s.panel for s in PAGES["Roadmap"]] + [page.rules_of_thumb]
+PANELS = [s.panel for s in PAGES["Roadmap"]]
 
 
 def test_the_page_says_what_the_roadmap_found():
@@ -282,7 +252,7 @@ def test_volumes_are_told_in_words(volume, words):
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     shown = headless.shown(tmp_path, "5_roadmap", "-p", "preset", "bank")
-    assert shown.count("<img") == 3 and "The way back" in shown and "never move" in shown
+    assert shown.count("<img") == 3 and "The way back" in shown
 
 
 PRESETS = ("", *sorted(question.presets()))
@@ -317,7 +287,7 @@ def test_the_place_to_begin_with_is_that_of_the_recommendation_or_the_page_says_
         used for place, used in zip(question.PLACES, first.used, strict=True) if used == (place in set(goes["place"]))
     ]
     same = len(places) == len(question.PLACES) and (not first.api or set(goes["offer"]) == {first.api})
-    said = "has the best score on the page Decide" in page.what_to_do(answer).words
+    said = "this plan goes by expected cost alone" in page.what_to_do(answer).words
     assert same != said
     assert same or preset == "public_body"
 

@@ -1,11 +1,10 @@
-"""Uncertainty: known indices through our wrapper, no spread no odds, gates, steadiness, and what is held fixed."""
+"""Uncertainty: known swings, no spread no odds, gates, steadiness, and what is held fixed."""
 
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import pytest
-from SALib.analyze import sobol
 from scipy.special import ndtri
 from scipy.stats import triang, truncnorm
 
@@ -26,45 +25,6 @@ def shipped():
 @cache
 def answered(preset=""):
     return evaluate(question.grid(preset), shipped())
-
-
-@pytest.fixture
-def unresampled(monkeypatch):
-    """Indices without the resamples of their intervals, which take most of the time."""
-    monkeypatch.setattr(sobol, "analyze", partial(sobol.analyze, num_resamples=2))
-
-
-def test_ishigamis_function_has_its_known_indices(unresampled):
-    # cases G01: S1 0.3139, 0.4424, 0; ST 0.5576, 0.4424, 0.2437 (Saltelli et al. 2008), to 2 in 10,000
-    def ishigami(cube):
-        x = np.pi * (2 * cube - 1)
-        return np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
-
-    found = uncertainty.indices(ishigami, 3, 2**16)
-    assert found["first"].to_numpy() == pytest.approx([0.3139, 0.4424, 0], abs=2e-4)
-    assert found["total"].to_numpy() == pytest.approx([0.5576, 0.4424, 0.2437], abs=2e-4)
-    # with the draws of the app they are off by a few hundredths at most, as their intervals say
-    rough = uncertainty.indices(ishigami, 3)
-    assert rough["first"].to_numpy() == pytest.approx(found["first"], abs=0.02)
-
-
-def test_sobols_g_function_has_its_known_indices(unresampled):
-    # cases G02: a = 0, 1, 4.5, 9, 99, 99, 99, 99; to the digits printed, and to 5 in 10,000 of the closed form
-    a = np.array([0, 1, 4.5, 9, 99, 99, 99, 99])
-    found = uncertainty.indices(lambda cube: np.prod((abs(4 * cube - 2) + a) / (1 + a), axis=1), 8, 2**16)
-    assert found["first"].to_numpy() == pytest.approx([0.7162, 0.179, 0.0237, 0.0072, *[0.0001] * 4], abs=1e-4)
-    assert found["total"].to_numpy() == pytest.approx([0.7871, 0.2422, 0.0343, 0.0105, *[0.0001] * 4], abs=1e-4)
-    alone = 1 / (3 * (1 + a) ** 2)
-    whole = np.prod(1 + alone) - 1
-    assert found["first"].to_numpy()[:3] == pytest.approx(alone[:3] / whole, rel=5e-4)
-    assert found["total"].to_numpy()[:3] == pytest.approx((alone * (1 + whole) / (1 + alone) / whole)[:3], rel=5e-4)
-
-
-def test_a_sum_shares_its_variance_by_the_squares():
-    # cases G06: 2 x + y with x and y uniform, 4 to 1
-    found = uncertainty.indices(lambda cube: cube @ [2.0, 1.0], 2)
-    assert found["first"].to_numpy() == pytest.approx([0.8, 0.2], abs=0.005)
-    assert (found["first_interval"] < 0.1).all()
 
 
 def test_swings_move_one_input_at_a_time():
@@ -98,7 +58,8 @@ def test_where_nothing_spreads_every_draw_is_the_answer(preset):
     answer = evaluate(question.grid(preset), without_spread(shipped()))
     run = uncertainty.run(answer, 8)
     base = answer.options.set_index("option").loc[list(run.options)]
-    assert run.cost == pytest.approx(np.tile(base["npv_usd"], (8, 1)), rel=1e-6)
+    assert run.cost == pytest.approx(np.tile(base["level_usd_per_month"], (8, 1)), rel=1e-6)
+    assert run.generalised == pytest.approx(np.tile(base["generalised_usd_per_month"], (8, 1)), rel=1e-6)
     assert uncertainty.information(run)["usd"].to_numpy() == pytest.approx(0, abs=1e-3)
     assert set(uncertainty.odds(run)["best"]) <= {0.0, 1.0}
 
@@ -122,7 +83,7 @@ def test_where_nothing_is_allowed_nothing_is_drawn():
 @pytest.mark.parametrize("preset", CLOSE)
 def test_twice_the_draws_move_the_odds_by_less_than_two_points(preset):
     plan = uncertainty.planned(answered(preset))
-    cost = plan.at(draws.points(uncertainty.FULL, len(NAMES))).cost
+    cost = plan.at(draws.points(uncertainty.FULL, len(NAMES))).generalised
     for number in (uncertainty.FULL // 2, uncertainty.FULL // 4):
         shares = [
             np.bincount(part.argmin(axis=1), minlength=cost.shape[1]) / len(part) for part in (cost, cost[:number])
@@ -132,7 +93,7 @@ def test_twice_the_draws_move_the_odds_by_less_than_two_points(preset):
 
 def test_the_same_seed_makes_the_same_figures():
     one, other = (uncertainty.run(evaluate(question.grid("bank"), shipped()), 256) for _ in range(2))
-    assert (one.cost == other.cost).all()
+    assert (one.cost == other.cost).all() and (one.generalised == other.generalised).all()
     assert uncertainty.odds(one).equals(uncertainty.odds(other))
 
 
@@ -145,7 +106,7 @@ def test_odds_add_up_and_information_is_worth_at_most_the_least_regret():
     worth = uncertainty.information(run).set_index("input")["usd"]
     assert worth["everything"] == pytest.approx(found["regret"].min())
     assert (worth <= worth["everything"]).all()
-    assert worth["spikiness"] > 1e4 and worth["pue"] == pytest.approx(0, abs=1e-6)
+    assert worth["spikiness"] > 1e4 / 36 and worth["pue"] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_rented_fleet_in_the_draws_is_what_evaluate_says_of_its_scenario():
@@ -158,8 +119,8 @@ def test_a_rented_fleet_in_the_draws_is_what_evaluate_says_of_its_scenario():
     alone = evaluate(drawn.rows, shipped(), drawn=drawn.factors).options.set_index("option")
     names = list(plan.routings)
     # the machine is the one chosen today, so no draw can cost less than one that chooses anew
-    assert (plan.at(cube).cost[0] >= alone.loc[names, "npv_usd"] * (1 - 1e-9)).all()
-    assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "npv_usd"].to_numpy(), rel=0.1)
+    assert (plan.at(cube).cost[0] >= alone.loc[names, "level_usd_per_month"] * (1 - 1e-9)).all()
+    assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "level_usd_per_month"].to_numpy(), rel=0.1)
 
 
 def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
@@ -184,7 +145,8 @@ def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
     factor = np.where(tokens, [ratio.get(m, 1.0) for m in month] * np.exp(spread), 1.0)
     usd = lines["usd"].to_numpy() * np.where(lines["line"] == "retries", 0.0, factor)
     usd = usd + np.where(tokens, usd * 0.02, 0.0)  # api.retry_share of the tokens
-    expected = (usd / 1.08 ** (month / 12)).sum()
+    # level: the same in every one of 36 months
+    expected = (usd / 1.08 ** (month / 12)).sum() / (1.08 ** (-np.arange(1, 37) / 12)).sum()
     run = uncertainty.run(answer, uncertainty.FULL)
     assert run.cost[:, run.options.index("api")].mean() == pytest.approx(expected, rel=2e-3)
 
@@ -196,18 +158,24 @@ def test_the_widest_swing_stands_first_and_is_the_difference_of_two_runs():
     assert wide.is_monotonic_decreasing and found["input"].iloc[0] == "spikiness"
     cube = np.full((1, len(NAMES)), 0.5)
     cube[0, NAMES.index("spikiness")] = 0.9
-    cost = uncertainty.planned(answered("bank")).at(cube).cost[0]
+    cost = uncertainty.planned(answered("bank")).at(cube).generalised[0]
     names = list(uncertainty.planned(answered("bank")).routings)
     told = cost[names.index(two[1])] - cost[names.index(two[0])]
     assert found["high_usd"].iloc[0] == pytest.approx(told)
 
 
-def test_the_order_by_score_is_firm_where_one_method_and_all_weights_agree():
-    found = uncertainty.firmness(answered("research_lab"), uncertainty.run(answered("research_lab")))
-    assert found.set_index("option").loc["rented", ["additive", "topsis", "promethee"]].tolist() == [1, 1, 1]
-    assert found["ordered"].sum() == pytest.approx(1) and found["free"].sum() == pytest.approx(1)
-    score = answered("research_lab").options.set_index("option")["score"]
-    assert found["score"].to_numpy() == pytest.approx(score[found["option"]].to_numpy())
+def test_the_shares_of_being_first_add_up_and_the_draws_are_those_of_the_odds():
+    run = uncertainty.run(answered("research_lab"))
+    found = uncertainty.firmness(answered("research_lab"), run)
+    assert found[["best", "ordered", "free"]].sum().to_numpy() == pytest.approx([1, 1, 1])
+    assert found["best"].equals(uncertainty.odds(run)["best"])
+
+
+def test_without_a_premium_the_cheapest_stays_whatever_is_drawn():
+    answer = evaluate(question.grid("bank", premium=0), shipped())
+    found = uncertainty.firmness(answer, uncertainty.run(answer, 64)).set_index("option")
+    cheapest = answer.options.set_index("option").loc[found.index, "level_usd_per_month"].idxmin()
+    assert found.loc[cheapest, ["ordered", "free"]].tolist() == [1, 1]
 
 
 def test_a_listener_hears_how_far_the_draws_are():

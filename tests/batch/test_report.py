@@ -77,6 +77,8 @@ def test_the_decision_agrees_with_evaluate(hospital):
     assert costs[best["option"]] == pytest.approx(best["usd_per_month"])
     lines = [row["usd_per_month"] for row in told["usd_per_month_by_line"] if row["option"] == best["option"]]
     assert sum(lines) == pytest.approx(best["usd_per_month"])
+    worth = [row["usd_per_month"] for row in told["drawbacks"] if row["option"] == best["option"]]
+    assert best["level_usd_per_month"] + sum(worth) == pytest.approx(best["generalised_usd_per_month"])
 
 
 def test_the_page_names_the_rule_its_source_and_what_lifts_it(hospital):

@@ -11,18 +11,22 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from where_to_run.analysis.findings import moves
+from where_to_run.analysis.findings import cells, moves
 from where_to_run.batch import results as the_results
 from where_to_run.batch import sweep_file
 from where_to_run.batch.results import Part, Results, answer_part, file_of, pack, state
 from where_to_run.batch.store import ASIDE, Store
+from where_to_run.batch.sweep import chosen
+from where_to_run.batch.sweep_plan import By, Reports
 from where_to_run.cli import main
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import NAMES
@@ -98,12 +102,24 @@ def test_every_scenario_stands_in_the_results_once_as_evaluate_answers_it(undist
     plan = sweep_file.read(file)[0]
     wanted = evaluate(plan.rows(range(plan.size)), load()).options
     assert found["scenario"].tolist() == wanted["scenario"].tolist()
-    for name in ("verdict", "because", "unlock", "recommended", "npv_usd", "usd_per_month", "score", "rank", "gpus"):
+    names = ["verdict", "because", "unlock", "recommended", "npv_usd", "usd_per_month", "rank", "gpus"]
+    for name in [*names, "level_usd_per_month", "generalised_usd_per_month"]:
         ours, theirs = (frame[name].astype(object).where(frame[name].notna(), None) for frame in (found, wanted))
         assert ours.tolist() == theirs.tolist()
     assert set(found["option"]) == set(NAMES)
     best = found[found["recommended"]]
     assert (best["winner"] == best["option"]).all() and set(found["winner"]) - set(best["option"]) <= {"none"}
+
+
+@pytest.mark.parametrize("by", get_args(By))
+def test_the_top_are_those_of_least_cost_by_whatever_column(undisturbed, by):
+    file, out, _ = undisturbed
+    found = pd.read_parquet(out / "results.parquet")
+    best = found[found["recommended"]].set_index("scenario")[by]
+    plan = replace(sweep_file.read(file)[0], reports=Reports("top", 5, by))
+    numbers = chosen(plan, Results(str(out)))
+    assert len(numbers) == 5 and best[numbers].max() < best.drop(numbers).min()
+    assert f"the 5 scenarios with the lowest {by} of" in plan.reports.words
 
 
 def test_one_process_writes_the_same_bytes_as_two_workers(undisturbed, tmp_path):
@@ -421,3 +437,11 @@ def test_a_field_that_decides_the_winner_removes_all_uncertainty_and_one_that_do
     rows = pd.DataFrame({"spikiness": [2.0, 2.0, 8.0, 8.0], "skill_ml": [1, 2, 1, 2], "winner": winner})
     found = moves(rows, ["skill_ml", "spikiness"])
     assert found["field"].tolist() == ["spikiness", "skill_ml"] and found["removed"].tolist() == pytest.approx([1, 0])
+
+
+def test_the_map_has_the_option_that_wins_most_at_every_pair_of_values_and_none_of_scenarios_that_are_drawn():
+    winner = ["api", "owned", "owned", "api", "api", "rented"]
+    rows = pd.DataFrame({"spikiness": [2.0, 2.0, 2.0, 8.0, 2.0, 8.0], "skill_ml": [1, 1, 1, 1, 2, 2], "winner": winner})
+    found = cells(rows, "spikiness", "skill_ml").set_index(["spikiness", "skill_ml"])["option"]
+    assert found.to_dict() == {(2.0, 1): "owned", (8.0, 1): "api", (2.0, 2): "api", (8.0, 2): "rented"}
+    assert cells(rows.assign(spikiness=[1.1, 2.2, 3.3, 4.4, 5.5, 6.6]), "spikiness", "skill_ml").empty

@@ -13,6 +13,7 @@ from where_to_run.batch import sweep_file
 from where_to_run.batch.sweep_file import slug
 from where_to_run.cli import main
 from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.routing import NAMES
 from where_to_run.inputs import question
 from where_to_run.inputs.facts import load
 from where_to_run.inputs.question import BY_NAME, ScenarioError
@@ -108,7 +109,10 @@ def test_the_report_of_a_scenario_asks_the_same_question(tmp_path):
         ("grid: {spikiness: [2]}\nreport: all\n", "line 2: no entry 'report'"),
         ("grid: {spikiness: [2]}\nreports: some\n", "line 2: reports: got 'some'"),
         ("grid: {spikiness: [2]}\nreports: {top: many}\n", "top: got 'many'; give a whole number"),
-        ("grid: {spikiness: [2]}\nreports:\n  top: 3\n  by: luck\n", "line 4: by: got 'luck'"),
+        (
+            "grid: {spikiness: [2]}\nreports:\n  top: 3\n  by: luck\n",
+            "line 4: by: got 'luck'; give one of generalised_usd_per_month, level_usd_per_month, usd_per_month",
+        ),
         ("grid: {spikiness: [2]}\nas_of: yesterday\n", "give a day as 2026-11-22"),
         ("grid: {spikiness: [2]}\nfacts: nowhere.csv\n", "line 2: cannot read the override file nowhere.csv"),
         ("grid: {spikiness: [2]}\nchunk: 0\n", "line 2: chunk: got '0'"),
@@ -242,7 +246,7 @@ def test_drawn_scenarios_can_be_answered(tmp_path):
         "sample:\n  n: 8\n  fields:\n    skill_ml: [0, 5]\n    control: {values: [none, region]}\n"
         "    output_tokens: {distribution: normal, mean: 300, sd: 80}\n"
     )
-    assert len(evaluate(plan(tmp_path, text).rows(range(8)), load()).options) == 8 * 7
+    assert len(evaluate(plan(tmp_path, text).rows(range(8)), load()).options) == 8 * len(NAMES)
 
 
 def test_dry_run_says_how_many_and_how_long_and_keeps_nothing(tmp_path):

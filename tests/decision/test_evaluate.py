@@ -1,4 +1,4 @@
-"""The answer: sums of lines, gates, scores and what may not change it."""
+"""The answer: sums of lines, gates, generalised cost and what may not change it."""
 
 import gc
 import warnings
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from drawn import ALL_EVIDENCE, PROMISES, random_rows
 from where_to_run.decision import answer as the_answer
 from where_to_run.decision import evaluate as evaluation
 from where_to_run.decision import routing as the_routing
@@ -23,8 +24,6 @@ from where_to_run.inputs.facts import Facts
 from where_to_run.inputs.question import BY_NAME, CRITERIA, PLACES, ScenarioError
 from where_to_run.places import own_gpus, rented_gpus
 
-PROMISES = ("zero_retention", "no_training")
-ALL_EVIDENCE = ("baa", "dpa", "residency", "transfer_basis", "tokenised", "vendor_fine_tuning", *PROMISES)
 ABLE = {f"skill_{area}": 5 for area in question.SKILLS}
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
 """Nothing in the way: no limit binds and no rule fires."""
@@ -44,45 +43,6 @@ def answered(known=None, **fields):
 def option(answer, name, number=0) -> pd.Series:
     found = answer.options
     return found[(found["option"] == name) & (found["scenario"] == number)].iloc[0]
-
-
-def random_rows(number=60, seed=1) -> pd.DataFrame:
-    """Scenarios drawn over nearly every field, all in range."""
-    draw = np.random.default_rng(seed)
-
-    def some(names):
-        return [
-            ",".join(sorted(draw.choice(names, draw.integers(0, len(names)), replace=False))) for _ in range(number)
-        ]
-
-    rows = pd.concat([question.grid()] * number, ignore_index=True)
-    drawn = {
-        "requests_per_month": 10 ** draw.uniform(3, 9, number),
-        "spikiness": draw.uniform(1.1, 15, number),
-        "budget_usd_per_month": 10 ** draw.uniform(4, 7, number),
-        "capex_limit_usd": 10 ** draw.uniform(4, 7, number),
-        "input_tokens": 10 ** draw.uniform(2, 4.5, number),
-        "output_tokens": 10 ** draw.uniform(1.5, 3.5, number),
-        "cached_share": draw.uniform(0, 1, number),
-        "batch_share": draw.choice([0, 0.3, 1.0], number),
-        "growth_per_month": draw.uniform(-0.1, 0.15, number),
-        "sensitive_share": draw.choice([0, 0.2, 1.0], number),
-        "specialised_share": draw.choice([0, 0.3, 1.0], number),
-        "regimes": some(["hipaa", "gdpr", "pci", "contract"]),
-        "evidence": some(ALL_EVIDENCE),
-        "control": draw.choice(BY_NAME["control"].choices, number),
-        "customisation": draw.choice(BY_NAME["customisation"].choices, number),
-        "weeks_to_launch": draw.uniform(1, 60, number),
-        "latency": draw.choice(BY_NAME["latency"].choices, number),
-        "api_model": draw.choice(shipped().table("api_offers").index, number),
-        "open_model": draw.choice(["llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b", "deepseek-r1"], number),
-        "gpu": draw.choice(["cheapest", "cheapest", "h100", "h200", "l4"], number),
-        "horizon_months": draw.choice([6, 18, 36, 60], number),
-        "discount_rate": draw.uniform(0, 0.3, number),
-        "priorities": draw.choice(["cost", "control,cost", "launch,skills", ""], number),
-        **{f"skill_{area}": draw.integers(0, 6, number) for area in question.SKILLS},
-    }
-    return rows.assign(**{name: np.asarray(column, dtype=rows[name].dtype) for name, column in drawn.items()})
 
 
 @cache
@@ -258,17 +218,13 @@ def test_more_spikiness_never_lowers_the_rent(volume, a, b, service):
     assert less <= more * (1 + 1e-3)
 
 
-# Laws of the score
+# Laws of the generalised cost
 
 
-def best_score(answer) -> list[float]:
-    """The best score of each scenario among options routed by hand; nothing allowed is below every score.
-
-    An option that takes the cheapest allowed routing takes another one when a cheaper one is allowed, whose score may
-    be lower.
-    """
-    by_hand = answer.options[answer.options["option"].isin(list(ROUTINGS))]
-    return by_hand.groupby("scenario")["score"].max().fillna(-1.0).tolist()
+def least_cost(answer) -> list[float]:
+    """The least generalised cost of each scenario among what is allowed, without end where nothing is."""
+    usd = answer.options["generalised_usd_per_month"].where(answer.options["verdict"] != "blocked")
+    return usd.groupby(answer.options["scenario"]).min().fillna(np.inf).tolist()
 
 
 cases = st.fixed_dictionaries(
@@ -290,26 +246,26 @@ cases = st.fixed_dictionaries(
 
 @few
 @given(case=cases, have=st.sets(st.sampled_from(ALL_EVIDENCE)), more=st.sampled_from(ALL_EVIDENCE))
-def test_more_evidence_never_lowers_the_best_score(case, have, more):
-    before, after = best_score(answered(**case, evidence=[sorted(have), sorted(have | {more})]))
-    assert before <= after + 1e-12
+def test_more_evidence_never_raises_the_least_generalised_cost(case, have, more):
+    before, after = least_cost(answered(**case, evidence=[sorted(have), sorted(have | {more})]))
+    assert after <= before * (1 + 1e-12)
 
 
 @few
 @given(case=cases)
-def test_relaxing_the_control_demanded_never_lowers_the_best_score(case):
+def test_relaxing_the_control_demanded_never_raises_the_least_generalised_cost(case):
     # below an air gap; its own case follows
-    scores = best_score(answered(**case, control=["own_tenancy", "region", "none"]))
-    assert all(before <= after + 1e-12 for before, after in pairwise(scores)), scores
+    costs = least_cost(answered(**case, control=["own_tenancy", "region", "none"]))
+    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(costs)), costs
 
 
-def test_lifting_an_air_gap_never_lowers_the_best_score():
+def test_lifting_an_air_gap_never_raises_the_least_generalised_cost():
     # behind the gap own servers serve nobody until delivery and save that bill: that must not look better
     able = {"skill_cloud": 3, "skill_hardware": 4, "skill_operations": 4, "weeks_to_launch": 80}
     money = {"requests_per_month": 1e7, "budget_usd_per_month": 2e5, "capex_limit_usd": 1e6}
     answer = answered(**able, **money, priorities=["control", "launch"], control=["air_gapped", "own_tenancy"])
-    behind_the_gap, in_own_tenancy = best_score(answer)
-    assert behind_the_gap <= in_own_tenancy
+    behind_the_gap, in_own_tenancy = least_cost(answer)
+    assert in_own_tenancy <= behind_the_gap
 
 
 @pytest.mark.parametrize(
@@ -322,14 +278,14 @@ def test_lifting_an_air_gap_never_lowers_the_best_score():
 )
 @few
 @given(case=cases)
-def test_raising_a_limit_never_lowers_the_best_score(limit, amounts, case):
-    scores = best_score(answered(**{**case, limit: amounts}))
-    assert all(before <= after + 1e-12 for before, after in pairwise(scores)), scores
+def test_raising_a_limit_never_raises_the_least_generalised_cost(limit, amounts, case):
+    costs = least_cost(answered(**{**case, limit: amounts}))
+    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(costs)), costs
 
 
 @pytest.mark.parametrize("gone", NAMES)
-def test_without_one_option_the_scores_and_the_order_of_the_others_stay(monkeypatch, gone):
-    # free_search is the cheapest of all, so it goes aside: without its own routing it would be another option
+def test_without_one_option_the_generalised_cost_and_the_order_of_the_others_stay(monkeypatch, gone):
+    # free_search takes what is best of all, so it goes aside: without one of them it would be another option
     before = many().options
     before = before[~before["option"].isin([gone, "free_search"])]
     before = before.astype({"option": str}).set_index(["scenario", "option"])
@@ -337,7 +293,8 @@ def test_without_one_option_the_scores_and_the_order_of_the_others_stay(monkeypa
     monkeypatch.setattr(the_routing, "ROUTINGS", {name: routing for name, routing in ROUTINGS.items() if name != gone})
     after = evaluate(random_rows(), shipped(), names=rest).options
     after = after.astype({"option": str}).set_index(["scenario", "option"])
-    pd.testing.assert_series_equal(after["score"], before["score"])
+    name = "generalised_usd_per_month"
+    pd.testing.assert_series_equal(after[name], before[name])
     order = before.groupby("scenario")["rank"].rank()
     pd.testing.assert_series_equal(after["rank"], order)
 
@@ -345,12 +302,12 @@ def test_without_one_option_the_scores_and_the_order_of_the_others_stay(monkeypa
 # Gates
 
 
-def test_a_blocked_option_has_no_score_and_no_rank_but_a_reason_and_a_way_out():
+def test_a_blocked_option_has_no_rank_but_a_reason_and_a_way_out():
     found = many().options
     blocked = found["verdict"] == "blocked"
     assert 0 < blocked.sum() < len(found)
-    assert found.loc[blocked, ["score", "rank"]].isna().all(axis=None)
-    assert found.loc[~blocked, ["score", "rank"]].notna().all(axis=None)
+    assert found.loc[blocked, "rank"].isna().all()
+    assert found.loc[~blocked, ["generalised_usd_per_month", "rank"]].notna().all(axis=None)
     assert (found.loc[blocked, ["because", "unlock"]] != "").all(axis=None)
     assert not found.loc[blocked, "recommended"].any()
     assert (found.loc[found["verdict"] == "ok", ["because", "unlock"]] == "").all(axis=None)
@@ -363,11 +320,11 @@ def test_exactly_one_option_is_recommended_wherever_one_is_allowed():
     assert (found.groupby("scenario")["recommended"].sum() == allowed).all()
 
 
-def test_ranks_follow_the_score_from_one_on():
-    for _, found in many().options.dropna(subset="score").groupby("scenario"):
+def test_ranks_follow_the_generalised_cost_from_one_on():
+    for _, found in many().options.dropna(subset="rank").groupby("scenario"):
         by_rank = found.sort_values("rank")
         assert by_rank["rank"].tolist() == list(range(1, len(found) + 1))
-        assert by_rank["score"].is_monotonic_decreasing
+        assert by_rank["generalised_usd_per_month"].is_monotonic_increasing
         assert by_rank["recommended"].tolist() == [True] + [False] * (len(found) - 1)
 
 
@@ -464,7 +421,7 @@ def test_the_remedy_named_suffices(field):
 
 def test_an_air_gap_leaves_only_own_servers():
     found = answered(**{**FREE, "sensitive_share": 0.2}, control="air_gapped").options
-    # a base with nothing to pass on, and the best mix, then are own servers too
+    # a base with nothing to pass on, and what the search finds, then are own servers too
     left = found[found["verdict"] != "blocked"]
     assert left["option"].tolist() == ["owned", "base_and_burst", "free_search"]
     assert left["npv_usd"].nunique() == 1
@@ -478,28 +435,50 @@ def test_own_weights_bar_the_api_where_there_is_specialised_traffic(share, verdi
     assert option(answer, "split_by_domain")["verdict"] == "ok"  # it sends that traffic to machines of one's own
 
 
-# Scores and yardsticks
+# Drawbacks and yardsticks
 
 
-def test_contributions_add_up_to_the_score():
+def test_level_cost_and_drawbacks_add_up_to_the_generalised_cost():
     answer = many()
-    parts = answer.fit.groupby(["scenario", "option"])
-    contribution, weight = parts["contribution"].sum(min_count=len(CRITERIA)), parts["weight"].sum()
-    assert weight.to_numpy() == pytest.approx(1)
+    worth = answer.drawbacks.groupby(["scenario", "option"])["usd_per_month"].sum(min_count=len(CRITERIA))
     for row in answer.options.itertuples():
-        assert row.score == pytest.approx(contribution[row.scenario, row.option], nan_ok=True)
-    assert set(answer.fit["criterion"]) == set(CRITERIA)
+        told = row.level_usd_per_month + worth[row.scenario, row.option]
+        assert row.generalised_usd_per_month == pytest.approx(told, nan_ok=True)
+    assert set(answer.drawbacks["criterion"]) == set(CRITERIA)
+    values = answer.drawbacks["value"].dropna()
+    assert values.between(0, 1).all()
 
 
-def test_the_value_of_cost_and_launch_is_straight_between_budget_or_deadline_and_nothing():
-    # anchors of data/assumptions.csv: cost worst at the budget, best at nothing; launch worst at the
-    # deadline
-    answer = answered(**{**FREE, "budget_usd_per_month": 2e5, "weeks_to_launch": 100})
-    values = answer.fit.set_index(["option", "criterion"])["value"]
+def test_the_level_cost_is_the_constant_payment_of_the_present_value_where_all_is_served():
+    # By hand: x in each of 12 months at 8 % a year is worth x (1.08^(-1/12) + ... + 1.08^(-12/12))
+    answer = answered(**FREE, horizon_months=12, discount_rate=0.08)
+    worth = sum(1.08 ** (-month / 12) for month in range(1, 13))
     for name in ("api", "rented"):
         found = option(answer, name)
-        assert values[name, "cost"] == pytest.approx(1 - found["usd_per_month"] / 2e5)
-        assert values[name, "launch"] == pytest.approx(1 - found["launch_weeks"] / 100)
+        assert found["level_usd_per_month"] == pytest.approx(found["npv_usd"] / worth)
+
+
+@pytest.mark.parametrize("deadline", [100, 260])
+def test_the_values_of_launch_and_skills_are_straight_up_to_a_year_and_three_people_whatever_the_deadline(deadline):
+    # data/assumptions.csv: 52 weeks and 3 people are worth nothing, none are worth all
+    answer = answered(**{**FREE, "weeks_to_launch": deadline, "skill_cloud": 0})
+    values = answer.drawbacks.set_index(["option", "criterion"])["value"]
+    for name in ("api", "rented"):
+        found = option(answer, name)
+        assert values[name, "launch"] == pytest.approx(max(0, 1 - found["launch_weeks"] / 52))
+        assert values[name, "skills"] == pytest.approx(max(0, 1 - found["hires"] / 3))
+
+
+def test_the_values_of_places_are_stretched_from_the_worst_to_the_best():
+    # data/assumptions.csv: control 0.2, 0.7, 1 at an API, on rented machines, on own servers: (0.7 - 0.2) / 0.8;
+    # elasticity 1, 0.5, 0.2: (0.5 - 0.2) / 0.8; easy to leave 0.9, 0.7, 0.3: (0.7 - 0.3) / 0.6
+    values = answered(**FREE).drawbacks.set_index(["criterion", "option"])["value"]
+    for criterion, points in (
+        ("control", [0, 0.625, 1]),
+        ("elasticity", [1, 0.375, 0]),
+        ("easy_to_leave", [1, 2 / 3, 0]),
+    ):
+        assert values[criterion][["api", "rented", "owned"]].tolist() == pytest.approx(points)
 
 
 def test_yardsticks_are_the_model_asked_for_and_the_cheapest_host_of_the_same_weights():
@@ -564,7 +543,7 @@ def test_details_are_the_same_kept_or_judged_again(monkeypatch):
     monkeypatch.setattr(evaluation, "KEPT", 1)
     again = answered(spikiness=[2, 5])
     assert len(again.lines) and len(judged) == 3
-    for name in ("lines", "means", "sizing", "fit", "verdicts", "yardsticks"):
+    for name in ("lines", "means", "sizing", "drawbacks", "verdicts", "yardsticks"):
         pd.testing.assert_frame_equal(getattr(kept, name), getattr(again, name))
 
 
@@ -631,7 +610,7 @@ def test_one_request_and_ten_billion_are_answered_without_a_warning(requests, ba
     numbers = answer.options[["usd_per_month", "npv_usd", "usd_per_mtok", "capex_usd", "launch_weeks"]]
     assert np.isfinite(numbers.to_numpy()).all()
     assert (answer.options["usd_per_month"] > 0).all()
-    shares = answer.options[["utilisation", "overflow_share", "score"]]
+    shares = answer.options[["utilisation", "overflow_share"]]
     assert (shares.isna() | ((shares >= 0) & (shares <= 1))).all(axis=None)
 
 

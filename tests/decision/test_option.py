@@ -308,7 +308,7 @@ def test_a_split_of_nothing_is_the_api_and_a_split_of_everything_is_rented(name,
         regimes=[], evidence=PROMISES, requests_per_month=[1e5, 3e6, 2e8], batch_share=[0, 0.4], **{share: amount}
     )
     found = evaluate(rows, shipped).options
-    # two options with the same score cannot both be first: rank and recommended say which of them was
+    # two options with the same figures cannot both be first: rank and recommended say which of them was
     columns = found.columns.drop(["option", "rank", "recommended"])
     split, whole = (found.loc[found["option"] == option, columns].reset_index(drop=True) for option in (name, same))
     pd.testing.assert_frame_equal(split, whole, rtol=1e-12)

@@ -61,17 +61,13 @@ def test_the_tornado_shows_what_moves_the_difference_and_says_what_turns_it_roun
     assert "Delivery time of servers" not in pieces.words, "nothing here is bought"
 
 
-def test_the_shares_of_the_variance_stand_beside_the_swings_once_they_are_made(monkeypatch):
+def test_more_draws_are_shown_once_they_are_made(monkeypatch):
     answer = evaluate(question.grid("startup"), shipped())
-    assert "Share of the variance" not in page.tornado(answer).words
     monkeypatch.setattr(uncertainty, "FULL", 2**11)
     heard = []
     uncertainty.refine(answer, heard.append)
-    assert "Share of the variance" in page.tornado(answer).words and "of 2,048 draws" in page.odds(answer).words
+    assert "of 2,048 draws" in page.odds(answer).words
     assert heard == sorted(heard) and heard[-1] == 1
-    effects = uncertainty.planned(answer).effects.set_index("input")
-    assert effects["total"].idxmax() == "volume"
-    assert effects.loc[["pue", "wages"], "total"].to_numpy() == pytest.approx(0, abs=1e-12)
 
 
 def test_what_is_worth_finding_out_is_named_with_its_worth():
@@ -93,10 +89,11 @@ def test_where_an_input_is_worth_less_than_noise_it_is_left_out():
     assert ("Throughput" in page.information(answer).words) == bool(found["throughput"] > found["noise"])
 
 
-def test_methods_that_disagree_are_named():
+def test_how_firm_the_best_score_is_is_said_with_its_shares():
+    found = uncertainty.firmness(answered(), uncertainty.run(answered())).set_index("option").loc["rented"]
     words = page.firmness(answered()).words
-    assert "by score Rented cloud GPUs; by TOPSIS Split by sensitivity" in words and "disagree" in words
-    assert "The methods agree." in page.firmness(answered("research_lab")).words
+    assert f"Rented cloud GPUs has the best score as asked, and in {found['ordered']:.0%} of the draws" in words
+    assert f"with any weights in {found['free']:.0%}." in words
 
 
 @pytest.mark.parametrize("panel", page.PANELS)

@@ -15,12 +15,12 @@ from ..inputs.question import BY_NAME, ScenarioError
 from ..places.bill import CAPITAL, line
 from ..units import Array
 
-By = Literal["cheapest", "recommended"]
+By = Literal["recommended", "cheapest"]
+MEASURE: dict[By, str] = {"recommended": "generalised_usd_per_month", "cheapest": "npv_usd"}
+"""What is least where an option wins: the generalised cost, or the present value, which is cost alone."""
+
 NONE = "none"
 """The winner where nothing is allowed."""
-
-MIX = "free_search"
-"""The cheapest of all options by construction: it would win or tie everywhere."""
 
 SPIKINESS = "spikiness"
 """The field that measured hours take the place of."""
@@ -35,7 +35,10 @@ MAPS, SCANS = 2, 64
 """Maps and scans that are remembered: a map takes some ten megabytes."""
 
 CLOSE = 0.10
-"""A runner-up within this share of the winner's cost is near."""
+"""A runner-up within this share of what the winner comes to is near."""
+
+ROUNDING = 1e-9
+"""Figures nearer than this share are the same."""
 
 
 def axis(field: str, low: float | None = None, high: float | None = None, points: int = SCAN_POINTS) -> Array:
@@ -57,28 +60,27 @@ def axis(field: str, low: float | None = None, high: float | None = None, points
     return np.unique(np.round(values)) if asked.kind == "whole" else values
 
 
-def winners(answer: Answer, by: By = "cheapest") -> Array:
-    """Name of the winning option of every scenario: the least present value or the best score among what is allowed.
+def winners(answer: Answer, by: By = "recommended") -> Array:
+    """Name of the winning option of every scenario among what is allowed, `none` where nothing is.
 
-    For the cheapest `free_search` is left out: it costs least by construction and would win or tie everywhere. It wins
-    where nothing else is allowed, and `none` where it is not either.
+    The recommended one, which has the least generalised cost, or the cheapest by present value alone. An option whose
+    figures equal another's is that other: the search, which finds `rented`, is `rented`.
     """
-    if by == "cheapest":
-        order = _costs(answer, by)
-    else:
-        order = np.nan_to_num(answer.figures["rank"].to_numpy(float), nan=np.inf).reshape(-1, len(NAMES))
-    best = np.array(NAMES, dtype=object)[order.argmin(axis=1)]
-    return np.where(np.isfinite(order.min(axis=1)), best, NONE)
+    cost = _costs(answer, by)
+    least = cost.min(axis=1, keepdims=True)
+    found = answer.figures["recommended"].to_numpy().reshape(cost.shape) if by == "recommended" else _ties(cost, least)
+    return np.where(np.isfinite(least[:, 0]), np.array(NAMES, dtype=object)[found.argmax(axis=1)], NONE)
 
 
 def _costs(answer: Answer, by: By) -> Array:
-    """Present value over (scenario, option) [USD], infinite for what does not compete."""
+    """What options are compared by over (scenario, option), infinite for what is not allowed."""
     blocked = (answer.figures["verdict"] == "blocked").to_numpy()
-    cost = np.where(blocked, np.inf, answer.figures["npv_usd"].to_numpy()).reshape(-1, len(NAMES))
-    mix = NAMES.index(MIX)
-    if by == "cheapest":
-        cost[np.isfinite(np.delete(cost, mix, axis=1)).any(axis=1), mix] = np.inf
-    return cost
+    return np.where(blocked, np.inf, answer.figures[MEASURE[by]].to_numpy()).reshape(-1, len(NAMES))
+
+
+def _ties(cost: Array, least: Array) -> Array:
+    """What costs as little as the least, but for rounding."""
+    return np.isfinite(cost) & np.isclose(cost, least, rtol=ROUNDING, atol=0)
 
 
 Rest = tuple[tuple[str, Any], ...]
@@ -93,7 +95,7 @@ def intervals(
     scenario: pd.DataFrame,
     facts: Facts,
     field: str,
-    by: By = "cheapest",
+    by: By = "recommended",
     low: float | None = None,
     high: float | None = None,
     hours: Array | None = None,
@@ -139,7 +141,7 @@ def decision_map(
     x: str = "requests_per_month",
     y: str = SPIKINESS,
     points: int = 80,
-    by: By = "cheapest",
+    by: By = "recommended",
 ) -> pd.DataFrame:
     """Winner over a grid of two fields, everything else as in the one-row scenario: `cells` of `grid`."""
     return cells(grid(scenario, facts, x, y, points), x, y, by)
@@ -156,21 +158,22 @@ def _grid(rest: Rest, facts: Facts, x: str, y: str, points: int) -> Answer:
     return evaluate(pd.DataFrame({**dict(rest), x: across.ravel(), y: up.ravel()}), facts)
 
 
-def cells(answer: Answer, x: str, y: str, by: By = "cheapest") -> pd.DataFrame:
+def cells(answer: Answer, x: str, y: str, by: By = "recommended") -> pd.DataFrame:
     """Winner of every cell of a grid.
 
-    Columns: x and y under their names, option, runner_up (the cheapest of those that compete, as in `winners`, and do
-    not cost the same), near (whether it costs at most a tenth more); where nothing is allowed, rule (ids of what bars
-    there the options that are allowed elsewhere on the grid, all of them where none is, joined by commas) and because
-    (the reason of the first). Options that search for a routing count last: their reason is that of one they tried.
+    Columns: x and y under their names, option, runner_up (the next best by the same measure as in `winners` that does
+    not come to the same), near (whether it comes to at most a tenth more); where nothing is allowed, rule (ids of what
+    bars there the options that are allowed elsewhere on the grid, all of them where none is, joined by commas) and
+    because (the reason of the first). Options that search for a routing count last: their reason is that of one they
+    tried.
     """
     found, cost = winners(answer, by), _costs(answer, by)
-    won = np.array(NAMES) == found[:, None]
-    least = np.where(won, cost, np.inf).min(axis=1)
-    others = np.where(won | np.isclose(cost, least[:, None], rtol=1e-9), np.inf, cost)
-    second = others.min(axis=1)
-    runner_up = np.where(np.isfinite(second), np.array(NAMES, dtype=object)[others.argmin(axis=1)], NONE)
-    near = (runner_up != NONE) & (second <= least * (1 + CLOSE))
+    least = cost.min(axis=1, keepdims=True)
+    others = np.where(_ties(cost, least), np.inf, cost)
+    second = others.min(axis=1, keepdims=True)
+    next_best = np.array(NAMES, dtype=object)[_ties(others, second).argmax(axis=1)]
+    runner_up = np.where(np.isfinite(second[:, 0]), next_best, NONE)
+    near = (runner_up != NONE) & (second <= least * (1 + CLOSE))[:, 0]
     barred = _nothing(answer, found == NONE)
     return answer.scenarios[[x, y]].assign(option=found, runner_up=runner_up, near=near, **barred)
 

@@ -11,9 +11,6 @@ from ..inputs.question import BY_NAME, Field
 from ..units import Array
 from .breakeven import NONE
 
-CELLS = 40
-"""Cells along a side of the map where a field has more values than that."""
-
 BINS = 8
 """Bins of a field with many values, as many scenarios in each."""
 
@@ -23,8 +20,8 @@ class Sweep:
     """What a sweep found: its manifest, and frames.
 
     `scenarios` has a row for each scenario: its number, the swept fields, and the winner, `none` where nothing is
-    allowed. `best` has usd_per_month, score and verdict of the option recommended, where one is. `options` has a row
-    for each option: how often it is allowed and recommended, and quantiles of its cost [USD/month].
+    allowed. `best` has usd_per_month, generalised_usd_per_month and verdict of the option recommended, where one is.
+    `options` has a row for each option: how often it is allowed and recommended, and quantiles of its cost [USD/month].
     """
 
     manifest: dict[str, Any]
@@ -49,22 +46,17 @@ def shares(rows: pd.DataFrame) -> dict[str, float]:
     return {name: float(found[name]) for name in (*NAMES, NONE) if name in found}
 
 
-def cut(rows: pd.DataFrame, name: str, most: int = BINS, even: bool = False) -> Along:
-    """A swept field in bins: its values where they are few or names, else as many scenarios or as much room in each."""
+def cut(rows: pd.DataFrame, name: str, most: int = BINS) -> Along:
+    """A swept field in bins: its values where they are few or names, else as many scenarios in each."""
     field, column = BY_NAME[name], rows[name]
     code, values = pd.factorize(column, sort=True)
-    if len(values) <= max(most, CELLS if even else 0) or not field.numeric:
+    if len(values) <= most or not field.numeric:
         told = [str(v) or "none" for v in values] if not field.numeric else list(values)
         return Along(field, code, told, told)
     numbers = column.to_numpy(float)
-    edges = _edges(numbers, field, most) if even else np.unique(np.quantile(numbers, np.linspace(0, 1, most + 1)))
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, most + 1)))
     code = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
     return Along(field, code, list(edges[:-1]), list(edges[1:]))
-
-
-def _edges(numbers: Array, field: Field, most: int) -> Array:
-    low, high = float(numbers.min()), float(numbers.max())
-    return np.geomspace(low, high, most + 1) if field.log and low > 0 else np.linspace(low, high, most + 1)
 
 
 def removed(rows: pd.DataFrame, along: Along) -> float:
@@ -105,16 +97,16 @@ def by_bin(rows: pd.DataFrame, along: Along) -> pd.DataFrame:
 
 def widest(rows: pd.DataFrame, swept: list[str]) -> list[str]:
     """The two numeric fields with most values, the first of the question first where they have as many."""
-    numeric = [name for name in swept if BY_NAME[name].numeric]
+    numeric = [name for name in swept if BY_NAME[name].numeric and rows[name].nunique() > 1]
     many = sorted(numeric, key=lambda name: -rows[name].nunique())[:2]
     return [name for name in swept if name in many]
 
 
-def cells(rows: pd.DataFrame, x: Along, y: Along) -> pd.DataFrame:
-    """The map over two fields: column, row, winner (of most scenarios in the cell), share (of them), scenarios."""
-    frame = pd.DataFrame({"column": x.code, "row": y.code, "winner": rows["winner"].astype(str).to_numpy()})
-    counts = frame.value_counts(sort=False).rename("count").reset_index()
-    total = counts.groupby(["column", "row"])["count"].transform("sum")
-    counts = counts.assign(scenarios=total, share=counts["count"] / total)
-    most = counts.sort_values(["column", "row", "count", "winner"], ascending=[True, True, False, True])
-    return most.drop_duplicates(["column", "row"]).drop(columns="count").reset_index(drop=True)
+def cells(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The map over two fields: a row for each pair of their values, with the option that wins most scenarios there.
+
+    Empty where not every pair occurs.
+    """
+    won = rows[[x, y]].assign(option=rows["winner"].astype(str)).value_counts().reset_index()
+    found = won.drop_duplicates([x, y])[[x, y, "option"]]
+    return found if len(found) == found[x].nunique() * found[y].nunique() else found.head(0)

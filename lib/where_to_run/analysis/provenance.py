@@ -36,7 +36,7 @@ SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks", "
 """Figures that say how many machines there are from when on, beside those of the service level."""
 
 CRITERIA_REST_ON = ("scale.", "control.", "elasticity.", "easy_to_leave.", "setup_weeks.", "people.")
-"""Figures the score, the time to launch and the staff rest on, whatever the option."""
+"""Figures that the values on the criteria rest on, the time to launch and the staff among them, whatever the option."""
 
 
 def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
@@ -122,7 +122,7 @@ def sizing(answer: Answer) -> list[Fact]:
 
 
 def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
-    """All facts that options of a one-row answer rest on: their costs, the number of machines, times and scores."""
+    """All facts that options of a one-row answer rest on: their costs, the number of machines, the criteria."""
     lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
     return {*lines, *sizing(answer), *named(answer.facts, *CRITERIA_REST_ON)}
 
@@ -157,7 +157,7 @@ def at_stake(answer: Answer) -> pd.DataFrame:
     Columns: table, key, value, low, high, unit, source, effective_from; usd_at_low and usd_at_high, the change in the
     monthly cost of the recommended option, which chooses its machines anew [USD/month]; option_at_low and
     option_at_high, which of it and the runner-up is ahead then. Tried is every fact with a range that the costs, the
-    machines, the times or the scores of the two rest on. No rows where nothing is recommended.
+    machines or the values of the two on the criteria rest on. No rows where nothing is recommended.
     """
     names = leading(answer)
     ends = [f"{name}_at_{end}" for end in ("low", "high") for name in ("usd", "option")]

@@ -26,9 +26,6 @@ FIRST, FULL = 2**10, 2**14
 SLICE = 2**11
 """Draws worked out between two words to a listener."""
 
-INDEX_DRAWS = 2**10
-"""Base draws of Sobol indices; the model runs (inputs + 2) times as often. With 2^8 they are off by 0.05."""
-
 TORNADO = (0.1, 0.9)
 """Shares of an input's distribution between which it is moved by itself."""
 
@@ -46,7 +43,7 @@ class Plan:
     """What is held fixed in all draws: the scenario, the routing of every allowed option, and the offers they take.
 
     `facts` know no other machines and servers. Options that come to the same routing stand once. `runs` are those made
-    so far by their number of draws, `effects` the Sobol indices of the leaders' difference once `refine` made them.
+    so far by their number of draws.
     """
 
     row: pd.DataFrame
@@ -54,14 +51,13 @@ class Plan:
     curve: Curve | None
     routings: Mapping[str, Routing]
     runs: dict[int, "Run"] = field(default_factory=dict, init=False)
-    effects: pd.DataFrame | None = field(default=None, init=False)
 
     def at(self, cube: Array, tell: Listener = quiet) -> "Run":
         """The plan at points of the unit cube over (point, `draws.NAMES`); tells the share that is done."""
         drawn = draws.at(self.row, self.facts, cube)
         asked = columns(drawn.rows)
         names, given, every = tuple(self.routings), self.facts.draw(drawn.factors, len(cube)), np.arange(len(cube))
-        found: dict[str, list[Array]] = {"npv_usd": [], "broken": [], "values": []}
+        found: dict[str, list[Array]] = {"generalised_usd_per_month": [], "level_usd_per_month": [], "broken": []}
         for some in np.split(every, every[SLICE::SLICE]):
             rows, here = {name: values[some] for name, values in asked.items()}, given.take(some)
             # of one open model, blocks come in the order of the rows
@@ -69,32 +65,33 @@ class Plan:
                 for name, blocks in found.items():
                     blocks.append(judged.columns[name])
             tell((some[-1] + 1) / len(cube))
-        cost, broken, values = (np.concatenate(blocks) for blocks in found.values())
-        return Run(names, drawn.inputs, np.nan_to_num(cost, nan=np.inf), broken, values)
+        generalised, cost, broken = (np.concatenate(blocks) for blocks in found.values())
+        generalised, cost = (np.nan_to_num(usd, nan=np.inf) for usd in (generalised, cost))
+        return Run(names, drawn.inputs, generalised, cost, broken)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was drawn: `inputs` a draw a row; over (draw, option, ...) `cost` [USD today], the LIMITS `broken`, and the
-    `values` on the criteria.
+    """What was drawn: `inputs` a draw a row; over (draw, option, ...) the `generalised` cost, which options are chosen
+    by, and the level `cost`, which is paid [both USD/month], and the LIMITS `broken`.
     """
 
     options: tuple[str, ...]
     inputs: pd.DataFrame
+    generalised: Array
     cost: Array
     broken: Array
-    values: Array
 
     @property
     def servable(self) -> "Run":
         """The draws in which some option can serve; in the others there is nothing to choose."""
         some = np.isfinite(self.cost).any(axis=1)
-        return Run(self.options, self.inputs[some], self.cost[some], self.broken[some], self.values[some])
+        return Run(self.options, self.inputs[some], self.generalised[some], self.cost[some], self.broken[some])
 
     @property
     def leaders(self) -> list[str]:
-        """The two options expected to cost least, the least first; one where there is but one."""
-        return [self.options[n] for n in np.argsort(self.cost.mean(axis=0), kind="stable")[:2]]
+        """The two options of least expected generalised cost, the least first; one where there is but one."""
+        return [self.options[n] for n in np.argsort(self.generalised.mean(axis=0), kind="stable")[:2]]
 
 
 @remembered
@@ -134,17 +131,13 @@ def run(answer: Answer, number: int = FIRST) -> Run:
 
 
 def refine(answer: Answer, tell: Listener = quiet) -> None:
-    """Make the full number of draws, and `effects`, for all that is shown of an answer from then on.
+    """Make the full number of draws for all that is shown of an answer from then on.
 
     Tells the share that is done; what that raises ends it.
     """
     plan = planned(answer)
     if plan.routings:
-        full = plan.at(draws.points(FULL, len(INPUTS)), lambda share: tell(share / 2)).servable
-        if len(full.leaders) == 2:
-            usd = difference(answer, full.leaders, lambda share: tell((1 + share) / 2))
-            plan.effects = indices(usd, len(INPUTS)).assign(input=draws.NAMES)
-        plan.runs[FULL] = full
+        plan.runs[FULL] = plan.at(draws.points(FULL, len(INPUTS)), tell).servable
 
 
 BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
@@ -154,43 +147,47 @@ BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("ca
 def odds(run: Run) -> pd.DataFrame:
     """How each option does over all draws, a row an option, in the order of the options.
 
-    Columns: option, best (share of the draws in which it costs least), expected, p5, p50, p95, tail (mean of the worst
-    twentieth), regret and regret_p95 (more than the cheapest of the same draw) [USD today], NaN where an option cannot
-    serve in draws that count; near (expected to cost at most a twentieth more than the cheapest); and the shares of the
-    draws of BROKEN.
+    Columns: option, best (share of the draws in which its generalised cost is least), expected, p5, p50, p95, tail
+    (mean of the worst twentieth) of its level cost, regret and regret_p95 (generalised cost above the least of the same
+    draw) [USD/month], NaN where an option cannot serve in draws that count; near (of an expected generalised cost at
+    most a twentieth above the least); and the shares of the draws of BROKEN.
     """
-    more, limits = risk.regret(run.cost), [limit.name for limit in LIMITS]
+    more, limits = risk.regret(run.generalised), [limit.name for limit in LIMITS]
     # figures that were drawn: between a cost and one without end there is nothing
     p5, p50, p95 = np.quantile(run.cost, (0.05, 0.5, 0.95), axis=0, method="inverted_cdf")
     usd = {"expected": run.cost.mean(axis=0), "p5": p5, "p50": p50, "p95": p95, "tail": risk.tail_mean(run.cost)}
     usd |= {"regret": more.mean(axis=0), "regret_p95": np.quantile(more, 0.95, axis=0, method="inverted_cdf")}
     broken = {name: [limits.index(limit) for limit in some] for name, some in BROKEN.items()}
     return pd.DataFrame(
-        {"option": run.options, "best": risk.best(run.cost)}
+        {"option": run.options, "best": risk.best(run.generalised)}
         | {name: np.where(np.isfinite(values), values, np.nan) for name, values in usd.items()}
-        | {"near": risk.near(run.cost)}
+        | {"near": risk.near(run.generalised)}
         | {name: run.broken[..., some].any(axis=2).mean(axis=0) for name, some in broken.items()}
     )
 
 
 def information(run: Run) -> pd.DataFrame:
-    """What knowing an input before choosing is worth [USD today]: input, usd, the first row `everything`.
+    """What knowing an input before choosing is worth: input, usd [USD/month of generalised cost].
 
-    The last row, `noise`, is an input that changes nothing: what is worth no more cannot be told from it.
+    The first row is `everything`. The last, `noise`, is an input that changes nothing: what is worth no more cannot be
+    told from it.
     """
-    noise = draws.points(len(run.cost), 1, SEED + 2)[:, 0]
+    noise = draws.points(len(run.generalised), 1, SEED + 2)[:, 0]
     known = [*(run.inputs[name].to_numpy() for name in draws.NAMES), noise]
-    usd = [risk.perfect_information(run.cost), *(risk.partial_information(run.cost, values) for values in known)]
+    cost = run.generalised
+    usd = [risk.perfect_information(cost), *(risk.partial_information(cost, values) for values in known)]
     return pd.DataFrame({"input": ["everything", *draws.NAMES, "noise"], "usd": usd})
 
 
-def difference(answer: Answer, options: Sequence[str], tell: Listener = quiet) -> Callable[[Array], Array]:
-    """What the second option costs more than the first [USD today], as a function of points over (point, input)."""
+def difference(answer: Answer, options: Sequence[str]) -> Callable[[Array], Array]:
+    """By how much the generalised cost of the second option is above that of the first [USD/month], as a function of
+    points over (point, input).
+    """
     whole = planned(answer)
     two = replace(whole, routings={name: whole.routings[name] for name in options})
 
     def usd(cube: Array) -> Array:
-        cost = two.at(cube, tell).cost
+        cost = two.at(cube).generalised
         return cost[:, 1] - cost[:, 0]
 
     return usd
@@ -207,10 +204,10 @@ def swings(model: Callable[[Array], Array], low: Array, middle: Array, high: Arr
 
 
 def tornado(answer: Answer, options: Sequence[str]) -> pd.DataFrame:
-    """What one input by itself does to the cost difference of two options, the others in the middle of their range.
+    """What one input by itself does to the difference of two options, the others in the middle of their range.
 
-    Columns: input, low and high (its values at p10 and p90), low_usd and high_usd, middle_usd [USD today: what the
-    second option costs more than the first]; the widest first.
+    Columns: input, low and high (its values at p10 and p90), low_usd and high_usd, middle_usd [USD/month: by how much
+    the generalised cost of the second option is above that of the first]; the widest first.
     """
     ends = [np.full(len(INPUTS), share) for share in (TORNADO[0], 0.5, TORNADO[1])]
     low_usd, high_usd, usd = swings(difference(answer, options), *ends)
@@ -222,39 +219,20 @@ def tornado(answer: Answer, options: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(found).assign(middle_usd=usd).iloc[widest]
 
 
-def indices(model: Callable[[Array], Array], dimensions: int, number: int = INDEX_DRAWS) -> pd.DataFrame:
-    """Sobol indices of a model of points of the unit cube: `first` and `total` order, and half the 95 % interval.
-
-    By SALib (Saltelli et al. 2010), without second order: `number` x (dimensions + 2) runs. Shares of the variance, so
-    all are NaN where the model never changes.
-    """
-    from SALib.analyze import sobol as analysis  # slow to import
-    from SALib.sample import sobol as sampling
-
-    names = [str(number) for number in range(dimensions)]
-    problem = {"num_vars": dimensions, "names": names, "bounds": [[0.0, 1.0]] * dimensions}
-    cube = sampling.sample(problem, number, calc_second_order=False, seed=SEED)
-    found = analysis.analyze(problem, np.asarray(model(cube)), calc_second_order=False, seed=SEED)
-    named = {"first": "S1", "first_interval": "S1_conf", "total": "ST", "total_interval": "ST_conf"}
-    return pd.DataFrame({name: found[key] for name, key in named.items()})
-
-
 def firmness(answer: Answer, run: Run) -> pd.DataFrame:
-    """How firm the order by score is, a row an option.
+    """How firm the recommendation is, a row an option: the shares of draws in which its generalised cost is least.
 
-    Columns: option, score (with the weights of the priorities, the scenario as asked), additive, topsis and promethee
-    (ranks by three methods, as asked), ordered (share of the draws of values and of weights that respect the order of
-    the priorities in which the option is first), free (the same over all weights), confidence (share of the draws of
-    values in which it is first at the weights that favour it).
+    Columns: option, best (of costs and values, with the premiums of the scenario, as in `odds`); and of premiums, with
+    the costs and values of the scenario: ordered (any that keep its order of priorities), free (any up to its premium).
     """
-    fit = answer.fit.pivot(index="option", columns="criterion", values=["value", "weight"]).loc[list(run.options)]
-    values, (weights, *_) = (fit[column][list(CRITERIA)].to_numpy() for column in ("value", "weight"))
-    cube = draws.points(len(run.values), len(CRITERIA), SEED + 1).clip(draws.INSIDE)
-    values_drawn = np.nan_to_num(run.values)
-    ordered = scoring.acceptability(values_drawn, scoring.drawn_weights(cube, np.argsort(-weights, kind="stable")))
-    free = scoring.acceptability(values_drawn, scoring.drawn_weights(cube))
-    by = {"additive": scoring.score, "topsis": scoring.topsis, "promethee": scoring.promethee}
-    found = {"option": run.options, "score": np.asarray(scoring.score(values, weights))}
-    found |= {name: scoring.ranks(np.asarray(method(values, weights))) for name, method in by.items()}
-    shares = {"ordered": ordered.rank[:, 0], "free": free.rank[:, 0], "confidence": free.confidence}
-    return pd.DataFrame(found | shares)
+    kept = list(run.options)
+    values = answer.drawbacks.pivot(index="option", columns="criterion", values="value").loc[kept, list(CRITERIA)]
+    level = answer.figures.set_index("option").loc[kept, "level_usd_per_month"].to_numpy()
+    cube, most = draws.points(FULL, len(CRITERIA), SEED + 1), float(answer.asked["premium"])
+    order = [name for name in str(answer.asked["priorities"]).split(",") if name]
+    drawn = {"ordered": scoring.drawn_premiums(cube, order, CRITERIA, most), "free": most * cube}
+    shares = {
+        name: risk.best(scoring.generalised_cost(level, premiums[:, None], values.to_numpy()))
+        for name, premiums in drawn.items()
+    }
+    return pd.DataFrame({"option": run.options, "best": risk.best(run.generalised)} | shares)

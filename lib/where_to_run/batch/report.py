@@ -98,7 +98,7 @@ def to_html(notebook: Any, title: str) -> str:
 
 
 def decision(answer: Answer) -> dict[str, Any]:
-    """The answer as plain data for other programs: question, facts, recommendation, options, lines, verdicts, fit."""
+    """The answer as plain data for other programs: recommendation, question, facts, options, lines, verdicts, why."""
     row = answer.scenarios.iloc[0]
     best = answer.options.loc[answer.options["recommended"], "option"]
     months = int(row["horizon_months"])
@@ -110,7 +110,7 @@ def decision(answer: Answer) -> dict[str, Any]:
         "options": _records(answer.options.drop(columns=["scenario", "misfits"])),
         "usd_per_month_by_line": _records(lines.assign(usd_per_month=lines["usd"] / months).drop(columns="usd")),
         "verdicts": _records(answer.verdicts.drop(columns="scenario")),
-        "fit": _records(answer.fit.drop(columns="scenario")),
+        "drawbacks": _records(answer.drawbacks.drop(columns="scenario")),
         "yardsticks": _records(answer.yardsticks.drop(columns="scenario")),
         "single_changes": _records(single_changes(answer).drop(columns="scenario")),
     }
@@ -139,7 +139,7 @@ def summary(answer: Answer) -> str:
     lines = [line.strip() for line in first.strip().splitlines()] + [""]
     struck = answer.verdicts[answer.verdicts["verdict"] == "blocked"].drop_duplicates("option").set_index("option")
     for row in decide.best_first(answer):
-        said = f"{usd(row['usd_per_month'])} a month, score {row['score']:.2f}, {row['verdict']}"
+        said = f"{usd(row['usd_per_month'])} a month, {row['verdict']}"
         if row["verdict"] == "blocked":
             said = f"struck out by {struck.at[row['option'], 'rule']}: {row['because']}"
         lines.append(f"  {row['title']}: {said}")

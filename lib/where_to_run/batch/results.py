@@ -58,7 +58,7 @@ class Results:
     @cached_property
     def sweep(self) -> Sweep:
         """What the sweep found, for those who tell it."""
-        best = self.recommended("usd_per_month", "score", "verdict")
+        best = self.recommended("usd_per_month", "generalised_usd_per_month", "verdict")
         return Sweep(self.manifest, self.scenarios(*self.manifest["swept"], "winner"), best, self.options())
 
     def scenarios(self, *names: str) -> pd.DataFrame:
@@ -88,9 +88,9 @@ RESULTS = "results.parquet"
 """The one file of a small sweep, the folder of parts of a larger one; readers of Parquet take either."""
 
 WORDS = {NAME, "winner", "option", "verdict", "because", "unlock"}
-FOUND = (  # noqa: SIM905 - seventeen lines of one word each are no easier to read
-    "option verdict because unlock launch_weeks capex_usd usd_per_month running_usd_per_month npv_usd usd_per_mtok "
-    "gpus utilisation overflow_share hires score rank recommended"
+FOUND = (  # noqa: SIM905 - eighteen lines of one word each are no easier to read
+    "option verdict because unlock launch_weeks capex_usd usd_per_month running_usd_per_month npv_usd "
+    "level_usd_per_month generalised_usd_per_month usd_per_mtok gpus utilisation overflow_share hires rank recommended"
 ).split()
 """The columns of `Answer.options` that a sweep keeps."""
 

@@ -402,7 +402,7 @@ def _all(plan: Plan, results: Results) -> list[int]:
 
 def _top(plan: Plan, results: Results) -> list[int]:
     by = plan.reports.by
-    rows = results.recommended(by).sort_values(by, ascending=by != "score", kind="stable")
+    rows = results.recommended(by).sort_values(by, kind="stable")
     return [int(number) for number in rows["scenario"].head(plan.reports.number)]
 
 

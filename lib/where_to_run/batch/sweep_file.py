@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -245,12 +245,13 @@ def _reports(sheet: Lined) -> Reports:
     if given in ("none", "all", "winners"):
         return Reports(given)
     if isinstance(given, dict) and "top" in given and set(given) <= {"top", "by"}:
-        by: By = given.get("by", "score")
-        if by in ("score", "usd_per_month", "npv_usd"):
+        by: By = given.get("by", Reports.by)
+        if by in get_args(By):
             return Reports("top", _number(sheet, 0, 1, MOST_SCENARIOS, "reports", "top"), by)
-        raise sheet.refusal(f"by: got {str(by)[:40]!r}; give score, usd_per_month or npv_usd", "reports", "by")
+        known = ", ".join(get_args(By))
+        raise sheet.refusal(f"by: got {str(by)[:40]!r}; give one of {known}: the least come first", "reports", "by")
     raise sheet.refusal(
-        f"reports: got {str(given)[:40]!r}; give none, all, winners, or {{top: 10, by: score}}", "reports"
+        f"reports: got {str(given)[:40]!r}; give none, all, winners, or {{top: 10, by: {Reports.by}}}", "reports"
     )
 
 

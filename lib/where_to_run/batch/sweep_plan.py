@@ -22,7 +22,8 @@ LEAST, MOST, PARTS = 640, 5_120, 16
 NAME = "name"
 """Column of a table that names its scenarios; it may be left out."""
 
-By = Literal["score", "usd_per_month", "npv_usd"]
+By = Literal["generalised_usd_per_month", "level_usd_per_month", "usd_per_month", "npv_usd"]
+"""Columns that reports may go by, the least first."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,15 @@ class Reports:
 
     kind: Literal["none", "all", "top", "winners"] = "none"
     number: int = 0
-    by: By = "score"
+    by: By = "generalised_usd_per_month"
 
     @property
     def words(self) -> str:
         """What was asked for, in words."""
-        better = "highest" if self.by == "score" else "lowest"
         return {
             "none": "no reports",
             "all": "a report for every scenario",
-            "top": f"reports for the {self.number} scenarios with the {better} {self.by} of the recommended option",
+            "top": f"reports for the {self.number} scenarios with the lowest {self.by} of the recommended option",
             "winners": "a report for each region with one winner",
         }[self.kind]
 

@@ -1,6 +1,6 @@
 """Lattice: ways of running on a lattice of volumes with the price of every move, and the plan that costs least."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,6 @@ STAY = -1
 
 OUT_OF_REACH = 1e18
 """Worth of arriving after the last month [USD]: finite, so that no chance of it is undefined."""
-
-Decide = Callable[[int, Array, Array], Array]
-"""A rule to run by: the month, the levels so far over (path, month) and the state of each path in, its move out."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,6 @@ class Plan:
     value: Array
     move: Array
     gain: Array
-
-    def decide(self, month: int, levels: Array, state: Array) -> Array:
-        """The plan as a rule to run by."""
-        found: Array = self.move[month, levels[:, -1], state]
-        return found
 
 
 def solve(p: Programme) -> Plan:
@@ -194,29 +186,3 @@ def _leaving(plan: Plan, month: int, free: Array) -> Iterator[tuple[int, int, in
     for move in np.unique(moves[moves != STAY]).tolist():
         i, j = int(p.start[move]), int(p.to[month, move])
         yield move, i, j, np.where(moves[:, i] == move, free[here, i], 0.0)
-
-
-def follow(p: Programme, rule: Decide, ups: Array, state: int) -> Array:
-    """What running by a rule costs on paths of ups and downs over (path, month), by path [USD today].
-
-    A rule is asked for a move only where none is under way. One that is not open, or would arrive after the end, is
-    not made.
-    """
-    number = len(ups)
-    levels = p.middle + np.cumsum(np.pad(ups.astype(int), ((0, 0), (1, 0))), axis=1)
-    states, coming, due = np.full(number, state), np.full(number, state), np.zeros(number, int)
-    cost, beside, worth = np.zeros(number), np.zeros(number), 1.0
-    for t in range(p.months):
-        level = levels[:, t]
-        move = np.where(due == 0, rule(t, levels[:, : t + 1], states), STAY)
-        at = np.flatnonzero(move != STAY)
-        at = at[np.isfinite(p.price[t, move[at]]) & (t + p.lead[move[at]] <= p.months)]
-        cost[at] += worth * p.asked(t, level[at], move[at])
-        due[at], coming[at], beside[at] = p.lead[move[at]], p.to[t, move[at]], p.beside[move[at]]
-        worth *= p.discount
-        states = np.where(due == 0, coming, states)
-        cost += worth * p.running[t, level, states]
-        cost += worth * np.where(due == 1, beside * p.running[t, level, coming], 0.0)
-        states = np.where(due <= 1, coming, states)
-        due = np.maximum(due - 1, 0)
-    return cost + worth * p.end[levels[:, p.months], states]

@@ -1,7 +1,6 @@
-"""Scoring: an additive value on fixed scales, weights from an order of what matters, and how firm a rank is."""
+"""Scoring: values on fixed scales, premiums from an order of what matters, and the generalised cost of both."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -30,12 +29,19 @@ def premiums(priorities: Sequence[str], criteria: Sequence[str], premium: float)
     The first before cost gets `premium`, each next half of the one before; those after cost t/2, t/4, ... with
     t = min(0.10, premium / 5): they settle what costs nearly the same.
     """
+    before, behind, after = _around_cost(priorities, criteria, premium)
+    worth = {c: premium / 2**k for k, c in enumerate(before)}
+    worth |= {c: after / 2 ** (k + 1) for k, c in enumerate(behind)}
+    return np.array([worth[c] for c in criteria])
+
+
+def _around_cost(
+    priorities: Sequence[str], criteria: Sequence[str], premium: float
+) -> tuple[list[str], list[str], float]:
+    """The criteria before cost and those after it, first to last, and what these may reach together [share]."""
     order = [*priorities, *(c for c in ("cost", *criteria) if c not in priorities)]
     place = order.index("cost")
-    after = min(MOST_AFTER_COST, premium * SHARE_AFTER_COST)
-    worth = {c: premium / 2**k for k, c in enumerate(order[:place])}
-    worth |= {c: after / 2 ** (k + 1) for k, c in enumerate(order[place + 1 :])}
-    return np.array([worth[c] for c in criteria])
+    return order[:place], order[place + 1 :], min(MOST_AFTER_COST, premium * SHARE_AFTER_COST)
 
 
 def generalised_cost(cost: Number, premium: Array, values: Array) -> Array:
@@ -61,43 +67,18 @@ def switching_premium(cost: Number, rest: Number, value: Number) -> Number:
     return np.where(loses[..., 0] == loses[..., 1], np.nan, found)
 
 
-def drawn_weights(points: Array, order: Array | None = None) -> Array:
-    """Weights spread evenly over all there are, from points of the unit cube over (draw, criterion).
+def drawn_premiums(points: Array, priorities: Sequence[str], criteria: Sequence[str], premium: float) -> Array:
+    """Premiums spread evenly over all that keep an order of priorities, from points of the unit cube [share].
 
-    With an `order` of the criteria, first to last, only over those that respect it; their mean is the rank-order
-    centroid (Dirichlet of ones, sorted).
+    Over (draw, criterion), in the order of `criteria`, as in `premiums`: those before cost fall from at most `premium`
+    on, those after cost fall and reach together at most what the rule lets them.
     """
-    drawn = -np.log(points)
-    drawn = drawn / drawn.sum(axis=1, keepdims=True)
-    if order is None:
-        return np.asarray(drawn)
-    placed = np.empty_like(drawn)
-    placed[:, order] = -np.sort(-drawn, axis=1)
-    return placed
-
-
-class Acceptability(NamedTuple):
-    """`rank` the share of draws in which an option takes each rank, over (option, rank); `central` the mean weights
-    that put it first, over (option, criterion), NaN where none do; `confidence` the share of draws in which it is
-    first at these.
-    """
-
-    rank: Array
-    central: Array
-    confidence: Array
-
-
-def acceptability(values: Array, drawn: Array) -> Acceptability:
-    """Rank acceptability of options by draws of their values and of the weights (SMAA-2, Lahdelma and Salminen 2001).
-
-    Of options that tie the first is ahead.
-    """
-    order = np.argsort(-np.einsum("doc,dc->do", values, drawn), axis=1, kind="stable")
-    number = values.shape[1]
-    rank = np.stack([np.bincount(order[:, r], minlength=number) for r in range(number)], axis=1) / len(values)
-    first = order[:, 0] == np.arange(number)[:, None]
-    with np.errstate(invalid="ignore"):
-        central = first.astype(float) @ drawn / first.sum(axis=1, keepdims=True)
-    scores = np.einsum("doc,kc->kdo", values, np.nan_to_num(central))
-    confidence = (scores.argmax(axis=2) == np.arange(number)[:, None]).mean(axis=1)
-    return Acceptability(rank, central, np.where(rank[:, 0] > 0, confidence, 0.0))
+    before, behind, after = _around_cost(priorities, criteria, premium)
+    of = list(criteria).index
+    drawn = np.zeros(points.shape)
+    first, rest = [of(c) for c in before], [of(c) for c in behind]
+    drawn[:, first] = premium * -np.sort(-points[:, first], axis=1)
+    # the gaps between sorted points lie evenly among all whose sum is at most one
+    gaps = np.diff(np.sort(points[:, rest], axis=1), axis=1, prepend=0.0)
+    drawn[:, rest] = after * -np.sort(-gaps, axis=1)
+    return drawn

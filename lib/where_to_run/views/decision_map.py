@@ -33,8 +33,8 @@ WEAR = 3
 """Cells worn away from an area on either side for one above and below."""
 
 
-def map_chart(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float]) -> alt.LayerChart:
-    """Who wins over two fields, the scenario marked, hatched where the runner-up costs at most a tenth more.
+def map_chart(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float] | None = None) -> alt.LayerChart:
+    """Who wins over two fields, a scenario marked, hatched where the runner-up costs at most a tenth more.
 
     Takes the frame of `breakeven.cells`. Where nothing is allowed it says by which rule or limit.
     """
@@ -43,8 +43,10 @@ def map_chart(cells: pd.DataFrame, x: Field, y: Field, here: tuple[float, float]
         "y": alt.Y("y0:Q", title=f"{y.label} [{y.unit}]", scale=_span(cells, y)),
     }
     layers = [_areas(cells, x, y, at), _hatching(cells, x, y, at)]
-    layers += [*_texts(_barred(cells, x, y), at), _cross(here, at)]
-    return alt.LayerChart(layer=layers, description=_words(cells, x, y), usermeta={"narrowest": NARROWEST})
+    layers += _texts(_barred(cells, x, y), at)
+    layers += [_cross(here, at)] if here else []
+    words = _words(cells, x, y) + " A cross marks the scenario." * bool(here)
+    return alt.LayerChart(layer=layers, description=words, usermeta={"narrowest": NARROWEST})
 
 
 def percent(share: float) -> str:
@@ -181,8 +183,8 @@ def _words(cells: pd.DataFrame, x: Field, y: Field) -> str:
     """What the map shows, for those who cannot see it."""
     shares = cells["option"].value_counts(normalize=True)
     who = ", ".join(f"{TITLES.get(name, 'nothing allowed')} on {percent(share)}" for name, share in shares.items())
-    words = f"Which option wins over {x.label.lower()} and {y.label.lower()}: {who}. A cross marks the scenario"
+    words = f"Which option wins over {x.label.lower()} and {y.label.lower()}: {who}."
     if cells["near"].any():
-        words += f", hatching a runner-up that costs at most a tenth more, on {percent(cells['near'].mean())}"
+        words += f" Hatching marks a runner-up that costs at most a tenth more, on {percent(cells['near'].mean())}."
     barred = [rule for rule in cells["rule"].unique() if rule]
-    return words + (f". Nothing is allowed by {'; by '.join(barred)}." if barred else ".")
+    return words + (f" Nothing is allowed by {'; by '.join(barred)}." if barred else "")

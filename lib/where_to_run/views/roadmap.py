@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..analysis.roadmap import Roadmap, compare, roadmap
+from ..analysis.roadmap import Roadmap, roadmap
 from ..analysis.stages import NAMED, WAITING
 from ..decision.answer import Answer
 from ..decision.routing import API, OWN, TITLES
@@ -22,9 +22,6 @@ from .panel import Pieces
 from .table import Cell, money, numbers, table, usd
 
 Panel = Callable[[Answer], Pieces]
-
-PATHS, SEED = 4_000, 20261122
-"""Paths on which simple rules are compared, and what they are drawn from."""
 
 COMMON = (
     "Right on every path, whatever it is: one gateway with one interface for all places, a test set of your own "
@@ -180,21 +177,6 @@ def preparations(_: Answer, road: Roadmap) -> Pieces:
     }
     caption = "What the plan asks for within the horizon; the month by which half of those paths have ordered it"
     return Pieces([table(shown, caption) + f"<p>{COMMON}</p>"])
-
-
-@_panel
-def rules_of_thumb(_: Answer, road: Roadmap) -> Pieces:
-    """A panel: what simple rules would cost on the same paths as the plan."""
-    found = compare(road, PATHS, SEED)
-    shown = {
-        "Rule": found["rule"],
-        "Cost": money(found["usd"]),
-        "More than the plan": money(found["more_usd"]),
-        "Standard error": money(found["error"]),
-    }
-    worst = usd(found["more_usd"].iloc[1])
-    words = f"<p>Acting on the three-month average in place of the month itself costs {worst}.</p>"
-    return Pieces([table(shown, f"Mean over {PATHS:,} paths of the volume, USD today") + words])
 
 
 COLOURS = {NAMED[name]: colour for name, colour in {**OPTION_COLOURS, WAITING: "#999999"}.items()}

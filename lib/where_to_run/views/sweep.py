@@ -11,8 +11,8 @@ from ..analysis import findings
 from ..analysis.findings import Along, Sweep
 from ..decision.routing import TITLES
 from ..inputs.question import BY_NAME
-from ..units import Array
-from .charts import WIDTH, scale, winner_colours
+from .charts import WIDTH, winner_colours
+from .decision_map import map_chart
 from .figure import Figure, of
 from .panel import Pieces
 from .table import NONE, Cell, Html, money, numbers, plain, table, usd
@@ -56,17 +56,15 @@ def who_wins(sweep: Sweep) -> Pieces:
 
 
 def decision_map(sweep: Sweep) -> Pieces:
-    """A map over the two swept fields with most values: the option that wins most scenarios in every cell."""
-    rows = sweep.scenarios
-    named = findings.widest(rows, sweep.manifest["swept"])
-    if len(named) < 2:
-        return Pieces(["<p>Fewer than two numeric fields vary, so there is no map.</p>"])
-    x, y = (findings.cut(rows, name, findings.CELLS, even=True) for name in named)
-    found = findings.cells(rows, x, y)
-    several = (
-        "" if (found["scenarios"] == 1).all() else " A cell holds several scenarios; the paler, the less they agree."
-    )
-    return Pieces([decision_map_chart(found, x, y), f"<p>The option recommended.{several}</p>"])
+    """A map over the two fields of the grid with most values: who wins most scenarios at every pair of them."""
+    rows, grid = sweep.scenarios, sweep.manifest["inputs"]["grid"]
+    named = findings.widest(rows, [name for name in sweep.manifest["swept"] if name in grid])
+    found = findings.cells(rows, *named) if len(named) == 2 else pd.DataFrame()
+    if found.empty:
+        return Pieces(["<p>There is no whole grid over two numbers, so there is no map.</p>"])
+    x, y = (BY_NAME[name] for name in named)
+    several = " Of several scenarios at one place it is the one that wins most." * (len(found) < len(rows))
+    return Pieces([of(map_chart(found.assign(near=False, rule=""), x, y)), f"<p>The option recommended.{several}</p>"])
 
 
 def what_moves(sweep: Sweep) -> Pieces:
@@ -201,58 +199,12 @@ def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %") if share == 0 or share >= 0.01 else "less than 1 %"
 
 
-HEIGHT = 360
-LITTLE = 0.25
-"""How faint a cell is where the winner has hardly more scenarios than the next."""
-
 NOTHING = "nothing allowed"
 
 
 def title(name: str) -> str:
     """Title of a winner."""
     return TITLES.get(name, NOTHING)
-
-
-def decision_map_chart(cells: pd.DataFrame, x: Along, y: Along) -> Figure:
-    """Who wins most scenarios in every cell over two fields; the paler, the fewer."""
-    across, up = _edges(x), _edges(y)
-    frame = pd.DataFrame(
-        {
-            "option": [title(name) for name in cells["winner"]],
-            "share": LITTLE + (1 - LITTLE) * cells["share"],
-            "x0": across[0][cells["column"]],
-            "x1": across[1][cells["column"]],
-            "y0": up[0][cells["row"]],
-            "y1": up[1][cells["row"]],
-        }
-    )
-    first, second = x.field, y.field
-    shares = (cells["scenarios"]).groupby(cells["winner"]).sum() / cells["scenarios"].sum()
-    who = ", ".join(f"{title(str(name))} on {share:.0%}" for name, share in shares.items())
-    words = f"Which option wins most scenarios over {first.label.lower()} and {second.label.lower()}: {who}."
-    winner = alt.Color("option:N", title=None, scale=winner_colours(cells["winner"]))
-    chart = alt.Chart(frame, width=WIDTH, height=HEIGHT, description=words).mark_rect(clip=True)
-    return of(
-        chart.encode(
-            x=alt.X("x0:Q", title=f"{first.label} [{first.unit}]", scale=scale(first), axis=alt.Axis(format="~s")),
-            x2="x1:Q",
-            y=alt.Y("y0:Q", title=f"{second.label} [{second.unit}]", scale=scale(second), axis=alt.Axis(format="~s")),
-            y2="y1:Q",
-            color=winner,
-            opacity=alt.Opacity("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0, 1])),
-        )
-    )
-
-
-def _edges(along: Along) -> tuple[Array, Array]:
-    """Lower and upper edge of every cell; where a cell is one value, half-way to its neighbours."""
-    first, last = np.array(along.first, float), np.array(along.last, float)
-    if not np.array_equal(first, last) or len(first) < 2:
-        return first, np.where(last > first, last, first + 1)
-    scaled = np.log(first) if along.field.log and first[0] > 0 else first
-    middle = (scaled[1:] + scaled[:-1]) / 2
-    middle = np.exp(middle) if along.field.log and first[0] > 0 else middle
-    return np.concatenate([first[:1], middle]), np.concatenate([middle, last[-1:]])
 
 
 def moves(found: pd.DataFrame, labels: dict[str, str]) -> Figure:

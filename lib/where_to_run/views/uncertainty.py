@@ -98,9 +98,6 @@ def _tornado(answer: Answer, run: Run) -> Pieces:
         "Difference at p10": money(found["low_usd"]),
         "Difference at p90": money(found["high_usd"]),
     }
-    if (effects := uncertainty.planned(answer).effects) is not None:
-        share = effects.set_index("input").loc[found["input"]]
-        shown |= {"Share of the variance": _percent(share["first"]), "with others": _percent(share["total"])}
     caption = f"What {TITLES[second]} costs more than {TITLES[first]} [USD today], one input moved at a time"
     return Pieces([f"<p>{says}</p>", tornado_chart(found, first, second), table(shown, caption)])
 
@@ -127,16 +124,13 @@ def _information(answer: Answer, run: Run) -> Pieces:
 
 
 def _firmness(answer: Answer, run: Run) -> Pieces:
-    found = uncertainty.firmness(answer, run).sort_values("additive", kind="stable")
-    methods = {"additive": "by score", "topsis": "by TOPSIS", "promethee": "by PROMETHEE II"}
-    first = {words: TITLES[found.loc[found[name] == 1, "option"].iloc[0]] for name, words in methods.items()}
-    agreed = len(set(first.values())) == 1
-    told = "; ".join(f"{words} {title}" for words, title in first.items())
-    says = f"First as asked: {told}." + (" The methods agree." if agreed else " The methods disagree: look closer.")
+    found = uncertainty.firmness(answer, run).sort_values("score", ascending=False, kind="stable")
+    first = found.iloc[0]
+    says = f"{TITLES[first['option']]} has the best score as asked, and in {first['ordered']:.0%} of the draws with "
+    says += f"weights that keep your order of priorities; with any weights in {first['free']:.0%}."
     shown = {
         "Option": found["option"].map(TITLES),
         "Score": numbers(found["score"], "{:.2f}"),
-        **{f"Rank {words}": numbers(found[name], "{:.0f}") for name, words in methods.items()},
         "First, your order of priorities": _percent(found["ordered"]),
         "First, any weights": _percent(found["free"]),
         "First, weights that favour it": _percent(found["confidence"]),
