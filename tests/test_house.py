@@ -32,8 +32,8 @@ ASIDE = (
 )
 """In rooms of the core, but not of it: the formulas of two pages, and the reading of logs."""
 
-MOST_CORE, MOST = 3_440, 10_130
-"""Lines of code of the core, and of all; the goals are 3,000 and 9,900."""
+MOST_CORE, MOST = 3_430, 9_900
+"""Lines of code of the core, and of all; the goal of the core is 3,000."""
 
 FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}
 OWN_PARAMETERS = {"sweep", "6_your_usage"}

@@ -68,7 +68,7 @@ def _add_sweep(commands: Any) -> None:
     )
     sweep.add_argument("--scheduler", default="", metavar="tcp://HOST:8786", help="a Dask scheduler elsewhere")
     sweep.add_argument("--workers", type=int, default=0, metavar="N", help="workers here (default: one a processor)")
-    sweep.add_argument("--dry-run", action="store_true", help="say how many scenarios and about how long, keep nothing")
+    sweep.add_argument("--dry-run", action="store_true", help="say how many scenarios, and answer none")
     sweep.add_argument("--quiet", action="store_true", help="no progress bar")
     sweep.set_defaults(run=_sweep)
 
@@ -127,8 +127,8 @@ def _sweep(options: argparse.Namespace) -> int:
 
     out = options.out or str(REPORTS / f"sweep-{options.file.stem}")
     if options.dry_run:
-        for line in sweep.lines(*sweep_file.read(options.file), options.workers or os.cpu_count() or 1):
-            print(line, flush=True)
+        plan, _, _ = sweep_file.read(options.file)
+        print(plan.words)
         return 0
     try:
         return sweep.run(options.file, out, options.scheduler, options.workers, options.quiet)

@@ -130,7 +130,7 @@ def test_one_process_writes_the_same_bytes_as_two_workers(undisturbed, tmp_path)
     for number in (0, 30, 59):
         columns = plan.columns(range(*plan.span(number)))
         file = file_of(plan, number)
-        failures, _ = answer_part(packed, Part(number, columns, file))
+        failures = answer_part(packed, Part(number, columns, file))
         assert failures == [] and (tmp_path / file).read_bytes() == before[Path(file).name]
 
 
@@ -399,7 +399,7 @@ def test_a_scenario_that_fails_is_told_and_the_rest_of_its_part_is_answered(tmp_
 
     monkeypatch.setattr(the_results, "evaluate", fragile)
     packed = pack(plan, facts, "key", str(tmp_path))
-    failures, _ = answer_part(packed, Part(0, plan.columns(range(40)), "p.parquet"))
+    failures = answer_part(packed, Part(0, plan.columns(range(40)), "p.parquet"))
     assert failures == [(9, "ZeroDivisionError: by nothing")]
     found = pd.read_parquet(tmp_path / "p.parquet")
     assert sorted(set(range(40)) - set(found["scenario"])) == [9] and len(found) == 39 * len(NAMES)

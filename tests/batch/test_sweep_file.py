@@ -1,8 +1,5 @@
 """The file of a sweep: what it may say, what it is refused for and on which line, and the scenarios it makes."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -249,11 +246,10 @@ def test_drawn_scenarios_can_be_answered(tmp_path):
     assert len(evaluate(plan(tmp_path, text).rows(range(8)), load()).options) == 8 * len(NAMES)
 
 
-def test_dry_run_says_how_many_and_how_long_and_keeps_nothing(tmp_path):
+def test_dry_run_says_how_many_and_keeps_nothing(tmp_path, capsys):
     (tmp_path / "s.yaml").write_text("grid: {spikiness: [2, 8], skill_ml: [1, 2, 3]}\nreports: {top: 2}\n")
-    asked = [sys.executable, "-m", "where_to_run", "sweep", "s.yaml", "--out", "o", "--dry-run", "--workers", "2"]
-    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert "6 scenarios in 1 part: 2 spikiness x 3 skill_ml" in told and "on 2 workers" in told and "2 reports" in told
+    assert main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "o"), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("6 scenarios: 2 spikiness x 3 skill_ml. Reports for the 2 scenarios")
     assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]
 
 

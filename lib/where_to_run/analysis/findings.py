@@ -86,13 +86,10 @@ def moves(rows: pd.DataFrame, swept: list[str]) -> pd.DataFrame:
 
 
 def by_bin(rows: pd.DataFrame, along: Along) -> pd.DataFrame:
-    """Who wins along a field: first, last, winner, share of the scenarios in the bin."""
+    """Who wins along a field: bin, winner, share of the scenarios in the bin."""
     counts = _counts(rows, along)
     share = counts.div(counts.sum(axis=1), axis=0).rename_axis(index="bin", columns="winner").stack()
-    found = share[share > 0].rename("share").reset_index()
-    return found.assign(
-        first=[along.first[code] for code in found["bin"]], last=[along.last[code] for code in found["bin"]]
-    )
+    return share[share > 0].rename("share").reset_index()
 
 
 def widest(rows: pd.DataFrame, swept: list[str]) -> list[str]:

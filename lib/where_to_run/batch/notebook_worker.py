@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -87,15 +86,15 @@ def _jobs() -> "queue.SimpleQueue[str]":
 
 
 def main() -> None:
-    """Do jobs until standard input ends: a JSON object a line in, one with `seconds` or `error` out."""
+    """Do jobs until standard input ends: a JSON object a line in, one out, with `error` where it failed."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     lines = _jobs()
     while True:
-        job, start = json.loads(lines.get()), time.perf_counter()
+        job: dict[str, Any] = json.loads(lines.get())
+        told: dict[str, Any] = {}
         try:
             JOBS[job["do"]](job)
-            told: dict[str, Any] = {"seconds": time.perf_counter() - start}
         except Exception as error:
             traceback.print_exc()
             told = {"error": _words(error), "errno": getattr(error, "errno", None)}
@@ -190,8 +189,8 @@ _kept: list[Process] = []
 _one_at_a_time = threading.Lock()
 
 
-def run(packed: bytes, job: Job) -> float:
-    """Run one notebook in the process this worker keeps for it; returns the seconds it took.
+def run(packed: bytes, job: Job) -> None:
+    """Run one notebook in the process this worker keeps for it.
 
     Raises ReportError, or an OSError where there was no room to write.
     """
@@ -214,7 +213,6 @@ def run(packed: bytes, job: Job) -> float:
         raise OSError(told["errno"], told["error"])
     if "error" in told:
         raise ReportError(told["error"])
-    return float(told["seconds"])
 
 
 def stop() -> None:

@@ -3,12 +3,11 @@
 import json
 import os
 import sys
-import tempfile
 import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from . import notebook_worker, results, sweep_file
 from .results import Part, Results
 from .store import Store
 from .sweep_file import Lined
-from .sweep_plan import Plan, Reports
+from .sweep_plan import Plan
 
 OURS = {"manifest.json", "results.parquet", "reports", "summary.html"}
 """What a sweep writes into its folder."""
@@ -133,7 +132,7 @@ def work(sweep: Sweep, client: Any, missing: list[int]) -> None:
     sweep.write_manifest("unfinished")
     if missing:
         sweep.store.remove("summary.html")
-    answered, part_seconds = _answer(sweep, client, missing)
+    answered = _answer(sweep, client, missing)
     seconds = time.perf_counter() - start
     made = _report(sweep, client)
     sweep.runs.append(
@@ -142,9 +141,7 @@ def work(sweep: Sweep, client: Any, missing: list[int]) -> None:
             "threads": sum(client.nthreads().values()),
             "scenarios answered": answered,
             "seconds for scenarios": round(seconds, 3),
-            "least seconds for a part": round(min(part_seconds, default=0), 3),
-            "reports made": len(made),
-            "least seconds for a report": round(min(made, default=0), 3),
+            "reports made": made,
             "seconds in all": round(time.perf_counter() - start, 3),
         }
     )
@@ -167,31 +164,29 @@ def _missing(sweep: Sweep) -> list[int]:
     return [number for number in range(sweep.plan.parts) if states.get(number) != []]
 
 
-def _answer(sweep: Sweep, client: Any, missing: list[int]) -> tuple[int, list[float]]:
-    """Have the missing parts answered; the number of scenarios, and seconds by part. What fails is noted."""
+def _answer(sweep: Sweep, client: Any, missing: list[int]) -> int:
+    """Have the missing parts answered; the number of scenarios. What fails is noted."""
     spans = {number: range(*sweep.plan.span(number)) for number in missing}
     parts = (Part(n, sweep.plan.columns(here), results.file_of(sweep.plan, n)) for n, here in spans.items())
-    answered, seconds = 0, []
+    answered = 0
     with _bar(sweep, "scenarios", sweep.plan.size, sum(map(len, spans.values()))) as bar:
-        for part, done, error in each(client, results.answer_part, sweep.packed, parts):
+        for part, failures, error in each(client, results.answer_part, sweep.packed, parts):
             if error:
                 sweep.failed(f"part {part.number}", error)
             else:
-                failures, took = done
                 answered += len(part.columns) - len(failures)
-                seconds.append(took)
                 sweep.failures |= {f"scenario {number}": why for number, why in failures}
             bar.update(len(part.columns))
     for number in set(missing) - _there(sweep):
         told = f"part {number} was written where this machine does not see it; name a folder all workers share"
         sweep.failures.setdefault(f"part {number}", told)
-    return answered, seconds
+    return answered
 
 
-def _report(sweep: Sweep, client: Any) -> list[float]:
-    """Have the missing reports made; returns the seconds each took."""
+def _report(sweep: Sweep, client: Any) -> int:
+    """Have the missing reports made; returns how many were."""
     if sweep.plan.reports.kind == "none" or results.RESULTS not in sweep.store.names(""):
-        return []
+        return 0
     numbers = chosen(sweep.plan, Results(sweep.store.address))
     folders = {number: f"reports/{sweep.plan.name(number)}" for number in numbers}
     there = {f"reports/{name}" for name in sweep.store.names("reports")}
@@ -199,13 +194,13 @@ def _report(sweep: Sweep, client: Any) -> list[float]:
     if left:
         sweep.store.remove("summary.html")
     jobs = (notebook_worker.Job("report", n, sweep.plan.parameters(n), folders[n]) for n in left)
-    made = []
+    made = 0
     with _bar(sweep, "reports", len(numbers), len(left)) as bar:
-        for job, took, error in each(client, notebook_worker.run, sweep.packed, jobs):
+        for job, _, error in each(client, notebook_worker.run, sweep.packed, jobs):
             if error:
                 sweep.failed(f"report {job.number}", error)
             else:
-                made.append(took)
+                made += 1
             bar.update()
     sweep.reports = [
         {"scenario": n, "folder": folders[n]} for n in sorted(numbers) if f"report {n}" not in sweep.failures
@@ -332,49 +327,6 @@ def refused(error: BaseException) -> bool:
     """Whether what failed on a worker would fail everywhere: no room to write, or other software."""
     passing = isinstance(error, TimeoutError | ConnectionError | CommClosedError)
     return isinstance(error, OSError | ScenarioError) and not passing
-
-
-ROUNDS = 2
-"""Parts and reports a worker does in the small sweep: the first finds nothing in memory, the second tells the rate."""
-
-
-def lines(plan: Plan, facts: Facts, sheet: Lined, workers: int) -> Iterator[str]:
-    """What a sweep would do, a line at a time; all but the first after a small sweep aside, which takes seconds."""
-    several = "s" if plan.parts > 1 else ""
-    yield f"{plan.size:,} scenarios in {plan.parts:,} part{several}: {' x '.join(_factors(plan))}."
-    yield f"{plan.reports.words.capitalize()}."
-    numbers = np.linspace(0, plan.size - 1, min(plan.size, ROUNDS * workers * plan.chunk)).astype(int)
-    known = {"none": 0, "all": plan.size, "top": min(plan.reports.number, plan.size)}.get(plan.reports.kind)
-    few = ROUNDS * workers if known is None else min(ROUNDS * workers, known)
-    asked = Reports("top", few) if few else Reports()
-    small = replace(plan, table=plan.columns(numbers), sample=None, axes=None, reports=asked)
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as aside:
-        sweep = Sweep(small, facts, sheet, Store(aside), quiet=True)
-        with connected(workers=workers) as client:
-            work(sweep, client, list(range(small.parts)))
-    seconds, run = time.perf_counter() - start, sweep.runs[-1]
-    part, report = run["least seconds for a part"], run["least seconds for a report"]
-    seconds += (plan.size - small.size) / plan.chunk * part / workers
-    seconds += max(0, (known or 0) - run["reports made"]) * report / workers
-    more = f", and {_span(report / workers)} for each report beyond {few}" if known is None else ""
-    yield (
-        f"About {_span(seconds)} on {workers} worker{'s' if workers > 1 else ''} of this machine{more}; "
-        f"measured on {small.size:,} scenarios and {run['reports made']} reports."
-    )
-
-
-def _factors(plan: Plan) -> list[str]:
-    names = ["rows of the table", "draws", *(plan.axes or {})]
-    found = zip(plan.shape, names, strict=True)
-    return [f"{number:,} {name}" for number, name in found if number > 1] or ["1"]
-
-
-def _span(seconds: float) -> str:
-    """A time in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 3 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5_400 else f"{seconds / 3_600:.1f} hours"
 
 
 SMALL = 0.01

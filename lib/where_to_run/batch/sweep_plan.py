@@ -77,6 +77,13 @@ class Plan:
         return prod(self.shape)
 
     @property
+    def words(self) -> str:
+        """How many scenarios there are, and what they are made of."""
+        names = ["rows of the table", "draws", *(self.axes or {})]
+        factors = [f"{number:,} {name}" for number, name in zip(self.shape, names, strict=True) if number > 1]
+        return f"{self.size:,} scenarios: {' x '.join(factors) or '1'}. {self.reports.words.capitalize()}."
+
+    @property
     def parts(self) -> int:
         """Number of parts the scenarios are answered in."""
         return -(-self.size // self.chunk)

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from html import escape
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -101,7 +101,8 @@ def cost_against_capacity(answer: Answer) -> Pieces:
     caption = f"Month {base['month']}, USD: {base['offer']}, {base['contract']}; overflow to {base['overflow_offer']}"
     picture = of(capacity_chart(cost, base))
     forced = bool(not cost["enough"].all() and best["machines"] == cost.loc[cost["enough"], "machines"].min())
-    return Pieces([picture, f"<p>{_least(base, best, plan, forced)}</p>" + table(rows, caption, left=2)])
+    pale = "" if cost["enough"].all() else " Pale: too few for what must stay at the base."
+    return Pieces([picture, f"<p>{_least(base, best, plan, forced)}{pale}</p>" + table(rows, caption, left=2)])
 
 
 def _least(base: pd.Series, best: pd.Series, plan: pd.Series, forced: bool) -> str:
@@ -201,8 +202,8 @@ PARTS = {"held": "what must stay", "base": "base", "elsewhere": "streams of its 
 STRENGTH = {"held": 1.0, "base": 0.6, "overflow": 1.0, "elsewhere": 0.6}
 """Strength of the colour of a part on white, to tell two parts at one place apart."""
 
-PLOT, HEIGHT, FONT = 400, 270, 12
-"""Width, height and size of type of a chart with words beside it [pixel]."""
+HEIGHT = 270
+"""Height of the charts of a month [pixel]."""
 
 LARGEST = 4.0
 """Costs above this multiple of the least are cut off, or the least would be lost at the foot of the chart."""
@@ -248,38 +249,23 @@ def _served_by_place(here: tuple[str, ...]) -> Spec:
     return of(drawn.transform_calculate(rank=f"indexof({list(WHO.values())}, datum.who)")).spec
 
 
-class Entry(NamedTuple):
-    """Words beside a chart: a name, a line more, and the colour and shape of the mark before them."""
-
-    name: str
-    more: str
-    colour: str = "black"
-    shape: str = "square"
-
-
 def load_duration_chart(curve: pd.DataFrame, base: pd.Series) -> alt.LayerChart:
     """The load-duration curve of a month coloured by who serves, with a rule at the capacity of the base.
 
     `curve` of `hybrid.load_duration`, `base` the row of `hybrid.base` for its month.
     """
-    frame = _stacked(curve, "hours", "load")
+    served = [f"{who(row.part, row.place)}, {row.share:.1%}" for row in curve.itertuples()]
+    frame = _stacked(curve.assign(who=served), "hours", "load")
     top, capacity = float(frame["high"].max()), float(base["capacity"])
     seen = capacity <= 1.3 * top
     end = 1.04 * max(top, capacity if seen else 0.0)
     across = alt.X("hours:Q", title=f"share of the hours of month {base['month']} at least as busy", axis=PER_CENT)
     up = alt.Y("low:Q", title="load [request/s] (times the mean)", axis=_loads(curve), scale=_from_zero(end))
-    entries = [_served(row, base) for _, row in curve.drop_duplicates(["part", "place"]).iterrows()][::-1]
-    carried = f"{short(capacity)} request/s{'' if seen else ', above the busiest hour'}"
-    entries.append(Entry(f"Capacity of {counted(base['machines'], base['place'])}", carried, shape="stroke"))
-    layers = [_areas(frame, across, up), *([_rule("y", capacity)] if seen else []), *_key(entries, end)]
-    return _finished(layers, f"Load-duration curve of month {base['month']}", entries)
-
-
-def _served(row: pd.Series, base: pd.Series) -> Entry:
-    hours = f", in {base['overflow_hours']:.1%} of the hours" if row["part"] == "overflow" else ""
-    return Entry(
-        who(row["part"], row["place"]), f"{row['share']:.1%} of the load{hours}", tint(row["part"], row["place"])
-    )
+    room = f"Capacity of {counted(base['machines'], base['place'])}"
+    layers = [_areas(frame, across, up, "share of the load"), *([_rule("y", capacity, room)] if seen else [])]
+    words = f"Load-duration curve of month {base['month']}, shares of the load: {'; '.join(frame['who'].unique())}"
+    words += f". {room}: {short(capacity)} request/s{'' if seen else ', above the busiest hour'}."
+    return alt.LayerChart(layer=layers, description=words, config=TYPE)
 
 
 def capacity_chart(cost: pd.DataFrame, base: pd.Series) -> alt.LayerChart:
@@ -289,41 +275,35 @@ def capacity_chart(cost: pd.DataFrame, base: pd.Series) -> alt.LayerChart:
     """
     best, plan = cost[cost["best"]].iloc[0], cost[cost["planned"]].iloc[0]
     places = {"base": base["place"], "overflow": base["overflow_place"]}
-    parts = [cost.assign(part=part, place=places[part], usd=cost[f"{part}_usd"]) for part in places]
+    parts = [
+        cost.assign(part=part, place=place, who=who(part, place), usd=cost[f"{part}_usd"])
+        for part, place in places.items()
+    ]
     end = 1.06 * min(cost["usd"].max(), LARGEST * max(best["usd"], plan["usd"]))
     noun = "servers" if base["place"] == "own_gpus" else "machines"
     across = alt.X("machines:Q", title=f"{noun} of the base in month {base['month']}", axis=WHOLE, scale=TIGHT)
     up = alt.Y("low:Q", title="USD a month", axis=alt.Axis(format="~s", tickCount=4), scale=_from_zero(end))
     total = alt.Chart(cost[["machines", "usd"]]).mark_line(color="black", strokeWidth=1.5, point=DOT, clip=True)
-    least = alt.Chart(best[["machines", "usd"]].to_frame().T).mark_point(
-        filled=True, size=110, color="black", stroke="white", opacity=1
+    named = {n: f"{n}: {counted(row['machines'], base['place'])}" for n, row in (("Least", best), ("The plan", plan))}
+    least = alt.Chart(pd.DataFrame({"machines": [best["machines"]], "usd": [best["usd"]], "words": [named["Least"]]}))
+    least = least.mark_point(filled=True, size=110, color="black", stroke="white", opacity=1).encode(
+        alt.Shape("words:N", title=None, scale=alt.Scale(range=["circle"]))
     )
     layers = [
         _areas(_stacked(pd.concat(parts), "machines", "usd"), across, up),
         *(layer.encode(alt.X("machines:Q"), alt.Y("usd:Q")) for layer in (total, least)),
         *_too_few(cost, end),
-        _rule("x", plan["machines"]),
+        _rule("x", plan["machines"], named["The plan"]),
     ]
-    entries = [Entry(who(part, place), "", tint(part, place)) for part, place in reversed(places.items())]
-    entries += _marked(cost, best, plan, base["place"])
-    return _finished([*layers, *_key(entries, end)], f"Cost of month {base['month']} by {noun} of the base", entries)
+    words = f"Cost of month {base['month']} by {noun} of the base. {named['Least']}, ${best['usd']:,.0f} a month. "
+    words += f"{named['The plan']}, ${plan['usd']:,.0f} a month."
+    return alt.LayerChart(layer=layers, description=words, config=TYPE)
 
 
 PER_CENT = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
 WHOLE = alt.Axis(tickMinStep=1, tickCount=6, format=",~d")
 TIGHT = alt.Scale(nice=False, zero=True)
 DOT = alt.OverlayMarkDef(size=14, color="black")
-
-
-def _marked(cost: pd.DataFrame, best: pd.Series, plan: pd.Series, place: str) -> list[Entry]:
-    """The least cost, the plan, what no machine costs, and what the pale part means, each where there is one."""
-    rows = [("Least", best, "circle"), ("The plan", plan, "stroke")]
-    if cost["enough"].iloc[0] and best["machines"] > 0:
-        rows.append(("Without", cost.iloc[0], ""))
-    found = [Entry(f"{n}: {counted(r['machines'], place)}", f"${r['usd']:,.0f} a month", shape=s) for n, r, s in rows]
-    return (
-        found if cost["enough"].all() else [*found, Entry("Pale: too few for what", "must stay at the base", "#dddddd")]
-    )
 
 
 def counted(machines: float, place: str) -> str:
@@ -337,12 +317,6 @@ def short(amount: float) -> str:
     return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
 
 
-def _finished(layers: list[alt.Chart], title: str, entries: list[Entry]) -> alt.LayerChart:
-    """Layers with type large enough to read, and all the words for those who cannot see them."""
-    words = f"{title}. {'; '.join(', '.join(filter(None, entry[:2])) for entry in entries)}"
-    return alt.LayerChart(layer=layers, description=words, config=TYPE, usermeta={"fixed": True})
-
-
 TYPE = alt.Config(axis=alt.AxisConfig(labelFontSize=11, titleFontSize=12))
 
 
@@ -351,15 +325,19 @@ def _from_zero(end: float) -> alt.Scale:
 
 
 def _stacked(frame: pd.DataFrame, along: str, value: str) -> pd.DataFrame:
-    """The parts one above the other in their order, with their colour: low and high of each."""
+    """The parts one above the other in their order, with their name and colour: low and high of each."""
     high = frame.groupby(along)[value].cumsum()
     colour = [tint(part, place) for part, place in zip(frame["part"], frame["place"], strict=True)]
-    return frame[[along]].assign(colour=colour, low=high - frame[value], high=high)
+    return frame[[along, "who"]].assign(colour=colour, low=high - frame[value], high=high)
 
 
-def _areas(frame: pd.DataFrame, across: alt.X, up: alt.Y) -> alt.Chart:
-    drawn = alt.Chart(frame, width=PLOT, height=HEIGHT).mark_area(clip=True)
-    return drawn.encode(across, up, alt.Y2("high:Q"), alt.Color("colour:N", scale=None))
+def _areas(frame: pd.DataFrame, across: alt.X, up: alt.Y, title: str | None = None) -> alt.Chart:
+    """The parts as areas; the legend has them in the same order, the uppermost first."""
+    named = frame.drop_duplicates("who")[::-1]
+    scale = alt.Scale(domain=named["who"].tolist(), range=named["colour"].tolist())
+    drawn = alt.Chart(frame.drop(columns="colour"), width=WIDTH, height=HEIGHT).mark_area(clip=True)
+    colour = alt.Color("who:N", title=title, scale=scale, legend=alt.Legend(labelLimit=260, columns=1))
+    return drawn.encode(across, up, alt.Y2("high:Q"), colour)
 
 
 def _loads(curve: pd.DataFrame) -> alt.Axis:
@@ -371,10 +349,11 @@ def _loads(curve: pd.DataFrame) -> alt.Axis:
     return alt.Axis(labelExpr=words, tickCount=4)
 
 
-def _rule(channel: Literal["x", "y"], value: float) -> alt.Chart:
-    """A dashed rule at a value."""
-    drawn = alt.Chart(pd.DataFrame({"value": [value]})).mark_rule(strokeDash=[5, 3], strokeWidth=1.5)
-    return drawn.encode(alt.X("value:Q") if channel == "x" else alt.Y("value:Q"))
+def _rule(channel: Literal["x", "y"], value: float, words: str) -> alt.Chart:
+    """A dashed rule at a value, told in words."""
+    drawn = alt.Chart(pd.DataFrame({"value": [value], "words": [words]})).mark_rule(strokeWidth=1.5)
+    dash = alt.StrokeDash("words:N", title=None, scale=alt.Scale(range=[[5, 3]]))
+    return drawn.encode(alt.X("value:Q") if channel == "x" else alt.Y("value:Q"), dash)
 
 
 def _too_few(cost: pd.DataFrame, end: float) -> list[alt.Chart]:
@@ -387,21 +366,3 @@ def _too_few(cost: pd.DataFrame, end: float) -> list[alt.Chart]:
         .encode(alt.X("from:Q"), alt.X2("to:Q"), alt.Y("low:Q"), alt.Y2("high:Q"))
     )
     return [drawn] if fewest else []
-
-
-def _key(entries: list[Entry], top: float) -> list[alt.Chart]:
-    """The entries beside a chart whose scale ends at `top`: marks, and their words in two lines."""
-    at = [top * (1 - (12 + 38 * number) / HEIGHT) for number in range(len(entries))]
-    marks = pd.DataFrame({"at": at, "colour": [e.colour for e in entries], "shape": [e.shape for e in entries]})
-    below = [y - 15 * top / HEIGHT for y in at]
-    words = pd.DataFrame({"at": [*at, *below], "words": [e[line] for line in (0, 1) for e in entries]})
-    words["colour"] = ["black"] * len(entries) + ["#555555"] * len(entries)
-    colour, up = alt.Color("colour:N", scale=None), alt.Y("at:Q")
-    mark = alt.Chart(marks[marks["shape"] != ""]).mark_point(
-        x=PLOT + 16, size=130, filled=True, opacity=1, strokeWidth=2
-    )
-    text = alt.Chart(words[words["words"] != ""]).mark_text(x=PLOT + 28, align="left", fontSize=FONT)
-    return [
-        mark.encode(up, colour, alt.Stroke("colour:N", scale=None), alt.Shape("shape:N", scale=None)),
-        text.encode(up, alt.Text("words:N"), colour),
-    ]

@@ -35,13 +35,11 @@ function dressed(spec, room, dark, type) {
     font: "system-ui, sans-serif",
     view: { stroke: line, ...given.view },
     axis: { labelFontSize: 10 * type, titleFontSize: 11 * type, labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, ...given.axis },
-    legend: { labelFontSize: 10 * type, labelColor: ink, titleColor: ink, labelLimit: 260, ...(room < NARROW ? { orient: "bottom", columns: 2 } : {}), ...given.legend },
+    legend: { labelFontSize: 10 * type, labelColor: ink, titleColor: ink, labelLimit: 260, ...(room < NARROW ? { orient: "bottom", columns: 2, layout: { bottom: { direction: "vertical", anchor: "start" } } } : {}), ...given.legend },
     text: { color: ink, ...given.text },
   };
-  if (!(full.usermeta && full.usermeta.fixed)) {
-    full.width = Math.max(full.usermeta?.narrowest ?? 260, Math.min(room, WIDEST * type));
-    full.autosize = { type: "fit-x", contains: "padding" };
-  }
+  full.width = Math.max(full.usermeta?.narrowest ?? 260, Math.min(room, WIDEST * type));
+  full.autosize = { type: "fit-x", contains: "padding" };
   return full;
 }
 
