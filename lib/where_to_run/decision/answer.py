@@ -70,7 +70,9 @@ class Judged:
                     yield number, option, who, found["id"], VERDICTS[level], because, found["source"], remedy
             for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
                 if broken:
-                    because, unlock = verdicts.by_limit(self.question.facts, limit, self.question.rows, self.columns, s, o)
+                    because, unlock = verdicts.by_limit(
+                        self.question.facts, limit, self.question.rows, self.columns, s, o
+                    )
                     yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 

@@ -47,7 +47,8 @@ def judge(
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """
     members = defaultdict[tuple[str, ...], list[int]](list)
-    for number, models in enumerate(shortlist(facts, rows)):
+    tried = np.full((len(rows["task"]), 1), "") if committed else shortlist(facts, rows)
+    for number, models in enumerate(tried):
         members[tuple(sorted({*models} - {""}))].append(number)
     blocks = [
         (models, block)

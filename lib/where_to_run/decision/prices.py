@@ -55,9 +55,9 @@ def prices(answer: Answer) -> pd.DataFrame:
     for at, lifted in enumerate(sets):
         for bar in lifted:
             for name, value in bar.lifts.items():
-                rows.at[at, name] = ",".join(sorted({*rows.at[at, name].split(","), *value} - {""})) if (
-                    name == "evidence"
-                ) else value
+                rows.at[at, name] = (
+                    ",".join(sorted({*rows.at[at, name].split(","), *value} - {""})) if (name == "evidence") else value
+                )
     found = evaluate(rows, answer.facts, answer.hours).figures
     best, now = found[found["recommended"]].set_index("scenario"), answer.figures[answer.figures["recommended"]]
     have = now["generalised_usd_per_month"].iloc[0] if len(now) else np.inf

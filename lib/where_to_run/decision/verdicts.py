@@ -63,7 +63,10 @@ def by_limit(
     else:
         level = rows["hard_quality" if hard else "quality_needed"][scenario]
         said = f"{said} {level} {task.replace('_', ' ')} task is {figure + points:g}"
-    return said, f"a model that reaches it, or a floor of at most {figure:g} ({'hard_quality' if hard else 'quality_floor'})"
+    return (
+        said,
+        f"a model that reaches it, or a floor of at most {figure:g} ({'hard_quality' if hard else 'quality_floor'})",
+    )
 
 
 def _by_rule(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:

@@ -134,7 +134,9 @@ class Api:
     def take(self, rows: Array) -> "Api":
         """The APIs of some of the scenarios."""
         lines = [{name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting)]
-        course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in (self.course, self.mean_course))
+        course, mean = (
+            part[rows] if isinstance(part, np.ndarray) else part for part in (self.course, self.mean_course)
+        )
         return Api(self.offer[rows], self.fits[rows], *lines, course, mean)
 
     def over(self, course: Array, weights: Array) -> "Api":
