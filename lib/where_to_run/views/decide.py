@@ -9,7 +9,7 @@ from typing import Any
 from ..analysis import hybrid
 from ..decision.answer import Answer
 from ..decision.routing import SEARCHED, TITLES
-from ..decision.unlock import single_changes
+from ..decision.prices import prices
 from ..inputs import question
 from ..inputs.question import CRITERIA
 from . import charts, sources
