@@ -21,7 +21,7 @@ from ..decision.answer import Answer
 from ..decision.prices import prices
 from ..inputs import question
 from ..paths import NOTEBOOKS
-from ..views import decide
+from ..views import decide, order
 from ..views.table import usd
 from . import warm_engine
 
@@ -137,7 +137,7 @@ def summary(answer: Answer) -> str:
     first = unescape(re.sub(r"<[^>]+>", "", first))
     lines = [line.strip() for line in first.strip().splitlines()] + [""]
     struck = answer.verdicts[answer.verdicts["verdict"] == "blocked"].drop_duplicates("option").set_index("option")
-    for row in decide.best_first(answer):
+    for row in order.best_first(answer):
         said = f"{usd(row['usd_per_month'])} a month, {row['verdict']}"
         if row["verdict"] == "blocked":
             said = f"struck out by {struck.at[row['option'], 'rule']}: {row['because']}"

@@ -37,7 +37,7 @@ def scales(facts: Facts) -> Scales:
 def values(
     scale: Scales, shares: Array, routing: Routing, launch_weeks: Array, hires: Array, spilled: Array | float = 0.0
 ) -> dict[str, Array]:
-    """Value on every criterion but quality, by scenario [share]; `spilled` is the share of the requests that overflow."""
+    """Value on every criterion but quality, by scenario [share]; `spilled` is the share of requests that overflow."""
     found = {
         "launch": np.ravel(scoring.value(launch_weeks, scale.weeks, 0.0)),
         "skills": np.ravel(scoring.value(hires, scale.people, 0.0)),

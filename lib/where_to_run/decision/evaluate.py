@@ -42,7 +42,7 @@ def judge(
     committed: Mapping[str, Routing] | None = None,
     threads: int = THREADS,
 ) -> Iterator[Judged]:
-    """Answer checked columns block by block for the options asked, blocks that try the same open models, in some threads.
+    """Answer checked columns block by block for the options asked, in some threads; a block tries the same open models.
 
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """

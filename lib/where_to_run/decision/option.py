@@ -18,8 +18,8 @@ from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
 class Part:
     """What a routing sends to one place, over the scenarios of a block: a share of the requests, and its bill there.
 
-    Of the share `may` is the part that may overflow to a `second` place, or NOWHERE, and `hard` the share of that part
-    that is hard; what does is `passed` on and is not in the bill, and `overflow_offer` takes it.
+    Of the share `may` is the part that may overflow to a `second` place, or NOWHERE; what does is `passed` on and is
+    not in the bill, and `overflow_offer` takes it. `hard` is the share of it that is hard, at an API that of its own.
     """
 
     place: int
@@ -109,16 +109,7 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     for place in (OWN, RENTED):
         if used[:, place].any():
             calls += _place(question, result, routing, place, at[..., place], used)
-    for hard in (False, True):
-        share = at[:, hard == HARD, API].sum(axis=1)
-        direct, (prompt, waiting) = question.load.requests * share[:, None], calls[int(hard)]
-        if direct.any() or prompt.any() or waiting.any():
-            waits = direct * question.load.batch_share
-            bill = question.api(hard).bill(direct - waits + prompt, waits + waiting)
-            here = (share > 0) | (prompt + waiting).any(axis=1)
-            _add(result, API, bill, here, np.where(here, 1.0, 0.0))
-            if direct.any():
-                result.parts.append(Part(API, NOWHERE, share, np.zeros(number), bill))
+    _call(question, result, at[..., API], calls)
     if (apart := told_apart(question, routing)).any():
         usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
         result.add(staffing.ROUTING, "telling requests apart", usd)
@@ -134,6 +125,24 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
+
+
+def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> None:
+    """Add the bills of the APIs that easy and hard requests call, those that overflow with those that go there first.
+
+    `at` are the shares of the streams that go to an API, `overflows` requests over (easy or hard, 2, scenario, month).
+    """
+    for hard in (False, True):
+        share, (prompt, waiting) = at[:, hard == HARD].sum(axis=1), overflows[int(hard)]
+        direct = question.load.requests * share[:, None]
+        if direct.any() or prompt.any() or waiting.any():
+            waits = direct * question.load.batch_share
+            bill = question.api(hard).bill(direct - waits + prompt, waits + waiting)
+            here = (share > 0) | (prompt + waiting).any(axis=1)
+            _add(result, API, bill, here, np.where(here, 1.0, 0.0))
+            if direct.any():
+                none, all_of_it = np.zeros(len(share)), np.full(len(share), float(hard))
+                result.parts.append(Part(API, NOWHERE, share, none, bill, None, all_of_it))
 
 
 def told_apart(question: Question, routing: Routing) -> Array:

@@ -42,7 +42,7 @@ class Bar:
 
 @remembered
 def prices(answer: Answer) -> pd.DataFrame:
-    """What each bar of a one-row answer costs, and each two where they open more than one: a row where something is saved.
+    """What each bar of a one-row answer costs, and each two that together open more: a row where something is saved.
 
     Columns: lifted (what is given up, in words), bars (how many), filters (false for a change of floor, control,
     customisation or skills, with which options cost other than before), option (what is recommended then),

@@ -102,8 +102,8 @@ def search(question: Question, gates: Gates, models: Sequence[str], names: Seque
     so where none is allowed, an option takes the least of those that were costed.
     """
     found = Found(names, len(gates.present))
-    for block, wanted in ((question, ("api", "free_search")), (question.hosting, (HOSTED,))):
-        if wanted := [name for name in wanted if name in names]:
+    for block, all_by_api in ((question, ("api", "free_search")), (question.hosting, (HOSTED,))):
+        if wanted := [name for name in all_by_api if name in names]:
             _cost(block, gates.good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
             for name in wanted:
                 _take(found, names.index(name), len(found.tried) - 1)

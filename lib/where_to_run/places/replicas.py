@@ -242,8 +242,8 @@ def on_rent(facts: Facts, model: str) -> Machine:
     rows = kinds(facts, model).reset_index(names="kind")
     pairs = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
-    shapes = [size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij")]
-    seconds = rates(facts, model, *shapes, np.zeros_like(shapes[0]))[0][pairs["kind"], :, 0]
+    prompts, answers = (size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij"))
+    seconds = rates(facts, model, prompts, answers, np.zeros_like(prompts))[0][pairs["kind"], :, 0]
     rents = pairs[[name for name in pairs if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
     each = np.floor(pairs["gpus"] / pairs["gpus_replica"]).to_numpy()
     kept = undominated(np.column_stack([rents, rents / each, seconds * (rents / each)[:, None]]))

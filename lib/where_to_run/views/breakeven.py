@@ -15,13 +15,14 @@ from .decision_map import map_chart, percent
 from .figure import of
 from .panel import Pieces
 from .table import Cell, money, table
+from .titles import distinct, titles
 
 Panel = Callable[[Answer], Pieces]
 
-WORDS = {"cheapest": "costs least", "recommended": "is recommended"}
+WORDS: dict[By, str] = {"recommended": "is recommended", "cheapest": "costs least"}
 
 
-def along(field: str, by: By = "cheapest") -> Panel:
+def along(field: str, by: By = "recommended") -> Panel:
     """A panel: the intervals of a field on which each option wins, drawn and listed; who never wins is named."""
 
     def panel(answer: Answer) -> Pieces:
@@ -31,10 +32,9 @@ def along(field: str, by: By = "cheapest") -> Panel:
             "From": [Cell(_short(value), value) for value in found["start"]],
             "To": [Cell(_short(value), value) for value in found["end"]],
         }
-        left_out = {breakeven.MIX} if by == "cheapest" else set()
-        never = [title for name, title in TITLES.items() if name not in {*found["option"], *left_out}]
+        never = [title for name, title in TITLES.items() if name not in {*found["option"], SEARCH}]
         words = f"<p>Never within the range: {', '.join(never)}.</p>" if never else ""
-        words += _left_out(found["option"]) if left_out else ""
+        words += _searched(answer, found["option"])
         words += _by_the_law(answer) if field == breakeven.SPIKINESS else ""
         caption = (
             f"Which option {WORDS[by]} along {BY_NAME[field].label.lower()} [{BY_NAME[field].unit}], all else as asked"
@@ -45,7 +45,7 @@ def along(field: str, by: By = "cheapest") -> Panel:
 
 
 def decision_map(answer: Answer) -> Pieces:
-    """A panel: who costs least over volume and spikiness, the scenario marked, and what is struck out where."""
+    """A panel: what is recommended over volume and spikiness, the scenario marked, and what is struck out where."""
     x, y = BY_NAME["requests_per_month"], BY_NAME[breakeven.SPIKINESS]
     grid = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name)
     cells = breakeven.cells(grid, x.name, y.name)
@@ -57,11 +57,11 @@ def decision_map(answer: Answer) -> Pieces:
         "Share of the map": [Cell(percent(part), part) for part in share],
     }
     told = HATCHED if cells["near"].any() else ""
-    told += _by_the_law(answer) + _left_out(cells["option"]) + _struck_out(grid)
-    return Pieces([picture, table(shown, "Who costs least where") + told])
+    told += _by_the_law(answer) + _searched(answer, cells["option"]) + _struck_out(grid)
+    return Pieces([picture, table(shown, "What is recommended where") + told])
 
 
-HATCHED = "<p>Hatched: the runner-up costs at most a tenth more.</p>"
+HATCHED = "<p>Hatched: the runner-up comes to at most a tenth more.</p>"
 """What is said where something is near."""
 
 
@@ -72,16 +72,22 @@ def _by_the_law(answer: Answer) -> str:
     )
 
 
-def _left_out(found: pd.Series) -> str:
-    """What is said of best mix, which does not compete."""
-    alone = " It shows where nothing else is allowed." if breakeven.MIX in set(found) else ""
-    return f"<p>{TITLES[breakeven.MIX]} is the cheapest of all by construction and left out.{alone}</p>"
+SEARCH = "free_search"
+"""The option that is whatever a search over all routings finds."""
+
+
+def _searched(answer: Answer, found: pd.Series) -> str:
+    """What is said of the option found by search, where it wins."""
+    if SEARCH not in set(found):
+        return ""
+    here = f"; as asked it is {escape(titles(answer)[SEARCH])}" if SEARCH in distinct(answer) else ""
+    return f"<p>{TITLES[SEARCH]}: a routing that is none of the others{here}.</p>"
 
 
 def _struck_out(grid: Answer) -> str:
     """A list of the rules and limits, and of the options each strikes out over some or all of the map."""
     found = breakeven.struck_out(grid)
-    found = found[found["option"] != breakeven.MIX]
+    found = found[found["option"] != SEARCH]
     items = ""
     for rule, rows in found.groupby("rule", sort=False):
         words = rows["share"].map(lambda share: "all of the map" if share == 1 else percent(share))
@@ -96,9 +102,9 @@ def what_would_it_take(answer: Answer) -> Pieces:
     """A panel: month of payback against the API, and the factor on one figure at which both cost the same."""
     if not breakeven.comparable(answer):
         return Pieces(["<p>Nothing to compare: the API, or every self-hosted option, cannot run this as asked.</p>"])
-    factors = breakeven.break_even(answer)
+    named, factors = titles(answer), breakeven.break_even(answer)
     shown = {
-        "Option": factors["option"].map(TITLES),
+        "Option": factors["option"].map(named),
         "What": factors["what"],
         "Factor at which it costs what the API costs": [Cell(_factor(factor), factor) for factor in factors["factor"]],
     }
@@ -106,7 +112,7 @@ def what_would_it_take(answer: Answer) -> Pieces:
     options = breakeven.comparable(answer)
     paid = [breakeven.payback(answer, option, "api") for option in options]
     months = {
-        "Option": [TITLES[option] for option in options],
+        "Option": [named[option] for option in options],
         "USD a month": money(cost[option] for option in options),
         "Ahead from month": [Cell(_month(found["month"]), found["month"]) for found in paid],
         "The same, discounted": [Cell(_month(found["discounted_month"]), found["discounted_month"]) for found in paid],

@@ -1,6 +1,6 @@
 """Charts: a tidy frame in, a figure out; one colour an option, told apart by the colour-blind too."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -41,44 +41,65 @@ SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#99
 WIDTH = 560
 
 
-def _by_month(frame: pd.DataFrame, value: str) -> tuple[tuple[str, ...], Array, Array]:
-    """The options of a frame, all its months, and the sums of a column over (option, month)."""
+WRAP = "split(slice(replace(datum.label, regexp('(.{1,60})(?: |$)', 'g'), '$1\\n'), 0, -1), '\\n')"
+"""A label in lines of at most so many letters: what names an option may be long."""
+
+TITLED = alt.Axis(labelExpr=WRAP, labelLimit=400, maxExtent=420)
+"""An axis of options by title."""
+
+STEP = 34
+"""Height of a bar and the gap below it, with room for a title in two lines [pixel]."""
+
+
+def titled(options: Iterable[str], titles: Mapping[str, str]) -> Columns:
+    """Titles of options and their colours as columns of a chart; they are data, so a title may change with a slider."""
+    here = list(options)
+    return {"option": [titles[name] for name in here], "colour": [OPTION_COLOURS[name] for name in here]}
+
+
+def _by_month(frame: pd.DataFrame, value: str, titles: Mapping[str, str]) -> tuple[list[str], Array, Array]:
+    """The options that have a title, all months of a frame, and the sums of a column over (option, month)."""
+    frame = frame[frame["option"].isin([*titles])]
     code, here = pd.factorize(frame["option"])
-    names = tuple(name for name in OPTION_COLOURS if name in here)
-    position, month = np.array([names.index(name) for name in here]), frame["month"].to_numpy()
+    names = [name for name in OPTION_COLOURS if name in here]
+    position, month = np.array([names.index(name) for name in here], int), frame["month"].to_numpy()
     months = np.arange(month.min(), month.max() + 1)
     total = np.zeros((len(names), len(months)))
     np.add.at(total, (position[code], month - months[0]), frame[value].to_numpy())
     return names, months, total
 
 
-def _series(names: tuple[str, ...], months: Array, value: str, amounts: Array) -> dict[str, Columns]:
+def _series(
+    names: list[str], months: Array, value: str, amounts: Array, titles: Mapping[str, str]
+) -> dict[str, Columns]:
     """Amounts over (option, month) as the dataset of a chart."""
-    titles = [TITLES[name] for name in names for _ in months]
-    return {"d0": {"option": titles, "month": months.tolist() * len(names), value: amounts.ravel().tolist()}}
+    each = [name for name in names for _ in months]
+    told = titled(each, titles) | {"dash": [OPTION_DASHES[name] for name in each]}
+    return {"d0": told | {"month": months.tolist() * len(names), value: amounts.ravel().tolist()}}
 
 
-def _by_option(names: tuple[str, ...]) -> dict[str, Any]:
-    """Colour and dash of every option's line."""
-    titles = [TITLES[n] for n in names]
-    colours, dashes = ([looks[n] for n in names] for looks in (OPTION_COLOURS, OPTION_DASHES))
-    return {
-        "color": alt.Color("option:N", title=None, scale=alt.Scale(domain=titles, range=colours)),
-        "strokeDash": alt.StrokeDash("option:N", title=None, scale=alt.Scale(domain=titles, range=dashes)),
-    }
+LEGEND = alt.Legend(orient="bottom", direction="vertical", columns=1, symbolSize=400, labelExpr=WRAP, labelLimit=400)
+
+BY_OPTION: dict[str, Any] = {
+    "color": alt.Color("option:N", title=None, scale=alt.Scale(range=alt.FieldRange("colour")), legend=LEGEND),
+    "strokeDash": alt.StrokeDash("option:N", title=None, scale=alt.Scale(range=alt.FieldRange("dash")), legend=LEGEND),
+}
+"""Colour and dash of every option's line, from the data."""
 
 
-def cost_by_option(means: pd.DataFrame, struck_out: Collection[str] = ()) -> Figure:
+def cost_by_option(means: pd.DataFrame, titles: Mapping[str, str], struck_out: Collection[str] = ()) -> Figure:
     """Stacked bars of the mean monthly cost [USD/month] of each option by group of lines, of `Answer.means`.
 
-    Pale for the options that are `struck_out`.
+    Of the options that have a title; pale for those that are `struck_out`.
     """
+    means = means[means["option"].isin([*titles])]
     options, groups = means["option"].tolist(), {name: line(name).group for name in means["line"].unique()}
     data = {
-        "option": [TITLES[name] for name in options],
+        "option": [titles[name] for name in options],
         "group": means["line"].map(groups).tolist(),
         "usd": means["usd_per_month"].tolist(),
         "strength": [PALE if name in struck_out else 1.0 for name in options],
+        "place": [[*titles].index(name) for name in options],
     }
     return Figure(_cost_by_option(), {"d0": data})
 
@@ -89,72 +110,86 @@ PALE = 0.35
 
 @lru_cache
 def _cost_by_option() -> Spec:
-    groups = list(dict.fromkeys(GROUPS.values()))
-    chart = _bars("Monthly cost of each option by kind of line").encode(
-        x=alt.X("sum(usd):Q", title="USD a month, mean over the horizon", axis=alt.Axis(format="~s")),
-        opacity=alt.Opacity("strength:Q", scale=None),
+    chart = stacked("Monthly cost of each option by kind of line", tuple(dict.fromkeys(GROUPS.values())))
+    return of(
+        chart.encode(
+            x=alt.X("sum(usd):Q", title="USD a month, mean over the horizon", axis=alt.Axis(format="~s")),
+            opacity=alt.Opacity("strength:Q", scale=None),
+        )
+    ).spec
+
+
+def order_by_option(parts: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+    """Stacked bars of what makes the order [USD/month]: level cost, and what drawbacks are worth by criterion.
+
+    `parts` has option, group (LEVEL, or a criterion) and usd, best option first.
+    """
+    place = {name: number for number, name in enumerate(dict.fromkeys(parts["option"]))}
+    frame = parts.assign(place=parts["option"].map(place), option=parts["option"].map(titles))
+    return Figure(_order_by_option(), {"d0": columns(frame)})
+
+
+LEVEL = "level cost"
+"""What the bars of the order begin with."""
+
+
+@lru_cache
+def _order_by_option() -> Spec:
+    words = "Level cost of each allowed option, and what its drawbacks are worth by criterion"
+    groups = (LEVEL, *(criterion.replace("_", " ") for criterion in CRITERIA))
+    across = alt.X(
+        "sum(usd):Q", title="USD a month: level cost, and what its drawbacks are worth", axis=alt.Axis(format="~s")
+    )
+    return of(stacked(words, groups, ("#BBBBBB", *SHADES)).encode(x=across)).spec
+
+
+def stacked(words: str, groups: Sequence[str], colours: Sequence[str] = SHADES) -> alt.Chart:
+    """Bars by option in the order of their column `place`, stacked and coloured by `group`."""
+    bars = alt.Chart(FRAME, width=WIDTH, height=alt.Step(STEP), description=words).mark_bar()
+    scale = alt.Scale(domain=[*groups], range=[*colours])
+    drawn = bars.encode(
+        y=alt.Y("option:N", title=None, axis=TITLED, sort=alt.EncodingSortField("place", op="min")),
         color=alt.Color(
-            "group:N", title=None, scale=alt.Scale(domain=groups, range=SHADES), legend=alt.Legend(columns=1)
+            "group:N",
+            title=None,
+            scale=scale,
+            legend=alt.Legend(orient="top", columns=3, columnPadding=24, labelLimit=260),
         ),
+        order=alt.Order("rank:Q"),
     )
-    return of(chart.transform_calculate(rank=f"indexof({groups}, datum.group)")).spec
+    return drawn.transform_calculate(rank=f"indexof({[*groups]}, datum.group)")
 
 
-def score_by_criterion(fit: pd.DataFrame) -> Figure:
-    """Stacked bars of the score of each allowed option by criterion; `fit` of one scenario."""
-    rows = zip(*(fit[name].tolist() for name in ("option", "criterion", "contribution")), strict=True)
-    # what is blocked has no score: a value that is not a number, which differs from itself
-    scored = [(TITLES[option], criterion, part) for option, criterion, part in rows if part == part]
-    names = ("option", "criterion", "contribution")
-    return Figure(_score_by_criterion(), {"d0": {n: [row[at] for row in scored] for at, n in enumerate(names)}})
+def cost_over_time(totals: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+    """Lines of what each option that has a title has cost so far [USD] by month; `totals` of one scenario."""
+    names, months, paid = _by_month(totals, "usd", titles)
+    return Figure(_cost_over_time(), _series(names, months, "usd", paid.cumsum(axis=1), titles))
 
 
 @lru_cache
-def _score_by_criterion() -> Spec:
-    criteria = list(CRITERIA)
-    chart = _bars("Score of each allowed option by criterion").encode(
-        x=alt.X("sum(contribution):Q", title="score, 0 to 1", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("criterion:N", title=None, scale=alt.Scale(domain=criteria, range=SHADES)),
-    )
-    return of(chart.transform_calculate(rank=f"indexof({criteria}, datum.criterion)")).spec
-
-
-def _bars(words: str) -> alt.Chart:
-    """Bars by option, stacked by rank."""
-    bars = alt.Chart(FRAME, width=WIDTH, height=alt.Step(30), description=words).mark_bar()
-    return bars.encode(y=alt.Y("option:N", title=None, sort=list(TITLES.values())), order=alt.Order("rank:Q"))
-
-
-def cost_over_time(totals: pd.DataFrame) -> Figure:
-    """Lines of what each option has cost so far [USD] by month; `totals` of one scenario."""
-    names, months, paid = _by_month(totals, "usd")
-    return Figure(_cost_over_time(names), _series(names, months, "usd", paid.cumsum(axis=1)))
-
-
-@lru_cache
-def _cost_over_time(names: tuple[str, ...]) -> Spec:
+def _cost_over_time() -> Spec:
     lines = alt.Chart(FRAME, width=WIDTH, height=230, description="Cost of each option so far, month by month")
     return of(
         lines.mark_line(strokeWidth=2.5).encode(
             x=alt.X("month:Q", title="month"),
             y=alt.Y("usd:Q", title="USD paid so far", axis=alt.Axis(format="~s")),
-            **_by_option(names),
+            **BY_OPTION,
         )
     ).spec
 
 
-def gpus_over_time(sizing: pd.DataFrame) -> Figure:
-    """Steps of the GPUs that stand ready by month for each option with machines; `sizing` of one scenario."""
-    names, months, gpus = _by_month(sizing, "gpus")
-    return Figure(_gpus_over_time(names), _series(names, months, "gpus", gpus))
+def gpus_over_time(sizing: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
+    """Steps of the GPUs that stand ready by month for each option that has a title; `sizing` of one scenario."""
+    names, months, gpus = _by_month(sizing, "gpus", titles)
+    return Figure(_gpus_over_time(), _series(names, months, "gpus", gpus, titles))
 
 
 @lru_cache
-def _gpus_over_time(names: tuple[str, ...]) -> Spec:
+def _gpus_over_time() -> Spec:
     steps = alt.Chart(FRAME, width=WIDTH, height=200, description="GPUs standing ready by month")
     return of(
         steps.mark_line(interpolate="step", strokeWidth=2.5).encode(
-            x=alt.X("month:Q", title="month"), y=alt.Y("gpus:Q", title="GPUs"), **_by_option(names)
+            x=alt.X("month:Q", title="month"), y=alt.Y("gpus:Q", title="GPUs"), **BY_OPTION
         )
     ).spec
 

@@ -185,6 +185,6 @@ def _words(cells: pd.DataFrame, x: Field, y: Field) -> str:
     who = ", ".join(f"{TITLES.get(name, 'nothing allowed')} on {percent(share)}" for name, share in shares.items())
     words = f"Which option wins over {x.label.lower()} and {y.label.lower()}: {who}."
     if cells["near"].any():
-        words += f" Hatching marks a runner-up that costs at most a tenth more, on {percent(cells['near'].mean())}."
+        words += f" Hatching marks a runner-up that comes to at most a tenth more, on {percent(cells['near'].mean())}."
     barred = [rule for rule in cells["rule"].unique() if rule]
     return words + (f" Nothing is allowed by {'; by '.join(barred)}." if barred else "")

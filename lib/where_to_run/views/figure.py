@@ -19,6 +19,10 @@ FRAME = alt.NamedData(name="d0")
 """The data of a chart that is made without any: its frame is given later, as `d0`."""
 
 
+ROOM = {"left": 30, "right": 30, "top": 5, "bottom": 5}
+"""Room about a picture [pixel]: type is as wide as the reader's fonts make it."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """A Vega-Lite spec that calls its datasets by name, d0, d1, ..., and the columns of each as plain lists.
@@ -40,7 +44,7 @@ class Figure:
 
     def picture(self) -> str:
         """The figure as a picture inside HTML, with its words; nothing is loaded."""
-        svg = vl_convert.vegalite_to_svg(self.whole(), vl_version=VEGA_LITE)
+        svg = vl_convert.vegalite_to_svg(self.whole() | {"padding": ROOM}, vl_version=VEGA_LITE)
         picture = base64.b64encode(svg.encode()).decode()
         words = html.escape(self.words, quote=True)
         return f'<figure><img alt="{words}" src="data:image/svg+xml;base64,{picture}"></figure>'

@@ -1,5 +1,6 @@
 """Hybrid: its panels, an answer of one scenario in, pieces of a page out."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
 from typing import Any, Literal
@@ -8,17 +9,16 @@ import altair as alt
 import pandas as pd
 
 from ..analysis import hybrid
-from ..analysis.hybrid import ALONE, MIX, USD
+from ..analysis.hybrid import MIX, USD
 from ..decision.answer import Answer
-from ..decision.routing import TITLES
 from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES
 from ..places.bill import GROUPS
-from .charts import OPTION_COLOURS, WIDTH
-from .decide import titles
+from .charts import OPTION_COLOURS, STEP, TITLED, WIDTH
 from .figure import FRAME, Figure, Spec, columns, of
 from .panel import Pieces
 from .table import money, numbers, table, usd
+from .titles import distinct, titles
 
 OF_MIXING = (GROUPS["people"], GROUPS["set_up"], ROUTING)
 """Groups of lines that are what mixing costs; it should make the others cheaper."""
@@ -29,7 +29,7 @@ SAME = 0.001
 
 def routes(answer: Answer) -> Pieces:
     """A panel: the share of all requests each place serves, and where each stream goes first and overflows."""
-    found = hybrid.routes(answer)
+    found = hybrid.routes(answer, distinct(answer))
     ways = found.groupby(["option", "place", "offer", "overflow_place", "overflow_offer"], sort=False)
     rows = ways.agg(streams=("stream", ", ".join), share=("share", "sum")).reset_index()
     shown = {
@@ -40,7 +40,8 @@ def routes(answer: Answer) -> Pieces:
         "Share of requests": numbers(rows["share"], "{:.0%}"),
     }
     served = hybrid.served(answer)
-    drawn = [] if served.empty else [served_by_place(served)]
+    served = served[served["option"].isin(distinct(answer))]
+    drawn = [] if served.empty else [served_by_place(served, titles(answer))]
     return Pieces([*drawn, table(shown, "Where each stream goes, by option", left=5)])
 
 
@@ -133,8 +134,9 @@ def _price_of_mixing(answer: Answer, option: str) -> Pieces:
     wide = found.pivot(index="what", columns="option", values="value").loc[kinds, found["option"].unique()]
     shown: dict[str, Any] = {"What": [f"{what} [{units[what]}]" for what in kinds]}
     for name in wide.columns:
-        title = f"{TITLES[name]} alone" if name in ALONE else TITLES[name]
-        shown[title] = [usd(wide.at[w, name]) if units[w] == USD else f"{wide.at[w, name]:.1f}" for w in kinds]
+        shown[titles(answer)[name]] = [
+            usd(wide.at[w, name]) if units[w] == USD else f"{wide.at[w, name]:.1f}" for w in kinds
+        ]
     caption = "What mixing costs and saves, mean over the horizon"
     return Pieces([_balance(answer, found, option) + table(shown, caption)])
 
@@ -154,26 +156,34 @@ def _balance(answer: Answer, found: pd.DataFrame, option: str) -> str:
     and_more = f"saves {usd(saved)}" if saved >= 0 else f"costs {usd(-saved)} more"
     barred = ", itself struck out here" if figures.at[cheapest, "verdict"] == "blocked" else ""
     because = str(figures.at[option, "because"]).rstrip(".")
-    mind = f"<p>Mind: {TITLES[option].lower()} is struck out here. {escape(because)}.</p>"
+    named = titles(answer)
+    mind = f"<p>Mind: {escape(named[option])} is struck out here. {escape(because)}.</p>"
     return (
         f"<p>Mixing {verb} {usd(abs(extra))} a month in people, set-up and routing rules and {and_more} on machines "
-        f"and tokens, against the cheaper of its parts ({TITLES[cheapest]} alone{barred}): {usd(abs(total))} a month "
+        f"and tokens, against the cheaper of its parts ({escape(named[cheapest])}{barred}): {usd(abs(total))} a month "
         f"{'dearer' if total >= 0 else 'cheaper'} in all.</p>"
     ) + (mind if figures.at[option, "verdict"] == "blocked" else "")
 
 
 def free_search(answer: Answer) -> Pieces:
-    """A panel: whether the cheapest of all routings mixes places, and what that costs and saves."""
-    if answer.option("free_search").routing.key == answer.option(MIX).routing.key:
-        return Pieces([f"<p>The cheapest of all routings is {TITLES[MIX].lower()} itself.</p>"])
-    if no := _no(answer, "free_search"):
-        return no
+    """A panel: what a search over all routings finds, whether that mixes places, and what that costs and saves."""
+    found = escape(titles(answer)["free_search"])
+    if "free_search" not in distinct(answer):
+        return Pieces([f"<p>A search over all routings finds nothing better than {found}.</p>"])
+    if not answer.option("free_search").base:
+        return Pieces([f"<p>A search over all routings finds {found}. Nothing overflows there.</p>"])
     return _load_duration(answer, "free_search") + _price_of_mixing(answer, "free_search")
 
 
-def _no(answer: Answer, option: str = MIX) -> Pieces:
+def _no(answer: Answer) -> Pieces:
     """Words in place of a panel where nothing overflows, nothing where something does."""
-    words = hybrid.why_not(answer, option)
+    taken = answer.option(MIX)
+    if taken.fits and not taken.base:
+        best = escape(titles(answer)[MIX])
+        return Pieces(
+            [f"<p>Nothing overflows here: of all ways to part a base from its bursts the best is {best}.</p>"]
+        )
+    words = hybrid.why_not(answer)
     return Pieces([f"<p>{escape(words)}</p>"] if words else [])
 
 
@@ -223,10 +233,10 @@ def tint(part: str, place: str) -> str:
     return "#" + "".join(f"{round(channel):02x}" for channel in mixed)
 
 
-def served_by_place(served: pd.DataFrame) -> Figure:
+def served_by_place(served: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     """Stacked bars of the share of all requests each place serves, an option a bar; `served` of `hybrid.served`."""
     some = served[served["share"] > 0]
-    data = {"option": some["option"].map(TITLES), "who": some["place"].map(WHO), "share": some["share"]}
+    data = {"option": some["option"].map(titles), "who": some["place"].map(WHO), "share": some["share"]}
     here = set(some["place"])
     return Figure(_served_by_place(tuple(p for p in WHO if p in here)), {"d0": columns(pd.DataFrame(data))})
 
@@ -239,10 +249,10 @@ def _served_by_place(here: tuple[str, ...]) -> Spec:
         "share:Q", title="share of all requests over the horizon", axis=PER_CENT, scale=alt.Scale(domain=[0, 1])
     )
     legend = alt.Legend(orient="top", labelLimit=260, columns=3, labelFontSize=11)
-    bars = alt.Chart(FRAME, width=WIDTH, height=alt.Step(26), description=words, config=TYPE).mark_bar()
+    bars = alt.Chart(FRAME, width=WIDTH, height=alt.Step(STEP), description=words, config=TYPE).mark_bar()
     drawn = bars.encode(
         x=across,
-        y=alt.Y("option:N", title=None, sort=list(TITLES.values())),
+        y=alt.Y("option:N", title=None, axis=TITLED, sort=None),
         color=alt.Color("who:N", title=None, scale=scale, legend=legend),
         order=alt.Order("rank:Q"),
     )

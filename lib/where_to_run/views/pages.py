@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..analysis.uncertainty import Listener, refine
 from ..decision.answer import Answer
-from . import breakeven, decide, hybrid, roadmap, sources, uncertainty, usage
+from . import breakeven, decide, hybrid, order, roadmap, sources, uncertainty, usage
 from .panel import Pieces
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,17 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("costs", "What it costs", decide.costs),
         Section("options", "The options", decide.options_table),
         Section(
-            "scores",
-            "How the score is made up",
-            decide.scores,
-            "Values from 0 to 1 on scales fixed beforehand, weighted by the order of your priorities.",
+            "order",
+            "How the order is made",
+            order.explained,
+            "Level cost, and what you would pay not to have the drawbacks, by the order of your priorities and the "
+            "premium. For the comparison alone: nobody sends a bill for it.",
         ),
         Section(
             "ruled_out",
             "What is ruled out, and why",
             decide.ruled_out,
-            "Rules come first, costs second, scores last. This is not legal advice.",
+            "Rules come first, then costs with what drawbacks are worth. This is not legal advice.",
         ),
         Section(
             "sizing",
@@ -60,7 +61,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("yardsticks", "Two yardsticks", decide.yardsticks),
     ),
     "Break-even": (
-        Section("map", "Who costs least over volume and spikiness", breakeven.decision_map),
+        Section("map", "What is recommended over volume and spikiness", breakeven.decision_map),
         Section("along_volume", "Along the volume", breakeven.along("requests_per_month")),
         Section("along_spikiness", "Along the spikiness", breakeven.along("spikiness")),
         Section("what_would_it_take", "What would have to change", breakeven.what_would_it_take),
@@ -75,12 +76,12 @@ PAGES: dict[str, tuple[Section, ...]] = {
         ),
         Section("cost_against_capacity", "How large the base should be", hybrid.cost_against_capacity),
         Section("price_of_mixing", "What mixing costs and saves", hybrid.price_of_mixing),
-        Section("free_search", "Is there a better mix?", hybrid.free_search),
+        Section("free_search", "Does a search find another routing?", hybrid.free_search),
     ),
     "Uncertainty": (
         Section(
             "odds",
-            "How sure it is that it costs least",
+            "How sure the recommendation is",
             uncertainty.odds,
             "Every option keeps the routing, the machines and the API it has today. How many machines and under which "
             "contract follows each draw, as if its volume were known when they are ordered.",
@@ -90,15 +91,15 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "tornado",
             "What moves the difference",
             uncertainty.tornado,
-            "Of the two options expected to cost least. The other inputs stay in the middle of their range; where API "
+            "Of the two options expected to come first. The other inputs stay in the middle of their range; where API "
             "prices fall faster, throughput rises with them.",
         ),
         Section("information", "What is worth finding out first", uncertainty.information),
         Section(
             "firmness",
-            "How firm the order by score is",
+            "How firm the recommendation is",
             uncertainty.firmness,
-            "Values are those of the draws; weights are all that keep your order of priorities, or all there are.",
+            "Premiums are drawn evenly: all that keep your order of priorities, or any at all.",
         ),
     ),
     "Roadmap": (

@@ -12,7 +12,7 @@ import pandas as pd
 from ..analysis.roadmap import Roadmap, roadmap
 from ..analysis.stages import NAMED, WAITING
 from ..decision.answer import Answer
-from ..decision.routing import API, OWN, TITLES
+from ..decision.routing import API, OWN
 from ..inputs.facts import remembered
 from ..inputs.question import ScenarioError
 from ..units import Array
@@ -20,6 +20,7 @@ from .charts import OPTION_COLOURS, WIDTH
 from .figure import FRAME, Figure, Spec, columns, of
 from .panel import Pieces
 from .table import Cell, money, numbers, table, usd
+from .titles import titles
 
 Panel = Callable[[Answer], Pieces]
 
@@ -101,7 +102,7 @@ def _date(road: Roadmap) -> str:
 
 
 def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
-    """Why the plan begins otherwise than the option with the best score, where it does."""
+    """Why the plan begins otherwise than with the recommended option, where it does."""
     ranked, way = answer.options[answer.options["recommended"]], road.journey
     for option in ranked["option"]:
         taken = answer.option(option)
@@ -111,7 +112,8 @@ def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
         here += [n for n in road.now.index if used[OWN] and way.stages[n].option == WAITING]
         if road.first in here:
             return
-        yield f"{TITLES[option]} has the best score on the page Decide; this plan goes by expected cost alone."
+        title = escape(titles(answer)[option])
+        yield f"{title} is recommended on the page Decide; this plan goes by expected cost alone."
         if here and road.now.at[here[0], "in_time"]:
             yield f"To begin with it costs {usd(road.now.at[here[0], 'more_usd'])} more."
 

@@ -9,13 +9,13 @@ import pandas as pd
 from ..analysis import provenance
 from ..analysis.provenance import Fact, rests_on, rows_of, sizing, used
 from ..decision.answer import Answer
-from ..decision.routing import TITLES
 from ..formulas import throughput
 from ..inputs.facts import Facts, of_tables, stale
 from ..places.bill import line
 from ..places.replicas import measured_points
 from .panel import Pieces
 from .table import Cell, link, numbers, plain, table, usd
+from .titles import titles
 
 
 def freshness(answer: Answer, today: str = "") -> Pieces:
@@ -97,6 +97,7 @@ def at_stake(answer: Answer) -> Pieces:
     rows = found[matter & (turns | (matter.cumsum() <= MOST))]
     if rows.empty:
         return Pieces(["<p>No fact changes this answer within its range.</p>"])
+    named = titles(answer)
     shown = {
         "Fact": [f"{name.replace('_', ' ')} {key}" for name, key in zip(rows["table"], rows["key"], strict=True)],
         "Known by": rows["source"],
@@ -107,9 +108,9 @@ def at_stake(answer: Answer) -> Pieces:
     for end in ("low", "high"):
         amounts = rows[f"usd_at_{end}"]
         shown[f"At its {end}"] = [Cell(("+" if amount >= 0.5 else "") + usd(amount), amount) for amount in amounts]
-        then = (TITLES.get(option, "nothing is allowed") for option in rows[f"option_at_{end}"])
-        shown[f"Ahead at its {end}"] = ["the same" if title == TITLES[names[0]] else title for title in then]
-    about = f"What an error in a fact would change: monthly cost of {TITLES[names[0]]} [USD/month], one fact at a time"
+        then = (named.get(option, "nothing is allowed") for option in rows[f"option_at_{end}"])
+        shown[f"Ahead at its {end}"] = ["the same" if title == named[names[0]] else title for title in then]
+    about = f"What an error in a fact would change: monthly cost of {named[names[0]]} [USD/month], one fact at a time"
     return Pieces([table(shown, about, left=4)])
 
 

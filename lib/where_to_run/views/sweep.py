@@ -15,7 +15,7 @@ from .charts import WIDTH, winner_colours
 from .decision_map import map_chart
 from .figure import Figure, of
 from .panel import Pieces
-from .table import NONE, Cell, Html, money, numbers, plain, table, usd
+from .table import NONE, Cell, Html, money, plain, table, usd
 
 MOST_ROWS = 500
 """Scenarios in the table of the summary; all stand in results.parquet."""
@@ -99,7 +99,6 @@ def scenarios(sweep: Sweep) -> Pieces:
         "Scenario": [_linked(number, reports) for number in shown["scenario"]],
         "Winner": filters["Winner"],
         "USD a month": money(shown["usd_per_month"]),
-        "Score": numbers(shown["score"], "{:.2f}"),
         "Verdict": [word if isinstance(word, str) else NONE for word in shown["verdict"]],
     }
     for name in swept:

@@ -55,8 +55,10 @@ def table(columns: Mapping[str, Iterable[Any]] | pd.DataFrame, caption: str, lef
     headings = "".join(f'<th scope="col">{escape(str(heading))}</th>' for heading in columns)
     rows = zip(*(columns[heading] for heading in columns), strict=True)
     body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    # what names an option is long
+    options = " options" if next(iter(columns), "") == "Option" else ""
     return (
-        f'<table class="wtr left{left}"><caption>{escape(caption)}</caption>\n'
+        f'<table class="wtr left{left}{options}"><caption>{escape(caption)}</caption>\n'
         f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
     )
 

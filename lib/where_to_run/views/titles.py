@@ -1,0 +1,125 @@
+"""Titles: an option of a one-row answer named by what it is: model, machines or vendor, and who gets which requests."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..decision.answer import Answer
+from ..decision.option import Option, Part
+from ..decision.routing import API, NOWHERE, OWN, RENTED, TITLES
+from ..inputs.facts import Facts, remembered
+from ..inputs.question import STREAMS
+
+ORDINARY = {"open", "general", "easy"}
+"""What requests are where nothing is special about them; they are the rest."""
+
+
+@remembered
+def titles(answer: Answer) -> Mapping[str, str]:
+    """Title of every option of a one-row answer; options that come to the same share theirs."""
+    named = {option: _title(answer, option) for option in distinct(answer)}
+    # a title stands for one option: of two that read the same the later one says its kind too
+    for option, title in [*named.items()][::-1]:
+        if [*named.values()].count(title) > 1:
+            named[option] = f"{title} ({TITLES[option].lower()})"
+    first = _first(answer)
+    return {option: named[first[option]] for option in answer.names}
+
+
+def distinct(answer: Answer) -> list[str]:
+    """The options of a one-row answer without those that come to the same as another; the order is theirs."""
+    return [option for option, first in _first(answer).items() if option == first]
+
+
+@remembered
+def _first(answer: Answer) -> Mapping[str, str]:
+    """For every option the best ranked, or else the first, of those that come to the same as it."""
+    by_rank = sorted(answer.rows, key=lambda row: float(np.nan_to_num(row["rank"], nan=np.inf)))
+    routed, paid, found = dict[object, str](), dict[object, str](), dict[str, str]()
+    for row in by_rank:
+        option, taken = row["option"], answer.option(row["option"])
+        key = taken.routing.of(taken.question.shares[0] > 0).key
+        cents = round(row["npv_usd"], 2) if taken.fits else key
+        first = routed.get(key) or paid.get(cents) or option
+        found[option] = routed[key] = paid[cents] = first
+    return {option: found[option] for option in answer.names}
+
+
+def _title(answer: Answer, option: str) -> str:
+    taken = answer.option(option)
+    if not taken.fits:
+        return TITLES[option]
+    parts = [part for part in taken.parts if part.share[0] > 0]
+    if len(parts) == 1:
+        bursts = _bursts(taken, parts[0])
+        return _where(taken, parts[0]) + (f", bursts to {bursts}" if bursts else "")
+    *special, (_, rest) = sorted(
+        ((_requests(taken, part), part) for part in parts),
+        key=lambda pair: (pair[0].split()[0] in ORDINARY, pair[1].share[0]),
+    )
+    words = ", ".join(f"{who} to {_whole(taken, part)}" for who, part in [*special, ("the rest", rest)])
+    return words[0].upper() + words[1:]
+
+
+def _whole(option: Option, part: Part) -> str:
+    """The model and where it runs, and where its bursts go."""
+    bursts = _bursts(option, part)
+    return _where(option, part) + (f" with bursts to {bursts}" if bursts else "")
+
+
+def _requests(option: Option, part: Part) -> str:
+    """Which requests go to the place of a part, in words."""
+    present = np.flatnonzero(option.question.shares[0] > 0)
+    here = [stream for stream in present if option.routing.place[0, stream] == part.place]
+    for side in range(len(STREAMS[0])):
+        for value in dict.fromkeys(STREAMS[stream][side] for stream in here):
+            if here == [stream for stream in present if STREAMS[stream][side] == value]:
+                return f"{value} requests"
+    return " and ".join(" ".join(STREAMS[stream]) for stream in here) + " requests"
+
+
+def _where(option: Option, part: Part) -> str:
+    """The model and where it runs."""
+    facts, offer = option.question.facts, str(part.bill.offer[0])
+    if part.place == API:
+        return at_vendor(facts, offer)
+    return f"{facts.table('models').at[option.question.model, 'name']} on {_machines(facts, part, offer)}"
+
+
+def at_vendor(facts: Facts, offer: str) -> str:
+    """An API offer in words: model and vendor."""
+    row = facts.table("api_offers").loc[offer]
+    return f"{row['model']} at {row['vendor']}'{'' if row['vendor'].endswith('s') else 's'} API"
+
+
+KIND = {RENTED: ("machines", "rented machine"), OWN: ("servers", "own server")}
+"""The table of what stands at a place, and the words for one."""
+
+
+def _machines(facts: Facts, part: Part, offer: str) -> str:
+    """Machines in words: how many in the first month of service, and in the last where that is another number."""
+    table, noun = KIND[part.place]
+    gpu, each = _gpu(facts, table, offer)
+    counts = part.machines.count[0][part.machines.operating[0] > 0]
+    first, last = int(counts[0]), int(counts[-1])
+    number = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    if each == 1 and part.place == RENTED:
+        return f"{number} rented {gpu}"
+    many = (first, last) != (1, 1)
+    return f"{number} {noun}{'s' * many} with {each} {gpu}{' each' * many}"
+
+
+def _bursts(option: Option, part: Part) -> str:
+    """Where what a part cannot carry goes, in words; nothing where all stays."""
+    if part.second == NOWHERE or not part.may[0]:
+        return ""
+    facts, offer = option.question.facts, str(part.overflow_offer[0])
+    if part.second == API:
+        return at_vendor(facts, offer)
+    return f"rented {_gpu(facts, 'machines', offer)[0]} by the hour"
+
+
+def _gpu(facts: Facts, table: str, offer: str) -> tuple[str, int]:
+    """GPU of a machine in words, and how many it has."""
+    row = facts.table(table).loc[offer]
+    return str(row["gpu"]).upper().replace("-", " "), int(row["gpus"])
