@@ -1,6 +1,6 @@
 """Prices of rules: what the answer would cost without a rule, a limit or a demand of the scenario, or without two."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import ceil
@@ -16,7 +16,18 @@ from . import quality, rules
 from .answer import Answer
 from .evaluate import evaluate
 
-COLUMNS = ["lifted", "bars", "filters", "option", "usd_per_month", "bill_usd_per_month", "saves_usd_per_month"]
+MEASURE = "generalised_usd_per_month"
+
+COLUMNS = [
+    "lifted",
+    "bars",
+    "filters",
+    "fields",
+    "option",
+    "usd_per_month",
+    "bill_usd_per_month",
+    "saves_usd_per_month",
+]
 
 LIMITED = {
     "weeks_to_launch": ("launch_weeks", "{:,} weeks to launch"),
@@ -42,43 +53,49 @@ class Bar:
 
 @remembered
 def prices(answer: Answer) -> pd.DataFrame:
-    """What each bar of a one-row answer costs, and each two that together open more: a row where something is saved.
+    """What each bar of a one-row answer costs, each two that together open more, and all: a row where something is saved.
 
     Columns: lifted (what is given up, in words), bars (how many), filters (false for a change of floor, control,
-    customisation or skills, with which options cost other than before), option (what is recommended then),
+    customisation or skills, with which options cost other than before), fields (what lifts them, values by name),
+    option (what is recommended then),
     usd_per_month [its mean bill], bill_usd_per_month [change of the level cost], saves_usd_per_month [generalised cost
     less; not a number where nothing is allowed now and this opens something]. One bar first, the largest saving first.
     """
     bars = list(_bars(answer))
-    sets = [[bar] for bar in bars] + [[*pair] for pair in combinations(bars, 2)] + [bars]
+    sets = [*([bar] for bar in bars), *map(list, combinations(bars, 2)), *([bars] if len(bars) > 2 else [])]
+    fields = [_together(answer.asked, lifted) for lifted in sets]
     rows = answer.scenarios.iloc[np.zeros(len(sets), int)].reset_index(drop=True).astype(object)
+    for at, changed in enumerate(fields):
+        for name, value in changed.items():
+            rows.at[at, name] = value
+    figures, now = evaluate(rows, answer.facts, answer.hours).figures, answer.figures
+    best, now = figures[figures["recommended"]].set_index("scenario"), now[now["recommended"]]
+    have, pays = (float(now[name].iloc[0]) if len(now) else np.inf for name in (MEASURE, "level_usd_per_month"))
+    told, alone = [], dict[str, float]()
     for at, lifted in enumerate(sets):
-        for bar in lifted:
-            for name, value in bar.lifts.items():
-                rows.at[at, name] = (
-                    ",".join(sorted({*rows.at[at, name].split(","), *value} - {""})) if (name == "evidence") else value
-                )
-    found = evaluate(rows, answer.facts, answer.hours).figures
-    best, now = found[found["recommended"]].set_index("scenario"), answer.figures[answer.figures["recommended"]]
-    have = now["generalised_usd_per_month"].iloc[0] if len(now) else np.inf
-    told, alone = [], dict[int, float]()
-    for at, lifted in enumerate(sets[:-1]):
-        if at not in best.index:
-            continue
-        row = best.loc[at]
-        saves = have - row["generalised_usd_per_month"]
+        saves = max(0.0, have - best.at[at, MEASURE]) if at in best.index else 0.0
         if len(lifted) == 1:
-            alone[id(lifted[0])] = max(0.0, saves)
-        if saves <= MORE * sum(alone.get(id(bar), 0.0) for bar in lifted if len(lifted) > 1) or saves <= 1e-9 * have:
-            continue
-        words = " and ".join(_words(bar, row) for bar in lifted)
-        level = row["level_usd_per_month"] - (now["level_usd_per_month"].iloc[0] if len(now) else np.nan)
-        saved = saves if np.isfinite(saves) else np.nan
-        filters = all(bar.filters for bar in lifted)
-        told.append((words, len(lifted), filters, row["option"], row["usd_per_month"], level, saved))
-    frame = pd.DataFrame(told, columns=COLUMNS)
+            alone[lifted[0].words] = saves
+        as_much = MORE * sum(alone[bar.words] for bar in lifted) if len(lifted) == 2 else 0.0
+        if saves > max(as_much, 1e-9 * min(have, 1e12)):
+            row = best.loc[at]
+            words = "all of these" if len(lifted) > 2 else " and ".join(_words(bar, row) for bar in lifted)
+            figures_then = row["usd_per_month"], row["level_usd_per_month"] - pays, saves
+            filters = all(bar.filters for bar in lifted)
+            told.append((words, len(lifted), filters, fields[at], row["option"], *figures_then))
+    frame = pd.DataFrame(told, columns=COLUMNS).replace([np.inf, -np.inf], np.nan)
     order = ["bars", "saves_usd_per_month", "usd_per_month"]
     return frame.sort_values(order, ascending=[True, False, True], kind="stable").reset_index(drop=True)
+
+
+def _together(asked: Mapping[str, Any], bars: Sequence[Bar]) -> dict[str, Any]:
+    """The fields that lift some bars, each with its value; pieces of evidence add up."""
+    found: dict[str, Any] = {}
+    for bar in bars:
+        for name, value in bar.lifts.items():
+            had = found.get(name, asked[name])
+            found[name] = ",".join(sorted({*had.split(","), *value} - {""})) if name == "evidence" else value
+    return found
 
 
 def _words(bar: Bar, row: pd.Series) -> str:

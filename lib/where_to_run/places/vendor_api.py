@@ -133,11 +133,10 @@ class Api:
 
     def take(self, rows: Array) -> "Api":
         """The APIs of some of the scenarios."""
-        lines = [{name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting)]
-        course, mean = (
-            part[rows] if isinstance(part, np.ndarray) else part for part in (self.course, self.mean_course)
-        )
-        return Api(self.offer[rows], self.fits[rows], *lines, course, mean)
+        prompt, waiting = ({name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting))
+        courses = self.course, self.mean_course
+        course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in courses)
+        return Api(self.offer[rows], self.fits[rows], prompt, waiting, course, mean)
 
     def over(self, course: Array, weights: Array) -> "Api":
         """The same with prices that change over (scenario, month), and the weights of the months in their mean."""
