@@ -7,6 +7,7 @@ from ..decision.evaluate import evaluate
 from ..decision.staffing import ROUTING
 from ..inputs import facts, question, tables
 from ..inputs.facts import Facts
+from ..inputs.quality import GENERAL, quality_models
 from ..inputs.question import PLACES
 from ..places.replicas import EIGHT_BIT, PEAKS
 from ..units import BYTES_PER_GB, FLOPS_PER_TFLOPS, PARAMETERS_PER_BILLION
@@ -20,7 +21,7 @@ def problems() -> list[str]:
         return found
     loaded = facts.load()
     found = rules.problems(loaded.rules) + above_ceiling(loaded)
-    found += resting_on_nothing(loaded)
+    found += resting_on_nothing(loaded) + quality_problems(loaded)
     return found or undeclared(evaluate(pd.concat(map(question.grid, question.presets())), loaded).means)
 
 
@@ -34,6 +35,31 @@ def resting_on_nothing(facts: Facts) -> list[str]:
         nothing = [word for word in words if word not in WORDS and not named(facts, word)]
         found += [f"lines.csv, name {row.name!r}: rests on {word!r}, which is no fact of data/" for word in nothing]
     return found
+
+
+def quality_problems(facts: Facts) -> list[str]:
+    """Figures of quality that do not compare or are of no model, models without one or a reason, a sentence each."""
+    known = {key for name in ("models", "api_offers") for key in tables.read(name)["key"]}
+    levels, found = facts.table("quality_levels"), []
+    for row in tables.read("quality").itertuples():
+        level, where = levels.loc[row.family], f"quality.csv, key {row.key!r}"
+        if row.key != f"{row.model}:{row.family}":
+            found.append(f"{where}: its key must be {row.model}:{row.family}")
+        if row.model not in known:
+            found.append(f"{where}: model {row.model!r} is no key of models.csv or api_offers.csv")
+        if (row.benchmark, row.version) != (level["benchmark"], level["version"]):
+            of = f"{level['benchmark']} {level['version']}"
+            found.append(f"{where}: {row.benchmark} {row.version} does not mix with {of}, the scale of {row.family}")
+        if (row.basis == "none") != pd.isna(row.value) or (row.basis == "none" and not row.note):
+            found.append(f"{where}: give a value, or basis none with the reason in note")
+        if row.basis == "converted" and (level["converts"] == "no" or pd.isna(row.low) or pd.isna(row.high)):
+            found.append(f"{where}: {row.family} may not be converted, or the conversion has no low and high")
+    rows = facts.table("quality")
+    told = set(rows["model"][rows["family"] == GENERAL])
+    offers = quality_models(facts.table("api_offers"))
+    lacking = [f"api_offers.csv, key {key!r}: its model {of!r}" for key, of in offers.items() if of not in told]
+    lacking += [f"models.csv, key {key!r}: it" for key in facts.table("models").index if key not in told]
+    return found + [f"{who} has no general figure in quality.csv, nor a reason why not" for who in lacking]
 
 
 def undeclared(lines: pd.DataFrame) -> list[str]:

@@ -84,7 +84,7 @@ def named(facts: Facts, *words: str) -> list[Fact]:
 
 def _stopgap(taken: Option) -> Iterator[Fact]:
     """The offers that may serve until own servers are delivered."""
-    yield Fact("api_offers", str(taken.question.api(taken.routing.least_api).offer[0]))
+    yield from (Fact("api_offers", str(api.offer[0])) for api in taken.question.whole.apis)
     for part in taken.parts:
         rent = until_delivery(taken.question, part.share) if part.place == OWN else None
         if rent and rent.fits[0]:
@@ -114,9 +114,10 @@ def sizing(answer: Answer) -> list[Fact]:
     stood = set(zip(stands["place"], stands["offer"], strict=True))
     gpus = sorted({rows_of(facts, OFFERS[place])[offer]["gpu"] for place, offer in stood})
     points = rows_of(facts, "throughput").items()
-    measured = [key for key, point in points if point["model"] == row["open_model"] and point["gpu"] in gpus]
+    models = sorted({answer.option(option).question.model for option in stands["option"].unique()})
+    measured = [key for key, point in points if point["model"] in models and point["gpu"] in gpus]
     by_formula = ["roofline."] if (stands["basis"] != "fitted").any() else []
-    tables = {"models": [row["open_model"]], "gpus": gpus, "throughput": measured}
+    tables = {"models": models, "gpus": gpus, "throughput": measured}
     rows = [Fact(table, key) for table, keys in tables.items() for key in keys]
     return rows + named(facts, *SIZING, f"service.{row['latency']}.", *by_formula)
 
@@ -202,7 +203,7 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
     if name.startswith(REPLICAS):
         # fits of other models take most of the time and say nothing here
         points = tables["throughput"]
-        mine = points[points["model"] == answer.scenarios["open_model"].iloc[0]]
+        mine = points[points["model"].isin({answer.option(option).question.model for option in answer.names})]
         tables["throughput"] = mine if len(mine) else points.head(1)
     makers = {key: getattr(key[0], "__name__", "") for key in facts.made}
     kept = {k: facts.made[k] for k, by in makers.items() if by in RESTS and not name.startswith(RESTS[by])}

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ..decision import staffing
-from ..decision.block import OFFERS, Question, overflow
+from ..decision.block import OFFERS, Question, overflow, team
 from ..decision.evaluate import gates
-from ..decision.option import Outcome, costed, team
-from ..decision.routing import API, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
+from ..decision.models import shortlist
+from ..decision.option import Outcome, costed
+from ..decision.routing import API, HARD, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
 from ..formulas import demand, finance, people
 from ..formulas.lattice import Programme
 from ..formulas.load_curve import Curve
@@ -75,13 +76,15 @@ def stages(
 ) -> tuple[list[Costed], Server]:
     """Every stage the rules leave open to a one-row scenario, costed at each of the `volumes` [request/month].
 
-    Without own servers they are the routings that `evaluate` tries, at steady volumes over a year, with the API asked
-    for and with the cheapest vendor of the open weights; with servers, in numbers that the `likely` volumes ask for,
-    they call the cheaper of the two.
+    Without own servers they are the routings that `evaluate` tries, at steady volumes over a year, with the open model
+    it tries first; with servers, in numbers that the `likely` volumes ask for.
     """
-    model, many = str(scenario["open_model"].iloc[0]), _steady(scenario, facts, volumes)
-    asked, question = (Question(facts, columns(rows), model, curve) for rows in (scenario, many))
-    allowed = gates(question)[0].allowed
+    rows = columns(scenario)
+    model = str(shortlist(facts, rows)[0, 0])
+    asked, question = (
+        Question(facts, asked, curve).serving(model) for asked in (rows, columns(_steady(scenario, facts, volumes)))
+    )
+    allowed = gates(question)[0].good_enough(question).allowed
     may, found = question.shares[0] @ allowed[0], _worthwhile(_flexible(question, allowed))
     limit = float(scenario["capex_limit_usd"].iloc[0])
     if not np.isclose(may[OWN], 1) or (own := _own(asked, question, may, limit)) is None:
@@ -100,7 +103,7 @@ def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFram
 def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
     """The routings without own servers that `evaluate` tries, where the rules and what is on offer leave them open."""
     here, everywhere, seen = question.shares[0] > 0, np.zeros(len(allowed), int), dict[Any, str]()
-    for options, way in candidates(allowed[:1], question.cheaper_host):
+    for options, way in candidates(allowed[:1], question.any_hard):
         goes = way.of(here)
         may = np.take_along_axis(allowed[0], way.place.T, axis=1).all()
         if goes.key in seen or not may or (goes.place == OWN).any():
@@ -110,7 +113,7 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
         out = costed(question, way.take(everywhere), allowed)
         if out.fits.all():
             used = way.uses(here[None])[0]
-            offer = str(question.api(way.least_api).offer[0]) if used[API] else ""
+            offer = called(question) if used[API] else ""
             # in month 1 nothing one-off is due
             usd = np.asarray(sum(line[:, 1] for line in out.lines.values()))
             yield Costed(Stage(option, tuple(used.tolist()), offer), usd, _bound(out))
@@ -139,7 +142,12 @@ def _worthwhile(found: Iterator[Costed]) -> list[Costed]:
 def _others(question: Question) -> list[int]:
     """Places besides own servers that have something on offer."""
     rented = len(offers(question.facts, OFFERS[RENTED], question.model)) > 0
-    return [API] * bool(question.api(question.cheaper_host).fits.all()) + [RENTED] * rented
+    return [API] * all(bool(api.fits.all()) for api in question.whole.apis) + [RENTED] * rented
+
+
+def called(question: Question) -> str:
+    """Keys of the API offers a block calls, in words."""
+    return " and ".join(dict.fromkeys(str(api.offer[0]) for api in question.whole.apis))
 
 
 def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own | None":
@@ -157,7 +165,7 @@ class _Own:
     """Own servers of one offer over the volumes of a block; `may` is the share of traffic that may go to a place."""
 
     def __init__(self, question: Question, offer: Offers, may: Array) -> None:
-        self.question, self.offer, self.may, self.least = question, offer, may, question.cheaper_host
+        self.question, self.offer, self.may = question, offer, may
         prices = own_gpus.unit_prices(question.upkeep, offer).values()
         self.units = {one: sum(float(usd[0, 0]) for other, usd in prices if other == one) for one, _ in prices}
         self.every, first = np.arange(len(question.shares)), np.array([1])
@@ -178,7 +186,7 @@ class _Own:
 
     def awaited(self, allowed: Array) -> Costed:
         """People, and what serves until servers come where nothing else does; what is not served at what it missed."""
-        alone = by_hand(ROUTINGS["owned"], len(allowed), self.least)
+        alone = by_hand(ROUTINGS["owned"], len(allowed))
         out = costed(self.question, alone, allowed)
         usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed.sum(axis=1)
         usd = usd / self.question.upkeep.delivery_months + self._hands(self._used(NOWHERE))
@@ -189,7 +197,7 @@ class _Own:
         option, share = ("owned", 0.0) if second == NOWHERE else ("base_and_burst", float(self.may[second]))
         usd, fewest = self._usd(second, share, servers), self._pool(second, share).held()[:, 0]
         usd = np.where(servers < fewest, np.max([usd, *short], axis=0), usd)
-        offer = str(self.question.api(self.least).offer[0]) if second == API else ""
+        offer = called(self.question) if second == API else ""
         return Costed(Stage(option, self._used(second), offer, servers), usd, np.zeros(len(usd)))
 
     def _numbers(self, likely: tuple[float, float], limit: float) -> list[int]:
@@ -207,7 +215,9 @@ class _Own:
     def _pool(self, second: int, share: float) -> Fleet:
         """The servers with what a share of the traffic may burst to."""
         may = np.full(len(self.every), share)
-        outlet, _ = overflow(self.question, max(second, API), np.ones(len(may)), may, self.least)
+        outlet, _ = overflow(
+            self.question, max(second, API), np.ones(len(may)), may, self.question.shares[:, HARD].sum(axis=1)
+        )
         kind, each = (np.repeat(of, len(may)) for of in (self.offer.kind, self.offer.each))
         # without bursts a failed replica must be spared, as `own_gpus` has it
         spare = self.need.spare * (share == 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.block import Question, until_delivery
+from ..decision.block import until_delivery
 from ..decision.evaluate import judge
 from ..decision.routing import Routing
 from ..decision.verdicts import LIMITS
@@ -60,7 +60,7 @@ class Plan:
         found: dict[str, list[Array]] = {"generalised_usd_per_month": [], "level_usd_per_month": [], "broken": []}
         for some in np.split(every, every[SLICE::SLICE]):
             rows, here = {name: values[some] for name, values in asked.items()}, given.take(some)
-            # of one open model, blocks come in the order of the rows
+            # what is committed is answered in the order of the rows
             for judged in judge(rows, here, self.curve, names, self.routings):
                 for name, blocks in found.items():
                     blocks.append(judged.columns[name])
@@ -100,19 +100,23 @@ def planned(answer: Answer) -> Plan:
     routings = dict[Any, tuple[str, Routing]]()
     for option in answer.options.loc[answer.options["verdict"] != "blocked", "option"]:
         taken = answer.option(option)
-        routings.setdefault(taken.routing.of(taken.question.shares[0] > 0).key, (option, taken.routing))
-    found, question = dict(routings.values()), answer.option(answer.names[0]).question
-    return Plan(answer.scenarios, _narrowed(answer, question, list(found)), question.curve, found)
+        offers = tuple(api.offer[0] for api in taken.question.whole.apis)
+        routings.setdefault((taken.routing.of(taken.question.shares[0] > 0).key, offers), (option, taken.routing))
+    found, curve = dict(routings.values()), answer.option(answer.names[0]).question.curve
+    return Plan(answer.scenarios, _narrowed(answer, list(found)), curve, found)
 
 
-def _narrowed(answer: Answer, question: Question, options: Sequence[str]) -> Facts:
+def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
     """Facts that know no other machines, servers and APIs than those the options take today."""
     facts, sizing = answer.facts, answer.sizing
     used = sizing[sizing["option"].isin(options)].groupby("place")["offer"].unique()
     keep = {"machines": set(used.get("rented_gpus", [])), "servers": set(used.get("own_gpus", []))}
-    if keep["servers"]:
-        keep["machines"].add(until_delivery(question, np.ones(1)).offer[0])
-    keep["api_offers"] = {question.api(least).offer[0] for least in (False, True)}
+    keep["api_offers"] = set()
+    for option in options:
+        taken = answer.option(option)
+        keep["api_offers"] |= {api.offer[0] for api in taken.question.whole.apis}
+        if taken.question.model and keep["servers"]:
+            keep["machines"].add(until_delivery(taken.question, np.ones(1)).offer[0])
     tables = {
         name: table.loc[table.index.isin(list(keep[name]))] if keep.get(name) else table
         for name, table in facts.tables.items()

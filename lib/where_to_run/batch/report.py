@@ -18,7 +18,7 @@ from nbconvert import HTMLExporter
 
 from .. import views
 from ..decision.answer import Answer
-from ..decision.unlock import single_changes
+from ..decision.prices import prices
 from ..inputs import question
 from ..paths import NOTEBOOKS
 from ..views import decide, order
@@ -111,8 +111,7 @@ def decision(answer: Answer) -> dict[str, Any]:
         "usd_per_month_by_line": _records(lines.assign(usd_per_month=lines["usd"] / months).drop(columns="usd")),
         "verdicts": _records(answer.verdicts.drop(columns="scenario")),
         "drawbacks": _records(answer.drawbacks.drop(columns="scenario")),
-        "yardsticks": _records(answer.yardsticks.drop(columns="scenario")),
-        "single_changes": _records(single_changes(answer).drop(columns="scenario")),
+        "price_of_rules": _records(prices(answer)),
     }
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 from ..inputs import question
 from ..inputs.facts import Facts
 from ..inputs.question import CRITERIA, STREAMS
-from ..places import vendor_api
 from ..places.bill import added_up
 from ..units import Array
 from . import rules, verdicts
@@ -27,7 +26,7 @@ MOST_TO_OPEN = 2_000
 OPENED = ("values",)
 """What a judged block has for those who open it alone."""
 
-INTERNAL = ("verdict", "rule", "place", "by_rule")
+INTERNAL = ("verdict", "rule", "place", "by_rule", "short_points", "short_hard", "short_key", "short_figure")
 """What was found, in codes."""
 
 
@@ -52,8 +51,8 @@ class Judged:
 
     def goes(self, scenario: int, option: int) -> list[tuple[int, int]]:
         """Place and overflow of every stream."""
-        routing = self.found.routings[self.found.taken[scenario, option]]
-        return list(zip(routing.place[scenario].tolist(), routing.overflow[scenario].tolist(), strict=True))
+        tried, at = self.found.of(scenario, option)
+        return list(zip(tried.routing.place[at].tolist(), tried.routing.overflow[at].tolist(), strict=True))
 
     def spoken(self, s: int) -> Iterator[tuple[Any, ...]]:
         """Every verdict of one scenario of the block, by rule and by limit."""
@@ -71,8 +70,9 @@ class Judged:
                     yield number, option, who, found["id"], VERDICTS[level], because, found["source"], remedy
             for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
                 if broken:
-                    amount, held_to = self.columns[limit.amount][s, o], self.question.rows[limit.field][s]
-                    because, unlock = limit.reason(amount, held_to), limit.remedy(amount)
+                    because, unlock = verdicts.by_limit(
+                        self.question.facts, limit, self.question.rows, self.columns, s, o
+                    )
                     yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 
@@ -165,9 +165,8 @@ class Answer:
             )
         if name not in self.names:
             raise ValueError(f"no option {name!r} in this answer; it has: {', '.join(self.names)}")
-        block, found = self._opened[0].question, self._opened[0].found
-        taken = found.taken[0, self.names.index(name)]
-        return Option(block, found.routings[taken], found.costed[taken][1])
+        taken, _ = self._opened[0].found.of(0, self.names.index(name))
+        return Option(taken.question, taken.routing, taken.outcome)
 
     def _outcomes(self) -> Iterator[tuple[Array, str, Array, Outcome]]:
         """Each outcome an option takes: scenarios of the answer, the option, their positions in the outcome, and it."""
@@ -257,15 +256,6 @@ class Answer:
                 parts.append((index, option, criteria, *(part.ravel() for part in (values[:, o], premium, usd))))
         return _stacked(["scenario", "option", "criterion", "value", "premium", "usd_per_month"], parts)
 
-    @cached_property
-    def yardsticks(self) -> pd.DataFrame:
-        """Two API bills to measure by: scenario, yardstick, offer, usd_per_month [USD/month], token lines alone.
-
-        `asked` is the API model asked for, `hosted` the cheapest vendor that hosts the same open weights.
-        """
-        parts = [part for block in self._opened for part in _yardsticks(block)]
-        return _stacked(["scenario", "yardstick", "offer", "usd_per_month"], parts)
-
 
 def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame:
     """One frame of parts given as columns by name; a word stands for a column that repeats it, the last is an array."""
@@ -275,16 +265,3 @@ def _stacked(names: Sequence[str], parts: list[tuple[Any, ...]]) -> pd.DataFrame
         said = bool(values) and isinstance(values[0], str)
         columns[name] = np.repeat(np.array(values, object), sizes) if said else np.concatenate(values or [np.zeros(0)])
     return pd.DataFrame(columns)
-
-
-def _yardsticks(block: Judged) -> Iterator[tuple[Array, str, Array, Array]]:
-    facts, load, rows = block.question.facts, block.question.load, block.question.rows
-    offers, months = facts.table("api_offers"), load.live.sum(axis=1)
-    hosted, tariffs = offers.index[offers["open_model"] == block.question.model], vendor_api.tariffs(facts)
-    nothing, every = np.full(len(months), "", object), np.arange(len(months))
-    for yardstick, names in (("asked", [rows["api_model"]]), ("hosted", [nothing + name for name in hosted])):
-        bills = [vendor_api.bill(tariffs, load, offer, rows["control"] == "region") for offer in names]
-        usd = np.stack([*(bill.total.sum(axis=1) / months for bill in bills), np.full(len(months), np.inf)])
-        best = usd.argmin(axis=0), every
-        offer = np.stack([*names, nothing])[best]
-        yield block.index, yardstick, offer, np.where(np.isfinite(usd[best]), usd[best], np.nan)

@@ -1,7 +1,7 @@
 """A block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,34 +10,60 @@ import numpy as np
 from ..formulas import demand, finance, scoring
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, remembered
-from ..inputs.question import CRITERIA
-from ..places import own_gpus, rented_gpus, replicas
+from ..inputs.question import CRITERIA, GOOD_ENOUGH, STREAMS
+from ..places import own_gpus, rented_gpus, replicas, vendor_api
 from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
 from ..places.offers import Offers, offers
 from ..places.own_gpus import Upkeep
 from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
-from ..places.vendor_api import Api, api, tariffs
+from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
-from .routing import API, OWN, RENTED
+from . import criteria, quality, staffing
+from .routing import API, HARD, OWN, RENTED, SPECIALISED, Routing, by_hand
+from .staffing import Team
 
 WORTH_SPLITTING = 0.8
 """Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
 
 
+SHARED = ["load", "shares", "premiums", "annuity", "factors", "floors", "cloud", "upkeep", "operating", "whole"]
+"""What a block has whatever its machines serve."""
+
+
 @dataclass(frozen=True)
 class Question:
-    """A block of scenarios that share an open model, as arrays: the demand, and each field by name.
+    """A block of scenarios as arrays: the demand, and each field by name.
 
-    `curve` takes the place of the Gamma laws of their spikiness.
+    `curve` takes the place of the Gamma laws of their spikiness; `model` is the open model that machines serve, ""
+    where there are none; `hosted` takes open weights alone at an API.
     """
 
     facts: Facts
     rows: Mapping[str, Array]
-    model: str
     curve: Curve | None = None
+    model: str = ""
+    hosted: bool = False
+
+    @cached_property
+    def whole(self) -> "Question":
+        """The block that knows what hangs on no model."""
+        return self
+
+    def serving(self, model: str) -> "Question":
+        """The same with an open model on machines; what does not hang on it is worked out once."""
+        other = replace(self, model=model)
+        other.__dict__.update({name: getattr(self, name) for name in SHARED})
+        return other
+
+    @cached_property
+    def hosting(self) -> "Question":
+        """The same with open weights alone at an API."""
+        other = replace(self, model="", hosted=True)
+        other.__dict__.update({name: getattr(self, name) for name in SHARED if name != "whole"})
+        return other
 
     @cached_property
     def load(self) -> Load:
@@ -47,7 +73,12 @@ class Question:
     @cached_property
     def shares(self) -> Array:
         """Share of the requests in each stream, over (scenario, stream)."""
-        return demand.stream_shares(self.rows["sensitive_share"], self.rows["specialised_share"])
+        return demand.stream_shares(*(self.rows[f"{name}_share"] for name in ("sensitive", "specialised", "hard")))
+
+    @cached_property
+    def any_hard(self) -> bool:
+        """Whether some scenario has hard requests."""
+        return bool(self.shares[:, HARD].any())
 
     @cached_property
     def premiums(self) -> Array:
@@ -66,30 +97,123 @@ class Question:
         """Worth today of a dollar in each month, over (scenario, month)."""
         return finance.discount_factors(finance.monthly_rate(self.rows["discount_rate"]), self.load.live.shape[-1])
 
+    @cached_property
+    def floors(self) -> Array:
+        """The least figure of easy and of hard requests, over (scenario, easy or hard) [point]."""
+        return quality.floors(self.facts, self.rows)
+
     def take(self, rows: Array) -> "Question":
         """A block of some of the scenarios."""
         fields = {name: column[rows] for name, column in self.rows.items()}
-        return Question(self.facts.take(rows), fields, self.model, self.curve)
+        return Question(self.facts.take(rows), fields, self.curve)
 
-    @remembered
-    def api(self, least: bool) -> Api:
-        """The API model asked for, or the cheapest among it and the vendors that host the open model."""
-        asked, in_region = self.rows["api_model"], self.rows["control"] == "region"
-        found = api(tariffs(self.facts), self.load, asked, in_region, self.model if least else "")
+    def part(self, rows: Array) -> "Question":
+        """A block of some of the scenarios with the same model."""
+        some = self.take(rows)
+        some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
+        return some.serving(self.model) if self.model else some
+
+    @property
+    def figures(self) -> quality.Figures:
+        """Figures of quality of all models."""
+        return quality.figures(self.facts)
+
+    @cached_property
+    def lacks_of_an_api(self) -> Array:
+        """What an API lacks but quality, as a share of the cost, by scenario."""
+        everything = by_hand((API,) * len(STREAMS), len(self.shares))
+        hands = team(self, everything.uses(self.shares > 0))
+        weeks = np.maximum(hands.people_weeks, hands.setup_weeks)
+        values = criteria.values(criteria.scales(self.facts), self.shares, everything, weeks, hands.hires)
+        return sum(
+            (self.premiums[:, CRITERIA.index(name)] * (1 - value) for name, value in values.items()),
+            np.zeros(len(self.shares)),
+        )
+
+    def _api(self, hard: bool) -> Api:
+        """The API that easy or hard requests call: the model named, or of those good enough the one worth most.
+
+        Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
+        best there is, to be told.
+        """
+        asked, tasks, known = self.rows["api_model"], self.rows["task"], self.figures
+        named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
+        fronts = {task: quality.worthwhile_offers(self.facts, task, self.hosted) for task in dict.fromkeys(tasks)}
+        offers = np.array(list(dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named]])), object)
+        figure = known.of(np.tile(tasks, len(offers)), np.repeat(offers, len(tasks))).reshape(len(offers), -1)
+        listed = np.stack([np.isin(offers, fronts[task]) for task in fronts])[
+            np.array([list(fronts).index(task) for task in tasks])
+        ].T
+        if self.hosted and (pinned := self.rows["open_model"] != GOOD_ENOUGH).any():
+            of = self.facts.table("api_offers")["open_model"]
+            listed &= ~pinned | (np.array([of[offer] for offer in offers])[:, None] == self.rows["open_model"])
+        good = listed & (figure >= self.floors[:, int(hard)])
+        best = listed & (np.where(listed, figure, -1) == np.where(listed, figure, -1).max(axis=0))
+        taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
+        lack = 1 - quality.points(self.facts, self.rows, figure.T).T
+        worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack
+        found = vendor_api.api(
+            tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), self.rows["control"] == "region"
+        )
         if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
             return found
         years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
         return found.over(course**years, self.load.requests * self.factors)
 
-    @property
-    def cheaper_host(self) -> bool:
-        """Whether in some scenario a vendor that hosts the open model undercuts the API asked for."""
-        return bool((self.api(True).offer != self.api(False).offer).any())
+    def api(self, hard: bool = False) -> Api:
+        """The API that easy or hard requests call: the model named, or of those good enough the one worth most.
+
+        Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
+        best there is, to be told.
+        """
+        return self.whole.apis[int(hard and self.any_hard)]
+
+    @cached_property
+    def apis(self) -> tuple[Api, ...]:
+        """The API of easy requests and, where there are any, of hard ones."""
+        return tuple(self._api(hard) for hard in (False, True)[: 1 + self.any_hard])
+
+    def calls(self, hard_share: Array) -> Api:
+        """The API of a mixture of easy and hard requests, by scenario."""
+        return self.api().mixed(self.api(True), hard_share) if hard_share.any() else self.api()
+
+    @cached_property
+    def quality(self) -> Array:
+        """Figure of the model that serves each stream at each place, over (scenario, stream, place) [point].
+
+        NaN where it has none for the task; a tuned model has what its owner measured of it.
+        """
+        tasks = self.rows["task"]
+        at_api = np.stack([self.figures.of(tasks, self.api(hard).offer) for hard in (False, True)], axis=1)
+        fleet = np.broadcast_to(self.fleet_figure[:, None], (len(tasks), len(STREAMS)))
+        tuned = (self.rows["tuned_quality"] > 0) & (self.rows["customisation"] != "prompting")
+        fleet = np.where(tuned[:, None] & SPECIALISED, self.rows["tuned_quality"][:, None], fleet)
+        return np.stack([at_api[:, HARD.astype(int)], fleet, fleet], axis=2)
+
+    @cached_property
+    def fleet_figure(self) -> Array:
+        """Figure of the open model for the task of each scenario [point]."""
+        return self.figures.of(self.rows["task"], np.repeat(self.model, len(self.shares)))
+
+    @cached_property
+    def short(self) -> Array:
+        """By how much each stream's model at each place is below its floor, over (scenario, stream, place) [point].
+
+        Without a figure by nothing: such a model was named, and is the user's choice.
+        """
+        floor = self.floors[:, HARD.astype(int), None]
+        return np.nan_to_num(np.maximum(0.0, floor - self.quality))
+
+    def served(self, routing: Routing) -> Array:
+        """Figure each stream is served with where it goes first, over (scenario, stream) [point]."""
+        return np.take_along_axis(self.quality, routing.place[..., None], axis=2)[..., 0]
 
     @cached_property
     def work(self) -> Workload:
         """All of the demand."""
         need = replicas.needed(self.facts, self.model, self.load)
+        kinds = quality.admitted_kinds(self.facts, self.model, self.fleet_figure, self.floors[:, 0])
+        need = replace(need, possible=need.possible & kinds)
         return Workload(self.load, need, self.rows["gpu"], self.factors)
 
     @cached_property
@@ -123,17 +247,25 @@ class Question:
         return {}
 
 
+@remembered
+def _team(question: Question, used: Array) -> Team:
+    return staffing.team(staffing.staff(question.facts), question.rows, question.load.live, used)
+
+
+def team(question: Question, used: Array) -> Team:
+    """Set-up, platform services and people for the places in use over (scenario, place)."""
+    found: Team = _team(question.whole, used)
+    return found
+
+
 OFFERS = {RENTED: "machines", OWN: "servers"}
 """The table with the offers of a place that has machines."""
 
 
 @remembered
-def carried(question: Question, place: int, share: Array, least_api: bool) -> Bill:
-    """Bill of a place that carries a share of the requests by itself."""
+def carried(question: Question, place: int, share: Array) -> Bill:
+    """Bill of a place with machines that carries a share of the requests by itself."""
     work = question.work.part(share)
-    if place == API:
-        waits = work.load.requests * work.load.batch_share
-        return question.api(least_api).bill(work.load.requests - waits, waits)
     if place == OWN:
         return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
     return rented_gpus.alone(question.cloud, question.machines, work).times(question.facts.factor("cloud_price"))
@@ -164,11 +296,14 @@ class Based:
 
 
 def overflow(
-    question: Question, second: int, share: Array, may: Array, least_api: bool
+    question: Question, second: int, share: Array, may: Array, hard: Array
 ) -> tuple[Outlet, rented_gpus.Burst | None]:
-    """What a base may pass on to a second place and at which price, and the machines by the hour where they take it."""
+    """What a base may pass on to a second place and at which price, and the machines by the hour where they take it.
+
+    `hard` is the share of what may be passed on that is hard, by scenario.
+    """
     if second == API:
-        calls, none = question.api(least_api), np.zeros(len(share))
+        calls, none = question.calls(hard), np.zeros(len(share))
         return Outlet(may, may, calls.usd(), calls.usd(waiting=True), none), None
     machines = rented_gpus.cheapest_burst(question.cloud, question.machines, question.work.part(share))
     outlet = machines.outlet(may, question.cloud.follower)
@@ -176,15 +311,16 @@ def overflow(
 
 
 @remembered
-def based(question: Question, places: tuple[int, int], share: Array, may: Array, least_api: bool) -> Based:
+def based(question: Question, places: tuple[int, int], share: Array, may: Array, hard: Array) -> Based:
     """A place that carries the base of a share of the requests, and passes on what comes above.
 
-    `places` are the first place and the second, `may` the part of the share by scenario that may go to the second.
+    `places` are the first place and the second, `may` the part of the share by scenario that may go to the second, and
+    `hard` the share of that part that is hard.
     """
     work = question.work.part(share)
     if RENTED in places and not len(question.machines):
-        return Based(nothing(question.load), Passed(*np.zeros((4, len(share), 1))), None)
-    outlet, machines = overflow(question, places[1], share, may, least_api)
+        return Based(nothing(question.load), Passed(*np.zeros((4, *question.load.live.shape))), None)
+    outlet, machines = overflow(question, places[1], share, may, hard)
     cloud = question.facts.factor("cloud_price")
     if places[0] == OWN:
         bill, passed = own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"], outlet)

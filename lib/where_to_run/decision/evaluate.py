@@ -1,6 +1,6 @@
 """Evaluate: scenarios a block at a time, every option costed, held to the rules and limits, and ranked."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -15,9 +15,10 @@ from ..units import Array
 from . import rules
 from .answer import OPENED, Answer, Judged
 from .block import Question
+from .models import shortlist
 from .recommendation import ranked
 from .routing import NAMES, Routing
-from .search import Gates, search
+from .search import Gates, follow, search
 
 BLOCK = 3_200
 """Most scenarios computed at a time: memory stays bounded, and a step of numpy takes far longer than to hand the
@@ -41,19 +42,24 @@ def judge(
     committed: Mapping[str, Routing] | None = None,
     threads: int = THREADS,
 ) -> Iterator[Judged]:
-    """Answer checked columns block by block for the options asked, blocks of one open model each, in some threads.
+    """Answer checked columns block by block for the options asked, in some threads; a block tries the same open models.
 
     What a block was worked out with goes as soon as nobody holds the block, so memory stays bounded.
     """
-    blocks = []
-    for model in dict.fromkeys(rows["open_model"]):
-        members = np.flatnonzero(rows["open_model"] == model)
-        blocks += [(model, block) for block in np.array_split(members, _number(len(members), threads))]
+    members = defaultdict[tuple[str, ...], list[int]](list)
+    tried = np.full((len(rows["task"]), 1), "") if committed else shortlist(facts, rows)
+    for number, models in enumerate(tried):
+        members[tuple(sorted({*models} - {""}))].append(number)
+    blocks = [
+        (models, block)
+        for models, alike in members.items()
+        for block in np.array_split(np.array(alike), _number(len(alike), threads))
+    ]
 
-    def answer(block: tuple[str, Array]) -> Judged:
-        model, index = block
+    def answer(block: tuple[tuple[str, ...], Array]) -> Judged:
+        models, index = block
         fields = {name: array[index] for name, array in rows.items()}
-        return _block(index, Question(facts.take(index), fields, model, curve), names, committed)
+        return _block(index, Question(facts.take(index), fields, curve), models, names, committed)
 
     if threads == 1 or len(blocks) == 1:
         yield from map(answer, blocks)
@@ -77,9 +83,15 @@ def _number(scenarios: int, threads: int) -> int:
     return -(-number // threads) * threads if scenarios > BLOCK / 2 else number
 
 
-def _block(index: Array, question: Question, names: Sequence[str], committed: Mapping[str, Routing] | None) -> Judged:
+def _block(
+    index: Array,
+    question: Question,
+    models: Sequence[str],
+    names: Sequence[str],
+    committed: Mapping[str, Routing] | None,
+) -> Judged:
     allowed, profiles = gates(question)
-    found = search(question, allowed, names, committed)
+    found = follow(question, allowed, committed) if committed else search(question, allowed, models, names)
     columns = dict(found.figures)
     ranked(columns)
     return Judged(index, question, profiles, found, columns)

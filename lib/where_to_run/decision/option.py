@@ -4,16 +4,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..inputs.facts import remembered
 from ..inputs.question import PLACES
 from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
 from ..units import SECONDS_PER_MONTH, Array
 from . import staffing
-from .block import OFFERS, Question, based, carried, full_machine_usd, overflow, until_delivery
-from .routing import API, NOWHERE, OWN, RENTED, Routing
-from .staffing import Team
+from .block import OFFERS, Question, based, carried, full_machine_usd, overflow, team, until_delivery
+from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Part:
     """What a routing sends to one place, over the scenarios of a block: a share of the requests, and its bill there.
 
     Of the share `may` is the part that may overflow to a `second` place, or NOWHERE; what does is `passed` on and is
-    not in the bill, and `overflow_offer` takes it.
+    not in the bill, and `overflow_offer` takes it. `hard` is the share of it that is hard, at an API that of its own.
     """
 
     place: int
@@ -30,6 +28,7 @@ class Part:
     may: Array
     bill: Bill
     passed: Passed | None = None
+    hard: Array = field(default_factory=lambda: np.zeros(1))
     overflow_offer: Array | tuple[str] = ("",)
 
     @property
@@ -89,7 +88,7 @@ class Option:
     def fleet(self, part: Part, months: Array) -> Fleet:
         """The machines of a part that overflows, in some months, and what they may pass on; of one pair."""
         work, offer = self.question.work.part(part.share), self.offer(part)
-        outlet, _ = overflow(self.question, part.second, part.share, part.may, self.routing.least_api)
+        outlet, _ = overflow(self.question, part.second, part.share, part.may, part.hard)
         here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
         return Fleet(load, need, outlet, offer.kind, here, offer.each, np.zeros(1))
 
@@ -106,22 +105,19 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     used = shares > 0
     number = len(used)
     result.fits = np.ones(number, bool)
-    calls = np.zeros((2, *question.load.requests.shape))
+    calls = np.zeros((2, 2, *question.load.requests.shape))
     for place in (OWN, RENTED):
         if used[:, place].any():
             calls += _place(question, result, routing, place, at[..., place], used)
-    direct = question.load.requests * shares[:, API, None]
-    if direct.any() or calls.any():
-        waits = direct * question.load.batch_share
-        bill = question.api(routing.least_api).bill(direct - waits + calls[0], waits + calls[1])
-        _add(result, API, bill, used[:, API], np.where(used[:, API], 1.0, 0.0))
-        if direct.any():
-            result.parts.append(Part(API, NOWHERE, shares[:, API], np.zeros(number), bill))
+    _call(question, result, at[..., API], calls)
+    if (apart := told_apart(question, routing)).any():
+        usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
+        result.add(staffing.ROUTING, "telling requests apart", usd)
     if used[:, OWN].any():
         result.fits &= ~used[:, OWN] | question.operating.any(axis=1)
     result.served, result.missed = question.load.live, np.zeros((number, 1))
     if used[:, OWN].any():
-        _wait_for_delivery(question, result, at[..., OWN], allowed, routing.least_api)
+        _wait_for_delivery(question, result, at[..., OWN], allowed)
     hands = team(question, used)
     for (part, name), line in hands.lines.items():
         result.add(part, name, line)
@@ -131,10 +127,30 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     return result
 
 
-@remembered
-def team(question: Question, used: Array) -> Team:
-    """Set-up, platform services and people for the places in use over (scenario, place)."""
-    return staffing.team(staffing.staff(question.facts), question.rows, question.load.live, used)
+def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> None:
+    """Add the bills of the APIs that easy and hard requests call, those that overflow with those that go there first.
+
+    `at` are the shares of the streams that go to an API, `overflows` requests over (easy or hard, 2, scenario, month).
+    """
+    for hard in (False, True):
+        share, (prompt, waiting) = at[:, hard == HARD].sum(axis=1), overflows[int(hard)]
+        direct = question.load.requests * share[:, None]
+        if direct.any() or prompt.any() or waiting.any():
+            waits = direct * question.load.batch_share
+            bill = question.api(hard).bill(direct - waits + prompt, waits + waiting)
+            here = (share > 0) | (prompt + waiting).any(axis=1)
+            _add(result, API, bill, here, np.where(here, 1.0, 0.0))
+            if direct.any():
+                none, all_of_it = np.zeros(len(share)), np.full(len(share), float(hard))
+                result.parts.append(Part(API, NOWHERE, share, none, bill, None, all_of_it))
+
+
+def told_apart(question: Question, routing: Routing) -> Array:
+    """Whether easy and hard requests of some stream are served by different models, so that a router must tell."""
+    present, easy, hard = question.shares > 0, routing.place[:, ~HARD], routing.place[:, HARD]
+    offers = question.api().offer != question.api(True).offer
+    differ = (easy != hard) | ((easy == API) & offers[:, None])
+    return np.asarray((differ & present[:, ~HARD] & present[:, HARD]).any(axis=1), float)
 
 
 def least_cost(question: Question, routing: Routing) -> Array:
@@ -145,13 +161,14 @@ def least_cost(question: Question, routing: Routing) -> Array:
     """
     used = routing.uses(question.shares > 0)
     fixed = team(question, used)
-    api = question.api(routing.least_api)
-    price = np.stack([np.minimum(api.usd(), api.usd(waiting=True)), full_machine_usd(question), np.zeros(len(used))])
+    calls = np.stack([np.minimum(api.usd(), api.usd(waiting=True)) for api in map(question.api, (False, True))], axis=1)
+    rent = np.broadcast_to(full_machine_usd(question)[:, None], routing.place.shape)
+    price = np.stack([calls[:, HARD.astype(int)], rent, np.zeros(routing.place.shape)], axis=2)
     there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
-    cheapest = price[there, np.arange(len(used))[:, None, None]].min(axis=-1)
-    calls = np.einsum("sm,sm->s", question.load.requests, question.factors)
+    cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
+    requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
     worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
-    return worth + calls * (cheapest * question.shares).sum(axis=1)
+    return worth + requests * (cheapest * question.shares).sum(axis=1)
 
 
 def launch_weeks(question: Question, routing: Routing) -> Array:
@@ -163,29 +180,34 @@ def launch_weeks(question: Question, routing: Routing) -> Array:
 def _place(question: Question, result: Outcome, routing: Routing, place: int, at: Array, used: Array) -> Array:
     """Add what a place with machines costs, and what its overflow costs on rented ones; marks the places used.
 
-    Returns the requests that overflow to the API, those that cannot wait and those that can, over (2, scenario, month).
+    Returns the requests that overflow to the API, easy and hard, those that cannot wait and those that can, over (2, 2,
+    scenario, month).
     """
     share, here = at.sum(axis=1), used[:, place].copy()
-    calls = np.zeros((2, *question.load.requests.shape))
+    calls = np.zeros((2, 2, *question.load.requests.shape))
     goes = np.where(at > 0, routing.overflow, NOWHERE)
     if (goes == NOWHERE).all():
-        bill = carried(question, place, share, False)
+        bill = carried(question, place, share)
         _add(result, place, bill, here, share)
         result.parts.append(Part(place, NOWHERE, share, np.zeros(len(share)), bill))
         return calls
     second = int(goes.max())
-    may = (at * (goes == second)).sum(axis=1) / np.where(share > 0, share, 1.0)
-    found, some = based(question, (place, second), share, may, routing.least_api), may > 0
-    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share, False))
+    over = at * (goes == second)
+    hard = over[:, HARD].sum(axis=1) / np.maximum(over.sum(axis=1), 1e-300)
+    may = over.sum(axis=1) / np.where(share > 0, share, 1.0)
+    found, some = based(question, (place, second), share, may, hard), may > 0
+    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share))
     _add(result, place, bill, here, share)
-    offer = (found.bursts or question.api(routing.least_api)).offer
-    result.parts.append(Part(place, second, share, may, bill, found.passed, offer))
+    offer = (found.bursts or question.api()).offer
+    result.parts.append(Part(place, second, share, may, bill, found.passed, hard, offer))
     used[:, second] |= some
     if found.bursts:
         _add(result, second, found.bursts, some, share)
     elif second == API:
         for number, rate in enumerate((found.passed.prompt, found.passed.waiting)):
-            calls[number] += rate * some[:, None] * SECONDS_PER_MONTH
+            passed = rate * some[:, None] * SECONDS_PER_MONTH
+            calls[0, number] += passed * (1 - hard[:, None])
+            calls[1, number] += passed * hard[:, None]
     return calls
 
 
@@ -198,7 +220,7 @@ def _add(result: Outcome, place: int, bill: Bill, here: Array, share: Array) -> 
         result.add(PLACES[place], name, line if everywhere else line * here[:, None])
 
 
-def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: Array, least_api: bool) -> None:
+def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: Array) -> None:
     """Until own servers are delivered their traffic runs at the API or on machines rented on demand, the cheaper.
 
     A stream that may go to one of the two alone goes there; one that may go to neither is not served until delivery.
@@ -206,7 +228,9 @@ def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: 
     saving.
     """
     waiting = question.load.live - question.operating
-    api, rented = carried(question, API, np.ones(len(at)), least_api), until_delivery(question, at.sum(axis=1))
+    load, calls = question.load, question.calls(at[:, HARD].sum(axis=1) / np.maximum(at.sum(axis=1), 1e-300))
+    waits = load.requests * load.batch_share
+    api, rented = calls.bill(load.requests - waits, waits), until_delivery(question, at.sum(axis=1))
     may = [allowed[..., place] & fits[:, None] for place, fits in ((API, api.fits), (RENTED, rented.fits))]
     first = [may[0], may[1] & ~may[0]], [may[0] & ~may[1], may[1]]
     plans = []

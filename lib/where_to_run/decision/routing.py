@@ -14,7 +14,7 @@ API, RENTED, OWN = range(len(PLACES))
 NOWHERE = -1
 """In place of an overflow: everything is carried where it goes first."""
 
-Key = tuple[tuple[int, ...], tuple[int, ...], bool]
+Key = tuple[tuple[int, ...], tuple[int, ...], str]
 
 Way = tuple[int, int]
 """A place, and the one that what it cannot carry overflows to, or NOWHERE."""
@@ -23,20 +23,20 @@ Way = tuple[int, int]
 @dataclass(frozen=True, eq=False)
 class Routing:
     """Positions in PLACES over (scenario, stream): `place` where a stream goes, `overflow` where what that cannot carry
-    goes, or NOWHERE. `least_api` takes the cheaper of the API asked for and those that host the open model.
+    goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none.
     """
 
     place: Array
     overflow: Array
-    least_api: bool = False
+    model: str = ""
 
     def take(self, rows: Array) -> "Routing":
         """The same in some of the scenarios."""
-        return Routing(self.place[rows], self.overflow[rows], self.least_api)
+        return Routing(self.place[rows], self.overflow[rows], self.model)
 
     def of(self, streams: Array) -> "Routing":
         """The same for some of the streams."""
-        return Routing(self.place[:, streams], self.overflow[:, streams], self.least_api)
+        return Routing(self.place[:, streams], self.overflow[:, streams], self.model)
 
     def uses(self, present: Array) -> Array:
         """Whether any of the streams that are `present` may be at a place, over (scenario, place)."""
@@ -47,19 +47,26 @@ class Routing:
     @cached_property
     def key(self) -> "Key":
         """The same for two routings that come to the same."""
-        # own servers call one too while they are awaited
-        calls = bool(((self.place != RENTED) | (self.overflow == API)).any())
-        return tuple(self.place.ravel().tolist()), tuple(self.overflow.ravel().tolist()), self.least_api and calls
+        return tuple(self.place.ravel().tolist()), tuple(self.overflow.ravel().tolist()), self.model
+
+    @property
+    def by_api(self) -> bool:
+        """Whether everything goes to an API."""
+        return bool((self.place == API).all())
 
 
 ROUTINGS: dict[str, tuple[int, ...]] = {
     "api": (API,) * len(STREAMS),
     "rented": (RENTED,) * len(STREAMS),
     "owned": (OWN,) * len(STREAMS),
-    "split_by_sensitivity": tuple(RENTED if data == "sensitive" else API for data, _ in STREAMS),
-    "split_by_domain": tuple(RENTED if domain == "specialised" else API for _, domain in STREAMS),
+    "split_by_sensitivity": tuple(RENTED if data == "sensitive" else API for data, *_ in STREAMS),
+    "split_by_domain": tuple(RENTED if domain == "specialised" else API for _, domain, _ in STREAMS),
+    "split_by_difficulty": tuple(API if difficulty == "hard" else RENTED for *_, difficulty in STREAMS),
 }
 """For each option that routes by hand the place of each of STREAMS."""
+
+HOSTED = "hosted_open"
+"""The option that calls open weights at a vendor: `api`, with no other models."""
 
 BASE_AND_BURST = ((RENTED, API), (OWN, API), (OWN, RENTED))
 """Where a base load can go, and its bursts."""
@@ -67,33 +74,35 @@ BASE_AND_BURST = ((RENTED, API), (OWN, API), (OWN, RENTED))
 SEARCHED = ("base_and_burst", "free_search")
 """Options that are the cheapest allowed of several routings."""
 
-NAMES = (*ROUTINGS, *SEARCHED)
+NAMES = ("api", HOSTED, *(name for name in ROUTINGS if name != "api"), *SEARCHED)
 """The options always shown."""
 
 TITLES = {
     "api": "Vendor API",
+    "hosted_open": "Open weights at a vendor",
     "rented": "Rented cloud GPUs",
     "owned": "Own servers",
     "split_by_sensitivity": "Split by sensitivity",
     "split_by_domain": "Split by domain",
+    "split_by_difficulty": "Split by difficulty",
     "base_and_burst": "Base and burst",
     "free_search": "Found by search",
 }
 
 
-def by_hand(places: tuple[int, ...], number: int, least_api: bool = False) -> Routing:
+def by_hand(places: tuple[int, ...], number: int) -> Routing:
     """A routing that is the same in a number of scenarios, without overflow."""
     place = np.tile(np.array(places), (number, 1))
-    return Routing(place, np.full_like(place, NOWHERE), least_api)
+    return Routing(place, np.full_like(place, NOWHERE))
 
 
-def in_order(order: tuple[int, ...], allowed: Array, overflow: Way | None, least_api: bool) -> Routing:
+def in_order(order: tuple[int, ...], allowed: Array, overflow: Way | None) -> Routing:
     """Every stream to the first place of an order it may go to; `allowed` over (scenario, stream, place).
 
     Where it may go to none it goes to the first. With an `overflow`, what its first place cannot carry goes to its
     second, for the streams that are at the first and may go to the second.
     """
-    return by_way(with_overflow(order, overflow), allowed, least_api)
+    return by_way(with_overflow(order, overflow), allowed)
 
 
 def with_overflow(order: tuple[int, ...], overflow: Way | None) -> list[Way]:
@@ -104,42 +113,53 @@ def with_overflow(order: tuple[int, ...], overflow: Way | None) -> list[Way]:
     return ways
 
 
-def by_way(ways: Sequence[Way], allowed: Array, least_api: bool) -> Routing:
+def by_way(ways: Sequence[Way], allowed: Array) -> Routing:
     """Every stream by the first of the ways it may take; where it may take none, to the place of the first."""
     place, overflow = np.full(allowed.shape[:2], ways[0][0]), np.full(allowed.shape[:2], NOWHERE)
     for first, second in reversed(ways):
         may = allowed[..., first] if second == NOWHERE else allowed[..., first] & allowed[..., second]
         place[may], overflow[may] = first, second
-    return Routing(place, overflow, least_api)
+    return Routing(place, overflow)
 
 
 Candidate = tuple[tuple[str, ...], Routing]
 
+SENSITIVE = np.array([data == "sensitive" for data, *_ in STREAMS])
+SPECIALISED = np.array([domain == "specialised" for _, domain, _ in STREAMS])
+HARD = np.array([difficulty == "hard" for *_, difficulty in STREAMS])
+"""Which streams are sensitive, which are specialised, and which hold the hard requests."""
 
-def candidates(allowed: Array, least_api: bool) -> list[Candidate]:
-    """Every routing worth a try in a block of scenarios, and the options it is tried for.
 
-    `allowed` says over (scenario, stream, place) where streams may go. Streams that may go to the same places are
-    interchangeable: an API charges by the request and a shared pool with overflow hardly ever costs more than part of
-    it, so it is enough to send each stream the first way it may take, in all `orders`. A test holds this to the
-    enumeration of all routings.
+def candidates(allowed: Array, hard: bool) -> list[Candidate]:
+    """Every routing worth a try in a block of scenarios with an open model, and the options it is tried for.
+
+    `allowed` says over (scenario, stream, place) where streams may go, `hard` whether any have hard requests. Streams
+    that may go to the same places are interchangeable: an API charges by the request and a shared pool with overflow
+    hardly ever costs more than part of it, so it is enough to send each stream the first way it may take, in all
+    `orders`; hard ones, which cost more at an API, also to the API first. A test holds this to the enumeration of all
+    routings.
     """
-    return _candidates(tuple(allowed.ravel().tolist()), least_api)
+    return _candidates(allowed.tobytes(), len(allowed), hard)
 
 
 @lru_cache(maxsize=64)
-def _candidates(allowed: tuple[bool, ...], least_api: bool) -> list[Candidate]:
-    return list(_made(np.array(allowed).reshape(-1, len(STREAMS), len(PLACES)), least_api))
+def _candidates(allowed: bytes, number: int, hard: bool) -> list[Candidate]:
+    return list(_made(np.frombuffer(allowed, bool).reshape(number, len(STREAMS), len(PLACES)), hard))
 
 
-def _made(allowed: Array, least_api: bool) -> Iterator[Candidate]:
+def _made(allowed: Array, hard: bool) -> Iterator[Candidate]:
     for name, places in ROUTINGS.items():
         yield (name, "free_search"), by_hand(places, len(allowed))
     for base, burst in BASE_AND_BURST:
         order = (base, burst, *(p for p in range(len(PLACES)) if p not in (base, burst)))
-        yield SEARCHED, in_order(order, allowed, (base, burst), False)
+        yield SEARCHED, in_order(order, allowed, (base, burst))
     for ways in orders(alike=bool((allowed == allowed[:, :1]).all())):
-        yield ("free_search",), by_way(ways, allowed, least_api)
+        way = by_way(ways, allowed)
+        yield ("free_search",), way
+        if hard:
+            away = by_way([(API, NOWHERE), *ways], allowed)
+            place, overflow = np.where(HARD, away.place, way.place), np.where(HARD, away.overflow, way.overflow)
+            yield ("free_search",), Routing(place, overflow)
 
 
 @cache

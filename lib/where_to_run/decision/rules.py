@@ -14,7 +14,7 @@ OK, CONDITIONAL, BLOCKED = range(3)
 NO_RULE = -1
 
 
-def _matches(rule: Mapping[str, Any], stream: tuple[str, str], profile: Mapping[str, str]) -> bool:
+def _matches(rule: Mapping[str, Any], stream: tuple[str, ...], profile: Mapping[str, str]) -> bool:
     """Whether every condition of a rule holds; a list means one of its names, for regimes any of the scenario's."""
     asked = {"data_class": {stream[0]}, "domain": {stream[1]}} | {k: set(v.split(",")) for k, v in profile.items()}
     return all(asked[field] & set(names) for field, names in rule["when"].items())

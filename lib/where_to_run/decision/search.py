@@ -1,18 +1,19 @@
 """Search: the routings tried for a block of scenarios, what each costs and breaks, and which each option takes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from ..formulas import finance, scoring
+from ..formulas import finance
 from ..inputs.question import PLACES, STREAMS
 from ..places.bill import CAPITAL, HARDWARE, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question
 from .option import Outcome, costed, launch_weeks, least_cost
-from .recommendation import values
-from .routing import OWN, SEARCHED, Key, Routing, candidates
+from .recommendation import compared
+from .routing import API, HARD, HOSTED, OWN, SENSITIVE, Key, Routing, by_hand, candidates
 from .rules import BLOCKED
 from .verdicts import LIMITS, Limit
 
@@ -25,84 +26,132 @@ UNKNOWN = BLOCKED + 1
 
 @dataclass(frozen=True)
 class Gates:
-    """What the rules say over (scenario, stream, place): the level of the verdict, and the rule that says it."""
+    """What the rules say over (scenario, stream, place): the level of the verdict, and the rule that says it; and where
+    models are `good` enough.
+    """
 
     level: Array
     rule: Array
     present: Array
+    good: Array | None = None
 
-    @property
+    @cached_property
     def allowed(self) -> Array:
         """Where a stream may go; one without traffic may go anywhere."""
-        return (self.level < BLOCKED) | ~self.present[..., None]
+        may = self.level < BLOCKED if self.good is None else (self.level < BLOCKED) & self.good
+        return may | ~self.present[..., None]
+
+    def good_enough(self, question: Question) -> "Gates":
+        """The same with what the floors say of the models of a block.
+
+        Sensitive hard requests may stay on a fleet that is not good enough for them, which is told.
+        """
+        stays = (SENSITIVE & HARD)[:, None] & (np.arange(len(PLACES)) != API)
+        return replace(self, good=(question.short == 0) | stays)
 
     def take(self, rows: Array) -> "Gates":
         """Some of the scenarios."""
-        return Gates(self.level[rows], self.rule[rows], self.present[rows])
+        good = None if self.good is None else self.good[rows]
+        return Gates(self.level[rows], self.rule[rows], self.present[rows], good)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A routing that was costed in some scenarios of a block: `rows` of the block, the block of them alone, and over
+    them what the routing costs and its figures.
+    """
+
+    rows: Array
+    question: Question
+    routing: Routing
+    outcome: Outcome
+    figures: dict[str, Array]
 
 
 @dataclass
 class Found:
-    """What was tried in a block for the options asked.
-
-    Routings, each costed in some scenarios, with its outcome and figures there; for each option the routing it takes
-    over (scenario, option), and its figures over the same.
+    """What was tried in a block for the options asked: for each the one of `tried` it takes over (scenario, option),
+    and its figures over the same.
     """
 
     names: Sequence[str]
-    routings: list[Routing] = field(default_factory=list)
-    costed: list[tuple[Array, Outcome, dict[str, Array]]] = field(default_factory=list)
+    number: int
+    tried: list[Tried] = field(default_factory=list)
     taken: Array = field(default_factory=lambda: np.zeros(0))
     figures: dict[str, Array] = field(default_factory=dict)
+
+    def of(self, scenario: int, option: int) -> tuple[Tried, int]:
+        """What an option takes in a scenario, and the position of the scenario in it."""
+        tried = self.tried[self.taken[scenario, option]]
+        return tried, int(np.searchsorted(tried.rows, scenario))
 
     def parts(self) -> Iterator[tuple[str, Array, Array, Outcome]]:
         """Every option with each outcome it takes: the scenarios, their positions in the outcome, and the outcome."""
         for o, option in enumerate(self.names):
-            for number, (rows, outcome, _) in enumerate(self.costed):
-                here = np.flatnonzero(self.taken[rows, o] == number)
+            for number, tried in enumerate(self.tried):
+                here = np.flatnonzero(self.taken[tried.rows, o] == number)
                 if len(here):
-                    yield option, rows[here], here, outcome
+                    yield option, tried.rows[here], here, tried.outcome
 
 
-def search(
-    question: Question, gates: Gates, names: Sequence[str], committed: Mapping[str, Routing] | None = None
-) -> Found:
-    """Cost every routing worth a try, and let each option take the allowed one of least generalised cost.
+def search(question: Question, gates: Gates, models: Sequence[str], names: Sequence[str]) -> Found:
+    """Cost every routing worth a try, with each of some open models; each option takes the allowed one of least
+    generalised cost.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
-    so where none is allowed, an option takes the least of those that were costed. With `committed` nothing is
-    searched: each option takes the routing of one scenario given.
+    so where none is allowed, an option takes the least of those that were costed.
     """
-    found, tried, taken = Found(names), dict[Key, int](), set[tuple[Key, str]]()
-    everywhere = np.arange(len(gates.present))
-    # routings hang on where streams may go, and only few ways of that occur in a block
-    allowed = gates.allowed.reshape(len(everywhere), -1)
-    _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
-    given = [((name,), fixed.take(np.zeros(len(first), np.intp))) for name, fixed in (committed or {}).items()]
-    for tried_for, by_way in given or candidates(gates.allowed[first], question.cheaper_host):
-        wanted = [option for option in tried_for if option in names and (by_way.key, option) not in taken]
-        if not wanted:
-            continue
-        if by_way.key not in tried:
-            rows, routing = everywhere, by_way.take(way)
-            if not given and set(wanted) <= set(SEARCHED):
-                rows = _promising(question, routing, [names.index(option) for option in wanted], found)
-            if not len(rows):
-                taken |= {(by_way.key, option) for option in wanted}
-                continue
-            tried[by_way.key] = len(found.routings)
-            _cost(question, gates, routing, rows, found)
-        for option in wanted:
-            _take(found, names.index(option), tried[by_way.key])
-            taken.add((by_way.key, option))
+    found = Found(names, len(gates.present))
+    for block, all_by_api in ((question, ("api", "free_search")), (question.hosting, (HOSTED,))):
+        if wanted := [name for name in all_by_api if name in names]:
+            _cost(block, gates.good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
+            for name in wanted:
+                _take(found, names.index(name), len(found.tried) - 1)
+    if {*names} - {"api", HOSTED}:
+        for model in models:
+            _with_model(question.serving(model), gates, found)
     return found
+
+
+def follow(question: Question, gates: Gates, committed: Mapping[str, Routing]) -> Found:
+    """What each option costs with the routing, and the model, of one scenario given."""
+    found, every = Found(tuple(committed), len(gates.present)), np.zeros(len(gates.present), np.intp)
+    for number, (name, routing) in enumerate(committed.items()):
+        block = question.hosting if name == HOSTED else question.serving(routing.model) if routing.model else question
+        _cost(block, gates.good_enough(block), routing.take(every), found)
+        _take(found, number, number)
+    return found
+
+
+def _with_model(question: Question, gates: Gates, found: Found) -> None:
+    """Try the routings that use machines, with the open model of a block."""
+    tried, taken = dict[Key, int](), set[tuple[Key, str]]()
+    gates = gates.good_enough(question)
+    # routings hang on where streams may go, and only few ways of that occur in a block
+    allowed = gates.allowed.reshape(found.number, -1)
+    _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
+    for tried_for, by_way in candidates(gates.allowed[first], question.any_hard):
+        wanted = [option for option in tried_for if option in found.names and (by_way.key, option) not in taken]
+        if not wanted or by_way.by_api:
+            continue
+        taken |= {(by_way.key, option) for option in wanted}
+        if by_way.key not in tried:
+            routing = replace(by_way.take(way), model=question.model)
+            rows = _promising(question, routing, [found.names.index(option) for option in wanted], found)
+            if not len(rows):
+                continue
+            tried[by_way.key] = len(found.tried)
+            _cost(question, gates, routing, found, rows)
+        for option in wanted:
+            _take(found, found.names.index(option), tried[by_way.key])
 
 
 def _promising(question: Question, routing: Routing, columns: list[int], found: Found) -> Array:
     """Scenarios in which a routing could beat what some option it is tried for has."""
-    late = (launch_weeks(question, routing) > question.rows["weeks_to_launch"])[:, None]
+    every = np.arange(found.number)
     if not found.figures:
-        return np.arange(len(late))
+        return every
+    late = (launch_weeks(question, routing) > question.rows["weeks_to_launch"])[:, None]
     verdict, cost = (found.figures[name][:, columns] for name in ("verdict", "generalised_usd_per_month"))
     open_ = (verdict == UNKNOWN) | ~late
     if not open_.any():
@@ -110,25 +159,23 @@ def _promising(question: Question, routing: Routing, columns: list[int], found: 
     # no drawback makes it less
     usd = (least_cost(question, routing) / question.annuity)[:, None]
     rows = np.flatnonzero((open_ & ((verdict >= BLOCKED) | (usd < cost))).any(axis=1))
-    return np.arange(len(late)) if len(rows) > WORTH_SPLITTING * len(late) else rows
+    return every if len(rows) > WORTH_SPLITTING * len(every) else rows
 
 
-def _cost(question: Question, gates: Gates, routing: Routing, rows: Array, found: Found) -> None:
-    """Cost a routing in some scenarios, and hold it to the rules and limits there."""
-    here, asked, way = gates, question, routing
-    if len(rows) < len(gates.present):
-        here, asked, way = gates.take(rows), question.take(rows), routing.take(rows)
-    outcome = costed(asked, way, here.allowed)
-    figures = _figures(asked, outcome) | _by_rule(way, here)
-    figures["values"] = values(asked, way, figures)
-    level = figures["level_usd_per_month"]
-    figures["generalised_usd_per_month"] = scoring.generalised_cost(level, asked.premiums, figures["values"])
-    figures["broken"] = np.stack([_broken(asked, figures, limit) for limit in LIMITS], axis=1)
+def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows: Array | None = None) -> None:
+    """Cost a routing in a block, or in some of its scenarios, and hold it to the rules, floors and limits there."""
+    if rows is None:
+        rows = np.arange(found.number)
+    if len(rows) < found.number:
+        gates, question, routing = gates.take(rows), question.part(rows), routing.take(rows)
+    outcome = costed(question, routing, gates.allowed)
+    figures = _figures(question, outcome) | _by_rule(routing, gates) | shortfalls(question, routing)
+    figures |= compared(question, routing, figures)
+    figures["broken"] = np.stack([_broken(question, figures, limit) for limit in LIMITS], axis=1)
     figures["verdict"] = np.where(figures["broken"].any(axis=1), BLOCKED, figures["by_rule"])
-    found.routings.append(routing)
-    found.costed.append((rows, outcome, figures))
+    found.tried.append(Tried(rows, question, routing, outcome, figures))
     if not found.figures:
-        size = (len(gates.present), len(found.names))
+        size = (found.number, len(found.names))
         found.taken = np.zeros(size, np.intp)
         found.figures = {name: np.zeros((*size, *values.shape[1:]), values.dtype) for name, values in figures.items()}
         found.figures["verdict"] += UNKNOWN
@@ -136,7 +183,7 @@ def _cost(question: Question, gates: Gates, routing: Routing, rows: Array, found
 
 def _take(found: Found, option: int, number: int) -> None:
     """Let an option take a routing where it has none yet, or one that is blocked or has a larger generalised cost."""
-    rows, _, figures = found.costed[number]
+    rows, figures = found.tried[number].rows, found.tried[number].figures
     has, cost = found.figures["verdict"][rows, option], found.figures["generalised_usd_per_month"][rows, option]
     blocked, had = figures["verdict"] == BLOCKED, has == BLOCKED
     usd = figures["generalised_usd_per_month"]
@@ -147,6 +194,31 @@ def _take(found: Found, option: int, number: int) -> None:
     found.taken[rows[better], option] = number
     for name, values in figures.items():
         found.figures[name][rows[better], option] = values[better]
+
+
+def shortfalls(question: Question, routing: Routing) -> dict[str, Array]:
+    """By how much a routing is below a floor where that bars it, and how much of the traffic falls short of its own.
+
+    `short_points` [point] by scenario, whether hard requests are short, the key of the model or offer and its figure
+    [point]; `hard_points` [point] and `hard_short_share` [share] of the sensitive hard requests that stay on a fleet
+    that is not good enough for them.
+    """
+    present, rows = question.shares > 0, np.arange(len(question.shares))
+    short = np.take_along_axis(question.short, routing.place[..., None], axis=2)[..., 0] * present
+    kept = (SENSITIVE & HARD) & (routing.place != API)
+    worst = np.where(kept, 0, short)
+    stream = worst.argmax(axis=1)
+    told = np.where(kept, short, 0)
+    place, hard = routing.place[rows, stream], HARD[stream]
+    offer = np.where(hard, question.api(True).offer, question.api().offer)
+    return {
+        "short_points": worst[rows, stream],
+        "short_hard": hard,
+        "short_key": np.where(place == API, offer, question.model),
+        "short_figure": question.quality[rows, stream, place],
+        "hard_points": told.max(axis=1),
+        "hard_short_share": (question.shares * (told > 0)).sum(axis=1),
+    }
 
 
 def _figures(question: Question, out: Outcome) -> dict[str, Array]:
@@ -202,5 +274,5 @@ def _by_rule(routing: Routing, gates: Gates) -> dict[str, Array]:
 
 def _broken(question: Question, figures: Mapping[str, Array], limit: Limit) -> Array:
     amount = figures[limit.amount]
-    broken: Array = amount > 0 if limit.name == "fits" else amount > question.rows[limit.field]
+    broken: Array = amount > 0 if limit.name in ("fits", "quality") else amount > question.rows[limit.field]
     return broken

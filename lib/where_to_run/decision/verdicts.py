@@ -10,7 +10,7 @@ import numpy as np
 
 from ..inputs.facts import Facts
 from ..units import Array
-from . import rules
+from . import quality, rules
 from .rules import BLOCKED, CONDITIONAL
 
 NOTHING = -1
@@ -40,14 +40,33 @@ def words(facts: Facts, rows: Mapping[str, Array], columns: Mapping[str, Array],
         evidence = rows["evidence"][at[n] // options]
         because[n], unlock[n] = _by_rule(facts, int(rule[n]), int(by_rule[n]), int(place[n]), evidence)
     for column, limit in enumerate(LIMITS):
-        breaks = np.flatnonzero(broken[:, column])
-        amounts, first = columns[limit.amount].ravel()[at[breaks]], because[breaks] == ""
-        held_to = rows[limit.field][at[breaks] // options][first].tolist()
-        because[breaks[first]] = [limit.reason(*pair) for pair in zip(amounts[first].tolist(), held_to, strict=True)]
-        distinct, number = np.unique(np.ceil(amounts), return_inverse=True)
-        remedy = np.array([limit.remedy(amount) for amount in distinct.tolist()], dtype=object)[number]
-        unlock[breaks] = np.where(unlock[breaks] == "", remedy, unlock[breaks] + "; and " + remedy)
+        for n in np.flatnonzero(broken[:, column]).tolist():
+            said, lift = by_limit(facts, limit, rows, columns, *divmod(int(at[n]), options))
+            because[n] = because[n] or said
+            unlock[n] = f"{unlock[n]}; and {lift}" if unlock[n] else lift
     return because, unlock
+
+
+def by_limit(
+    facts: Facts, limit: "Limit", rows: Mapping[str, Array], columns: Mapping[str, Array], scenario: int, option: int
+) -> tuple[str, str]:
+    """Why an option of a scenario breaks a limit, and what would lift it, in words; amounts are rounded up."""
+    if limit.name != "quality":
+        amount = float(columns[limit.amount][scenario, option])
+        return limit.reason(amount, rows[limit.field][scenario]), limit.remedy(amount)
+    names = ("short_key", "short_figure", "short_points", "short_hard")
+    key, figure, points, hard = (columns[name][scenario, option] for name in names)
+    task = rows["task"][scenario]
+    said = f"{quality.described(facts, key, task)}; the floor of a"
+    if not hard and rows["quality_floor"][scenario] > 0:
+        said = f"{said} {task.replace('_', ' ')} task of yours is {figure + points:g}"
+    else:
+        level = rows["hard_quality" if hard else "quality_needed"][scenario]
+        said = f"{said} {level} {task.replace('_', ' ')} task is {figure + points:g}"
+    return (
+        said,
+        f"a model that reaches it, or a floor of at most {figure:g} ({'hard_quality' if hard else 'quality_floor'})",
+    )
 
 
 def _by_rule(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:
@@ -84,6 +103,7 @@ class Limit:
 
 
 LIMITS = (
+    Limit("quality", "short_points", "quality_needed", "", ""),
     Limit(
         "fits",
         "misfits",

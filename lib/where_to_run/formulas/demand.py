@@ -16,10 +16,21 @@ def requests_per_second(requests_per_month: Number) -> Number:
     return requests_per_month / SECONDS_PER_MONTH
 
 
-def stream_shares(sensitive_share: Number, specialised_share: Number) -> Array:
-    """Share of the requests in each of `inputs.question.STREAMS`, on a last axis; the two splits are independent."""
-    s, p = np.broadcast_arrays(np.asarray(sensitive_share, float), np.asarray(specialised_share, float))
-    return np.stack([s * (1 - p), s * p, (1 - s) * (1 - p), (1 - s) * p], axis=-1)
+def stream_shares(*splits: Number) -> Array:
+    """Share of the requests in each of `inputs.question.STREAMS`, on a last axis; the splits are independent.
+
+    `splits` are the shares that are sensitive, specialised and hard.
+    """
+    sensitive, specialised, hard = np.broadcast_arrays(*(np.asarray(split, float) for split in splits))
+    return np.stack(
+        [
+            data * domain * difficulty
+            for data in (sensitive, 1 - sensitive)
+            for domain in (1 - specialised, specialised)
+            for difficulty in (1 - hard, hard)
+        ],
+        axis=-1,
+    )
 
 
 def long_prompt_shares(threshold: Number, mean_tokens: Number, cv: Number) -> tuple[Number, Number]:

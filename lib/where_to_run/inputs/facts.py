@@ -125,9 +125,13 @@ def of_tables(make: Callable[..., Made]) -> Callable[..., Made]:
 
 
 def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
-    """For each key the last row that took effect on or before the day; keys that start later are left out."""
+    """For each key the last row that took effect on or before the day; keys that start later are left out.
+
+    So are those whose last row `ends_on` that day or before.
+    """
     held = rows[rows["effective_from"] <= as_of].sort_values("effective_from", kind="stable")
-    return held.drop_duplicates("key", keep="last").set_index("key").sort_index()
+    held = held.drop_duplicates("key", keep="last").set_index("key").sort_index()
+    return held[(held["ends_on"] == "") | (held["ends_on"] > as_of)] if "ends_on" in held else held
 
 
 def load(as_of: str | None = None, overrides: str | Path | Sequence[str | Path] | None = None) -> Facts:

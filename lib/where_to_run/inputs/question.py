@@ -19,8 +19,11 @@ LARGEST_GRID = 2_000_000
 PLACES = ("vendor_api", "rented_gpus", "own_gpus")
 """Where a token can be served."""
 
-STREAMS = (("sensitive", "general"), ("sensitive", "specialised"), ("open", "general"), ("open", "specialised"))
-"""The slices of traffic: data class and domain."""
+STREAMS = tuple(product(("sensitive", "open"), ("general", "specialised"), ("easy", "hard")))
+"""The slices of traffic: data class, domain and difficulty."""
+
+GOOD_ENOUGH = "good_enough"
+"""In place of a model: the one of least generalised cost that reaches the floor."""
 
 SKILL_WORDS = {
     0: "none",
@@ -236,7 +239,7 @@ def _checked(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Ar
 def _checked_names(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:
     texts = column.astype(object)
     allowed = keys.get(f.choices) if isinstance(f.choices, str) else f.choices
-    extra = ["cheapest"] if f.name == "gpu" else []
+    extra = {"gpu": ["cheapest"], "api_model": [GOOD_ENOUGH], "open_model": [GOOD_ENOUGH]}.get(f.name, [])
     for text in dict.fromkeys(texts):
         if not isinstance(text, str):
             raise ScenarioError(f"{f.name}: got {text!r}; allowed: {f.allowed}")

@@ -42,6 +42,7 @@ def _lines(path: Path) -> list[tuple[str, list[str]]]:
 
 
 COMMON = ("key", "effective_from", "source", "read_on", "note", "low", "high")
+DAYS = ("effective_from", "read_on", "ends_on")
 
 
 @lru_cache(maxsize=1)
@@ -100,11 +101,11 @@ def typed_column(table: str, name: str, column: Mapping[str, Any], texts: pd.Ser
         result = numbers
     elif "among" in column:
         bad |= ~empty & ~texts.isin(column["among"])
-    elif name in ("effective_from", "read_on"):
-        bad |= ~texts.map(is_day)
+    elif name in DAYS:
+        bad |= ~empty & ~texts.map(is_day)
     if bad.any():
         row = int(np.argmax(bad.to_numpy()))
-        other = "a date as 2026-11-22" if "_" in name and name in COMMON else _range(column)
+        other = "a date as 2026-11-22" if name in DAYS else _range(column)
         allowed = list(column.get("among", ())) or other
         raise FactsError(
             f"{table}.csv, key {keys.iloc[row]!r}, column {name}: got {texts.iloc[row]!r}; allowed: {allowed}"
@@ -165,6 +166,8 @@ def row_problems(name: str, rows: pd.DataFrame, keys: Mapping[str, set[str]]) ->
             found.append(f"{where}: {headline} {value:g} is outside its own range {low:g} to {high:g}")
         if name == "assumptions" and (problem := _unit_problem(row["unit"], value) or _end_problem(row["key"], value)):
             found.append(f"{where}: {problem}")
+        if name == "models" and all(np.isnan(row[f"weights_gb_{bits}bit"]) for bits in (16, 8, 4)):
+            found.append(f"{where}: weights at no precision; give those it is published at")
         for column, spec in columns.items():
             if "table" in spec and row[column] and row[column] not in keys.get(spec["table"], set()):
                 found.append(f"{where}: {column} {row[column]!r} is no key of {spec['table']}.csv")

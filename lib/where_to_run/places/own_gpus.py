@@ -166,7 +166,7 @@ def bill(
     keeps the limit for hardware where that leaves a server: `capex`, by scenario [USD].
     """
     if not len(choice):
-        return nothing(work.load), Passed(*np.zeros((4, len(work), 1)))
+        return nothing(work.load), Passed(*np.zeros((4, *work.load.live.shape)))
     beside, contract = outlet or no_outlet(len(work)), purchase(upkeep, choice, work, capex)
     way = Way([contract], lambda _, scenario: beside.at(scenario), spare=False)
     taken = cheapest(choice, [way], work, work.factors * contract.operating)

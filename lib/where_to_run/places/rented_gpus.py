@@ -184,7 +184,7 @@ def base(common: Cloud, choice: Offers, work: Workload, outlet: Outlet) -> tuple
     today of a dollar in each month, `outlet` is over (scenario).
     """
     if not len(choice):
-        return nothing(work.load), Passed(*np.zeros((4, len(work), 1)))
+        return nothing(work.load), Passed(*np.zeros((4, *work.load.live.shape)))
     contracts = leases(common, choice, work)
     way = Way(contracts, lambda _, scenario: outlet.at(scenario), spare=False)
     taken = cheapest(choice, [way], work, work.factors * work.load.live)

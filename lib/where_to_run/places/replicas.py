@@ -13,14 +13,14 @@ from ..units import Array
 from .workload import Load
 
 
-def rates(facts: Facts, model: str, load: Load) -> tuple[Array, Array]:
+def rates(facts: Facts, model: str, isl: Array, osl: Array, cached: Array) -> tuple[Array, Array]:
     """Seconds of replica time a request takes and requests a replica holds at once, over (kind, scenario, 1).
 
+    By the tokens of its prompt and its answer and the share of the prompt that is cached, over (scenario, 1).
     The seconds include the share of the published engine maximum a team reaches. They are infinite where a kind cannot
     hold a single request, or where the request is longer than the model's context.
     """
     column, context_tokens = kind_columns(facts, model)
-    isl, osl, cached = load.input_tokens, load.output_tokens, load.cached_share
     slots = throughput.sequences(column["kv_gb"], column["kv_bytes_per_token"], isl + osl, column["max_sequences"])
     seconds = throughput.seconds_per_request((column["alpha"], column["beta"], column["gamma"]), isl, osl, cached)
     estimated = column["basis"] != throughput.FITTED
@@ -173,7 +173,7 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
     Busy replicas at peak = peak rate of what cannot wait x seconds per request / share the service level leaves.
     Work that can wait is kept apart.
     """
-    seconds, slots = rates(facts, model, load)
+    seconds, slots = rates(facts, model, load.input_tokens, load.output_tokens, load.cached_share)
     possible = np.isfinite(seconds)
     seconds = np.where(possible, seconds, 0.0)
     per_second = demand.requests_per_second(load.requests)
@@ -196,7 +196,6 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
 
 PEAKS = {"fp16": "bf16_tflops", "fp8": "fp8_tflops", "fp4": "fp4_tflops"}
 WEIGHTS = {"fp16": "weights_gb_16bit", "fp8": "weights_gb_8bit", "fp4": "weights_gb_4bit"}
-
 
 EIGHT_BIT = 0.5
 """Bytes of an 8-bit number over those of a 16-bit one."""
@@ -222,6 +221,50 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     return _with_memory(facts, pd.DataFrame(rows, columns=columns), model)
 
 
+PROMPTS, ANSWERS = np.geomspace(100, 25_600, 5), np.geomspace(50, 12_800, 5)
+"""Tokens of the requests by which models are compared before they are sized."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Machines to rent that hold replicas of a model, over (machine): least rent [USD/hour], replicas each holds, and
+    seconds of a replica a request takes over (machine, PROMPTS, ANSWERS); infinite where it holds none.
+    """
+
+    usd_per_h: Array
+    each: Array
+    seconds: Array
+
+
+@of_tables
+def on_rent(facts: Facts, model: str) -> Machine:
+    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full."""
+    rows = kinds(facts, model).reset_index(names="kind")
+    pairs = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
+    prompts, answers = (size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij"))
+    seconds = rates(facts, model, prompts, answers, np.zeros_like(prompts))[0][pairs["kind"], :, 0]
+    rents = pairs[[name for name in pairs if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
+    each = np.floor(pairs["gpus"] / pairs["gpus_replica"]).to_numpy()
+    kept = undominated(np.column_stack([rents, rents / each, seconds * (rents / each)[:, None]]))
+    return Machine(rents[kept], each[kept], seconds[kept].reshape(len(kept), len(PROMPTS), len(ANSWERS)))
+
+
+def undominated(less: Array) -> Array:
+    """Positions of the rows that no other undercuts in every column; of equal rows the first."""
+    no_more = (less[None] <= less[:, None]).all(axis=2)
+    earlier = np.arange(len(less)) < np.arange(len(less))[:, None]
+    beaten = no_more & ((less[None] < less[:, None]).any(axis=2) | earlier)
+    return np.flatnonzero(~beaten.any(axis=1))
+
+
+@of_tables
+def rounded(facts: Facts, model: str) -> Array:
+    """Which kinds of replica compute with weights rounded to 4 bit of a model published at more."""
+    published = facts.table("models").loc[model, ["weights_gb_16bit", "weights_gb_8bit"]].notna().any()
+    return (kinds(facts, model)["precision"] == "fp4").to_numpy() & bool(published)
+
+
 @of_tables
 def fits(facts: Facts) -> pd.DataFrame:
     """The fits of `throughput.fits` to all that was measured."""
@@ -234,7 +277,7 @@ def _unmeasured(facts: Facts, model: str, gpu: str) -> list[dict[str, Any]]:
     size = float(
         throughput.smallest_replica(
             card["memory_gb"],
-            weights[WEIGHTS[precision]],
+            weights_gb(weights, precision),
             facts.value("serving.memory_share"),
             facts.value("serving.memory_overhead_gb"),
             facts.value("serving.kv_reserve_share"),
@@ -246,10 +289,20 @@ def _unmeasured(facts: Facts, model: str, gpu: str) -> list[dict[str, Any]]:
     return [{"model": model, "gpu": gpu, "gpus": size, "precision": precision, "basis": ROOFLINE, "scale": scale}]
 
 
+def weights_gb(model: pd.Series, precision: str) -> float:
+    """Weights an engine loads to compute at a precision [GB]: those of that precision, else the next lower there is.
+
+    A model published at 4 bit alone (gpt-oss) is never larger; NaN where it has none so low.
+    """
+    order = list(WEIGHTS)
+    sizes = [float(model[WEIGHTS[lower]]) for lower in order[order.index(precision) :]]
+    return next((size for size in sizes if not np.isnan(size)), np.nan)
+
+
 def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     """Memory left for the cache and bytes of cache per token, for the rows whose weights fit."""
     cards, weights = facts.table("gpus").loc[rows["gpu"]], facts.table("models").loc[model]
-    gb = rows["precision"].map({p: weights[column] for p, column in WEIGHTS.items()})
+    gb = rows["precision"].map({precision: weights_gb(weights, precision) for precision in WEIGHTS})
     kv_gb = throughput.kv_cache_gb(
         rows["gpus"].to_numpy(),
         cards["memory_gb"].to_numpy(),

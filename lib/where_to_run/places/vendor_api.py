@@ -26,14 +26,12 @@ PRICES = (
 @dataclass(frozen=True)
 class Tariffs:
     """Prices of every offer over (offer, 1), with nothing missing: no cache price is the input price, no threshold is
-    never reached. Positions of offers by key, offers by the open model they host, and the most tokens each model takes;
-    the spread of prompt lengths [ratio], and the share of requests that are sent again.
+    never reached, no context is that of the open model hosted. Positions of offers by key; the spread of prompt lengths
+    [ratio], and the share of requests that are sent again.
     """
 
     prices: dict[str, Array]
     position: dict[str, int]
-    hosted: dict[str, list[str]]
-    context_tokens: dict[str, float]
     spread: float
     retry_share: float
 
@@ -53,11 +51,11 @@ def tariffs(facts: Facts) -> Tariffs:
         "context_tokens": np.inf,
     }
     whole = {name: np.where(np.isnan(column[name]), other, column[name]) for name, other in missing.items()}
+    of_model = table["open_model"].map(facts.table("models")["context_tokens"]).fillna(np.inf)
+    whole["context_tokens"] = np.minimum(whole["context_tokens"], of_model.to_numpy(float)[:, None])
     return Tariffs(
         column | whole,
         {key: number for number, key in enumerate(table.index)},
-        {str(model): list(rows) for model, rows in table.groupby("open_model").groups.items()},
-        facts.table("models")["context_tokens"].to_dict(),
         facts.value("demand.input_tokens_cv"),
         facts.value("api.retry_share"),
     )
@@ -125,20 +123,35 @@ class Api:
         """Price of a request [USD], by scenario; the mean one where prices change."""
         return added_up((self.waiting if waiting else self.prompt).values())[:, 0] * self.mean_course
 
+    def mixed(self, other: "Api", share: Array) -> "Api":
+        """A share of the requests, one a scenario, at another API; called by the name of this one."""
+        lines = [
+            {name: line + (there[name] - line) * share[:, None] for name, line in here.items()}
+            for here, there in ((self.prompt, other.prompt), (self.waiting, other.waiting))
+        ]
+        return replace(self, fits=self.fits & (other.fits | (share == 0)), prompt=lines[0], waiting=lines[1])
+
+    def take(self, rows: Array) -> "Api":
+        """The APIs of some of the scenarios."""
+        prompt, waiting = ({name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting))
+        courses = self.course, self.mean_course
+        course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in courses)
+        return Api(self.offer[rows], self.fits[rows], prompt, waiting, course, mean)
+
     def over(self, course: Array, weights: Array) -> "Api":
         """The same with prices that change over (scenario, month), and the weights of the months in their mean."""
         mean = (course * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-12)
         return replace(self, course=course, mean_course=mean)
 
 
-def api(tariffs: Tariffs, load: Load, asked: Array, in_region: Array, model: str = "") -> Api:
-    """The API offers asked, one a scenario; with an open model, the cheapest of them and those that host it.
+def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, in_region: Array) -> Api:
+    """The API each scenario calls: of some offers the one whose price a request times `weight` is least.
 
-    `in_region` is true where data must stay in a region. Of offers that take the requests at all, by their price.
+    `offers` are keys over (offer); `weight` over (offer, scenario) is infinite where an offer is not to be taken.
+    `in_region` is true where data must stay in a region. Of offers that take the requests at all.
     """
-    number, hosted = len(asked), tariffs.hosted.get(model, []) if model else []
-    names = np.concatenate([asked, np.repeat(np.array(hosted, dtype=object), number)])
-    every = np.tile(np.arange(number), 1 + len(hosted))
+    number = len(in_region)
+    names, every = np.repeat(offers, number), np.tile(np.arange(number), len(offers))
     size = {
         name: getattr(load, name)[every] for name in ("input_tokens", "output_tokens", "cached_share", "batch_share")
     }
@@ -147,14 +160,10 @@ def api(tariffs: Tariffs, load: Load, asked: Array, in_region: Array, model: str
         bill(tariffs, replace(one, batch_share=np.full((len(every), 1), share)), names, in_region[every])
         for share in (0.0, 1.0 * load.batch_share.any())
     )
-    holds = prompt.fits
-    if hosted:
-        tokens = (one.input_tokens + one.output_tokens)[number:, 0]
-        holds[number:] &= tokens <= tariffs.context_tokens[model]
     batch = one.batch_share[:, 0]
     price = prompt.total[:, 0] * (1 - batch) + waiting.total[:, 0] * batch
-    # the first of equals, which is the one asked
-    cheapest = np.where(holds, price, np.inf).reshape(-1, number).argmin(axis=0)
-    taken = cheapest * number + np.arange(number)
+    # what is too long for all is told of the one that would be taken
+    worth = np.where(prompt.fits, price, 1e9 * (1 + price)).reshape(weight.shape) * weight
+    taken = worth.argmin(axis=0) * number + np.arange(number)
     lines = [{name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting)]
-    return Api(names[taken], holds[taken], lines[0], lines[1])
+    return Api(names[taken], prompt.fits[taken], lines[0], lines[1])

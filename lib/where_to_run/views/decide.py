@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.unlock import single_changes
 from ..inputs import question
 from ..places.bill import WORTH, added_up, of_kind
-from . import charts, order, sources
+from . import charts, order, rules_prices, sources
 from .figure import records
 from .order import Row, best_first
 from .panel import Fold, Pieces
@@ -48,15 +47,11 @@ def _price(row: Row) -> str:
 
 
 def _nothing_allowed(answer: Answer) -> str:
-    changes = single_changes(answer)
+    changes = rules_prices.opened(answer)
     says = "<p class='bottom-line'><strong>Nothing is allowed as asked.</strong> "
-    if changes.empty:
-        return says + "No single change opens an option; the table of options says what each would need.</p>"
-    named = titles(answer)
-    opens = changes.groupby("change", sort=False)["option"].agg(
-        lambda names: " and ".join(dict.fromkeys(escape(named[name]) for name in names))
-    )
-    items = "".join(f"<li>{escape(change)} opens {options}</li>" for change, options in opens.items())
+    if not changes:
+        return says + "No one or two changes open an option; the table of options says what each would need.</p>"
+    items = "".join(f"<li>{escape(change)} opens {escape(title)}</li>" for change, title in changes)
     return f"{says}One of these changes would do:</p><ul>{items}</ul>"
 
 
@@ -174,18 +169,6 @@ def cost_lines(answer: Answer) -> Pieces:
         amounts = [usds.get(option, float("nan")) for usds in wide.values()]
         shown[named[option]] = money([*amounts, sum(amount for amount in amounts if not isnan(amount))])
     return Pieces([table(shown, "Cost by line, USD a month, mean over the horizon", left=2)])
-
-
-def yardsticks(answer: Answer) -> Pieces:
-    """The API bill beside the cheapest vendor that hosts the same open weights; token lines alone."""
-    words = {"asked": "API model asked for", "hosted": "The same open weights, hosted by a vendor"}
-    rows = answer.yardsticks
-    shown = {
-        "Yardstick": [words[name] for name in rows["yardstick"]],
-        "Offer": rows["offer"],
-        "USD a month": money(rows["usd_per_month"]),
-    }
-    return Pieces([table(shown, "Two yardsticks for the tokens alone, without people or set-up", left=2)])
 
 
 def sizing(answer: Answer) -> Pieces:

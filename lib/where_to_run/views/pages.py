@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..analysis.uncertainty import Listener, refine
 from ..decision.answer import Answer
-from . import breakeven, decide, hybrid, order, roadmap, sources, uncertainty, usage
+from . import breakeven, decide, hybrid, order, roadmap, rules_prices, sources, uncertainty, usage
 from .panel import Pieces
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,13 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "premium. For the comparison alone: nobody sends a bill for it.",
         ),
         Section(
+            "price_of_rules",
+            "The price of your rules",
+            rules_prices.price_of_rules,
+            "What is saved is cost with what drawbacks are worth. A demand (a floor, control, skills) changes what options "
+            "cost; a rule or limit only bars them.",
+        ),
+        Section(
             "ruled_out",
             "What is ruled out, and why",
             decide.ruled_out,
@@ -58,7 +65,6 @@ PAGES: dict[str, tuple[Section, ...]] = {
             decide.cost_lines,
             "Every figure is a sum of lines. Own servers are bought whole and sold at the end of the horizon.",
         ),
-        Section("yardsticks", "Two yardsticks", decide.yardsticks),
     ),
     "Break-even": (
         Section("map", "What is recommended over volume and spikiness", breakeven.decision_map),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.roadmap import Roadmap, roadmap
-from ..analysis.stages import NAMED, WAITING
+from ..analysis.stages import NAMED, WAITING, called
 from ..decision.answer import Answer
 from ..decision.routing import API, OWN
 from ..inputs.facts import remembered
@@ -107,7 +107,7 @@ def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
     for option in ranked["option"]:
         taken = answer.option(option)
         used = tuple(taken.routing.uses(taken.question.shares > 0)[0].tolist())
-        offer = str(taken.question.api(taken.routing.least_api).offer[0]) if used[API] else ""
+        offer = called(taken.question) if used[API] else ""
         here = [n for n in road.now.index if (way.stages[n].used, way.stages[n].api) == (used, offer)]
         here += [n for n in road.now.index if used[OWN] and way.stages[n].option == WAITING]
         if road.first in here:

@@ -41,8 +41,7 @@ def freshness(answer: Answer, today: str = "") -> Pieces:
 def sources(answer: Answer) -> Pieces:
     """Every fact behind the answer: the rows it used of each table, and all single figures, with source and dates."""
     facts, keys = answer.facts, dict[str, list[str]]()
-    yardsticks = [Fact("api_offers", offer) for offer in answer.yardsticks["offer"] if offer]
-    for name, key in sorted(used(answer, answer.names) | set(yardsticks)):
+    for name, key in sorted(used(answer, answer.names)):
         keys.setdefault(name, []).append(key)
     keys.pop("assumptions", None)
     parts = [

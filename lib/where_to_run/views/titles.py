@@ -6,7 +6,7 @@ import numpy as np
 
 from ..decision.answer import Answer
 from ..decision.option import Option, Part
-from ..decision.routing import API, NOWHERE, OWN, RENTED, TITLES
+from ..decision.routing import API, HARD, NOWHERE, OWN, RENTED, TITLES
 from ..inputs.facts import Facts, remembered
 from ..inputs.question import STREAMS
 
@@ -71,6 +71,8 @@ def _requests(option: Option, part: Part) -> str:
     """Which requests go to the place of a part, in words."""
     present = np.flatnonzero(option.question.shares[0] > 0)
     here = [stream for stream in present if option.routing.place[0, stream] == part.place]
+    if part.place == API:
+        here = [stream for stream in here if HARD[stream] == bool(part.hard[0])]
     for side in range(len(STREAMS[0])):
         for value in dict.fromkeys(STREAMS[stream][side] for stream in here):
             if here == [stream for stream in present if STREAMS[stream][side] == value]:

@@ -1,0 +1,93 @@
+"""Models: which open models are worth a try in a scenario, before their machines are sized."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..formulas import demand, scoring
+from ..inputs.facts import Facts, of_tables
+from ..inputs.question import CRITERIA, GOOD_ENOUGH
+from ..places import replicas
+from ..places.workload import service_levels
+from ..units import HOURS_PER_MONTH, Array
+from . import quality
+
+MOST, NEAR = 3, 1.3
+"""Models tried in a scenario, and up to what of the estimated cost of the first another is tried; more where quality is
+worth a premium.
+"""
+
+
+@of_tables
+def worthwhile(facts: Facts, task: str) -> Array:
+    """Keys of the open models with a figure for a task that fit on some machine."""
+    keys = facts.table("models").index.to_numpy(object)
+    known = ~np.isnan(quality.figures(facts).of(np.repeat(task, len(keys)), keys))
+    return keys[known & np.array([len(replicas.on_rent(facts, key).each) > 0 for key in keys])]
+
+
+def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
+    """The open models tried in each scenario over (scenario, MOST), "" where there are fewer.
+
+    The one named; or of those that reach the floor the one of least estimated generalised cost and those that come
+    near, and the least of those that reach the floor of hard requests too. Where none reaches the floor, the best there
+    is, to be told.
+    """
+    found = np.full((len(rows["task"]), MOST), "", object)
+    named = rows["open_model"] != GOOD_ENOUGH
+    found[named, 0] = rows["open_model"][named]
+    for task in dict.fromkeys(rows["task"][~named]):
+        here = np.flatnonzero(~named & (rows["task"] == task))
+        found[here] = _of_task(facts, task, {name: column[here] for name, column in rows.items()})
+    return found
+
+
+def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
+    models = worthwhile(facts, task)
+    figure = quality.figures(facts).of(np.repeat(task, len(models)), models)
+    lack = 1 - quality.points(facts, rows, np.broadcast_to(figure, (len(rows["task"]), len(models))))
+    premium = _premium(rows)
+    cost = _estimated(facts, rows, models) * (1 + premium[:, None] * lack)
+    floor, holds = quality.floors(facts, rows), np.isfinite(cost)
+    good = (figure >= floor[:, :1]) & holds
+    best = (holds * (1e-9 + figure)).argmax(axis=1)[:, None] == np.arange(len(models))
+    worth = np.where(np.where(good.any(axis=1, keepdims=True), good, best), cost, np.inf)
+    for_hard = np.where(good & (figure >= floor[:, 1:]) & (rows["hard_share"] > 0)[:, None], cost, np.inf)
+    order = np.argsort(worth, axis=1, kind="stable")[:, :MOST]
+    usd = np.take_along_axis(worth, order, axis=1)
+    found = np.where(usd <= (NEAR + premium[:, None]) * usd[:, :1], models[order], "")
+    found[~holds.any(axis=1), 1:] = ""
+    most = models[for_hard.argmin(axis=1)]
+    lacks = np.isfinite(for_hard.min(axis=1)) & ~(found == most[:, None]).any(axis=1)
+    found[lacks, -1] = most[lacks]
+    return found
+
+
+def _estimated(facts: Facts, rows: Mapping[str, Array], models: Array) -> Array:
+    """Rent of the machines of least cost for the busiest hours of a middling month, over (scenario, model) [USD/month].
+
+    Whole machines with the spare replica, at the nearest of the shapes of request, without the hours in which fewer
+    would do; infinite where a model takes no requests as long.
+    """
+    at = [
+        np.abs(np.log(shapes) - np.log(rows[name].astype(float))[:, None]).argmin(axis=1)
+        for name, shapes in (("input_tokens", replicas.PROMPTS), ("output_tokens", replicas.ANSWERS))
+    ]
+    level = service_levels(facts, rows["latency"])
+    month = demand.monthly_requests(rows["requests_per_month"], rows["growth_per_month"], rows["horizon_months"] / 2)
+    busiest = np.maximum((1 - rows["batch_share"]) * rows["spikiness"], 1)
+    peak = demand.requests_per_second(month) * busiest / level["derate"][:, 0]
+    usd = []
+    for model in models:
+        machine = replicas.on_rent(facts, model)
+        needed = np.ceil((peak * machine.seconds[:, *at] + level["spare_replicas"][:, 0]) / machine.each[:, None])
+        usd.append((needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH)
+    tokens, context = rows["input_tokens"] + rows["output_tokens"], facts.table("models")["context_tokens"]
+    return np.where(tokens[:, None] <= context[models].to_numpy(float), np.stack(usd, axis=1), np.inf)
+
+
+def _premium(rows: Mapping[str, Array]) -> Array:
+    """What the best quality is worth, as a share of the cost, by scenario."""
+    asked = list(zip(rows["priorities"], rows["premium"].tolist(), strict=True))
+    known = {pair: scoring.premiums([p for p in pair[0].split(",") if p], CRITERIA, pair[1]) for pair in set(asked)}
+    return np.array([known[pair][CRITERIA.index("quality")] for pair in asked])

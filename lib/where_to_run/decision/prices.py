@@ -1,0 +1,149 @@
+"""Prices of rules: what the answer would cost without a rule, a limit or a demand of the scenario, or without two."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..formulas.people import HIGHEST_LEVEL
+from ..inputs.facts import remembered
+from ..inputs.question import BY_NAME, GOOD_ENOUGH, PLACES, SKILLS
+from . import quality, rules
+from .answer import Answer
+from .evaluate import evaluate
+
+MEASURE = "generalised_usd_per_month"
+
+COLUMNS = [
+    "lifted",
+    "bars",
+    "filters",
+    "fields",
+    "option",
+    "usd_per_month",
+    "bill_usd_per_month",
+    "saves_usd_per_month",
+]
+
+LIMITED = {
+    "weeks_to_launch": ("launch_weeks", "{:,} weeks to launch"),
+    "budget_usd_per_month": ("running_usd_per_month", "a running budget of {:,} USD a month"),
+    "capex_limit_usd": ("capex_usd", "{:,} USD for hardware"),
+}
+"""The limits: the figure each is held to, and the words for what an option needs of it."""
+
+MORE = 1.05
+"""What two bars together must save over what each saves alone, to be told as a pair."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something a scenario demands that may bar an option: the fields that lift it, the words for that, and whether it
+    merely filters, so that without it nothing can cost more.
+    """
+
+    lifts: Mapping[str, Any]
+    words: str
+    filters: bool = True
+
+
+@remembered
+def prices(answer: Answer) -> pd.DataFrame:
+    """What each bar of a one-row answer costs, each two that together open more, and all: a row where something is saved.
+
+    Columns: lifted (what is given up, in words), bars (how many), filters (false for a change of floor, control,
+    customisation or skills, with which options cost other than before), fields (what lifts them, values by name),
+    option (what is recommended then),
+    usd_per_month [its mean bill], bill_usd_per_month [change of the level cost], saves_usd_per_month [generalised cost
+    less; not a number where nothing is allowed now and this opens something]. One bar first, the largest saving first.
+    """
+    bars = list(_bars(answer))
+    sets = [*([bar] for bar in bars), *map(list, combinations(bars, 2)), *([bars] if len(bars) > 2 else [])]
+    fields = [_together(answer.asked, lifted) for lifted in sets]
+    rows = answer.scenarios.iloc[np.zeros(len(sets), int)].reset_index(drop=True).astype(object)
+    for at, changed in enumerate(fields):
+        for name, value in changed.items():
+            rows.at[at, name] = value
+    figures, now = evaluate(rows, answer.facts, answer.hours).figures, answer.figures
+    best, now = figures[figures["recommended"]].set_index("scenario"), now[now["recommended"]]
+    have, pays = (float(now[name].iloc[0]) if len(now) else np.inf for name in (MEASURE, "level_usd_per_month"))
+    told, alone = [], dict[str, float]()
+    for at, lifted in enumerate(sets):
+        saves = max(0.0, have - best.at[at, MEASURE]) if at in best.index else 0.0
+        if len(lifted) == 1:
+            alone[lifted[0].words] = saves
+        as_much = MORE * sum(alone[bar.words] for bar in lifted) if len(lifted) == 2 else 0.0
+        if saves > max(as_much, 1e-9 * min(have, 1e12)):
+            row = best.loc[at]
+            words = "all of these" if len(lifted) > 2 else " and ".join(_words(bar, row) for bar in lifted)
+            figures_then = row["usd_per_month"], row["level_usd_per_month"] - pays, saves
+            filters = all(bar.filters for bar in lifted)
+            told.append((words, len(lifted), filters, fields[at], row["option"], *figures_then))
+    frame = pd.DataFrame(told, columns=COLUMNS).replace([np.inf, -np.inf], np.nan)
+    order = ["bars", "saves_usd_per_month", "usd_per_month"]
+    return frame.sort_values(order, ascending=[True, False, True], kind="stable").reset_index(drop=True)
+
+
+def _together(asked: Mapping[str, Any], bars: Sequence[Bar]) -> dict[str, Any]:
+    """The fields that lift some bars, each with its value; pieces of evidence add up."""
+    found: dict[str, Any] = {}
+    for bar in bars:
+        for name, value in bar.lifts.items():
+            had = found.get(name, asked[name])
+            found[name] = ",".join(sorted({*had.split(","), *value} - {""})) if name == "evidence" else value
+    return found
+
+
+def _words(bar: Bar, row: pd.Series) -> str:
+    """The words for a bar; for a limit with the amount that the option opened needs."""
+    (name, *_) = bar.lifts
+    return bar.words.format(ceil(row[LIMITED[name][0]])) if name in LIMITED else bar.words
+
+
+def _bars(answer: Answer) -> Iterator[Bar]:
+    """Everything a scenario demands that could be given up."""
+    asked = answer.asked
+    for pieces in _missing_evidence(answer):
+        named = [answer.facts.rules["evidence"][piece]["name"].lower() for piece in pieces]
+        yield Bar({"evidence": pieces}, " with ".join(named))
+    for name, (_, words) in LIMITED.items():
+        if asked[name] < BY_NAME[name].high:
+            yield Bar({name: BY_NAME[name].high}, words)
+    for name in ("control", "customisation"):
+        least = BY_NAME[name].choices[0]
+        if asked[name] != least:
+            yield Bar({name: least}, f"{name.replace('_', ' ')} {least} in place of {asked[name]}", False)
+    for name, words in (("api_model", "any API model"), ("open_model", "any open model")):
+        if asked[name] != GOOD_ENOUGH:
+            yield Bar({name: GOOD_ENOUGH}, f"{words} that is good enough", False)
+    lacking = {f"skill_{area}": HIGHEST_LEVEL for area in SKILLS if asked[f"skill_{area}"] < HIGHEST_LEVEL}
+    if lacking:
+        yield Bar(lacking, "a team that has every skill", False)
+    yield from _lower_floors(asked)
+
+
+def _lower_floors(asked: Mapping[str, Any]) -> Iterator[Bar]:
+    if asked["quality_floor"] > 0:
+        yield Bar({"quality_floor": asked["quality_floor"] * 0.8}, "a floor a fifth lower", False)
+    elif asked["quality_needed"] != quality.LEVELS[0]:
+        lower = quality.LEVELS[quality.LEVELS.index(asked["quality_needed"]) - 1]
+        yield Bar({"quality_needed": lower}, f"{lower} quality in place of {asked['quality_needed']}", False)
+    if asked["hard_share"] > 0:
+        yield Bar({"hard_share": 0.0}, "hard requests answered like the others", False)
+
+
+def _missing_evidence(answer: Answer) -> list[tuple[str, ...]]:
+    """What is missing to lift each rule that bars something, at any place, the fewest pieces first."""
+    have, named = set(answer.asked["evidence"].split(",")), {rule["id"]: rule for rule in answer.facts.rules["rules"]}
+    spoken = answer.verdicts.loc[answer.verdicts["verdict"] == "blocked", "rule"].unique()
+    lifts = {
+        tuple(piece for piece in rules.lifts(named[rule], place) if piece not in have)
+        for rule in spoken
+        if rule in named
+        for place in PLACES
+    }
+    return sorted((pieces for pieces in lifts if pieces), key=lambda pieces: (len(pieces), pieces))

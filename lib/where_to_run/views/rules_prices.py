@@ -1,0 +1,62 @@
+"""What your rules cost: what the answer would be without a rule, a limit or a demand of the scenario."""
+
+from typing import Any
+
+import pandas as pd
+
+from ..decision.answer import Answer
+from ..decision.evaluate import evaluate
+from ..decision.prices import prices
+from ..inputs.facts import remembered
+from .panel import Pieces
+from .table import money, table, usd
+from .titles import titles
+
+SHOWN = 8
+"""Rows of the table; what saves less is left out."""
+
+
+@remembered
+def _there(answer: Answer, fields: tuple[tuple[str, Any], ...], option: str) -> str:
+    """Title of the option that is recommended once the fields have other values."""
+    rows = answer.scenarios.assign(**dict(fields))
+    return titles(evaluate(rows, answer.facts, answer.hours))[option]
+
+
+def _destinations(answer: Answer, rows: pd.DataFrame) -> list[str]:
+    pairs = zip(rows["fields"], rows["option"], strict=True)
+    return [_there(answer, tuple(fields.items()), option) for fields, option in pairs]
+
+
+def opened(answer: Answer) -> list[tuple[str, str]]:
+    """What would open an option where nothing is allowed, in words, with the title of that option."""
+    rows = prices(answer)
+    few = rows[rows["bars"] == rows["bars"].min()].head(SHOWN)
+    return list(zip(few["lifted"], _destinations(answer, few), strict=True))
+
+
+def price_of_rules(answer: Answer) -> Pieces:
+    """A panel: one row a rule, limit or demand that costs something, and pairs that only together open more."""
+    rows = prices(answer)
+    each = rows[rows["bars"] <= 2].head(SHOWN)
+    if each.empty:
+        return Pieces(
+            ["<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"]
+        )
+    together, alone = rows[rows["bars"] > 2], rows[rows["bars"] == 1]
+    says = ""
+    if len(together) and together["saves_usd_per_month"].notna().all():
+        all_of_it, by_one = together["saves_usd_per_month"].iloc[0], alone["saves_usd_per_month"].sum()
+        says = (
+            f"<p>All your rules, limits and demands together cost {usd(all_of_it)} a month; one by one they explain "
+            f"{usd(min(by_one, all_of_it))}.</p>"
+        )
+    shown = {
+        "With": [words[0].upper() + words[1:] for words in each["lifted"]],
+        "the answer would be": _destinations(answer, each),
+        "USD a month": money(each["usd_per_month"]),
+        "Saves": money(each["saves_usd_per_month"]),
+        "Changes the cost by": money(each["bill_usd_per_month"]),
+        "It is": ["a rule or limit" if filters else "a demand" for filters in each["filters"]],
+    }
+    return Pieces([says + table(shown, "What the answer would be without a rule, a limit or a demand", left=2)])
