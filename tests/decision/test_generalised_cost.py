@@ -59,7 +59,14 @@ ORDERS = ("cost", "control,cost", "launch,skills,cost", "control,easy_to_leave",
 def rows():
     draw = np.random.default_rng(3)
     premium, order = draw.uniform(0, 3, 300), draw.choice(ORDERS, 300)
-    return random_rows(300, seed=3).assign(evidence=",".join(ALL_EVIDENCE), premium=premium, priorities=order)
+    return random_rows(300, seed=3).assign(
+        evidence=",".join(ALL_EVIDENCE),
+        premium=premium,
+        priorities=order,
+        quality_needed="light",
+        open_model="good_enough",
+        api_model="good_enough",
+    )
 
 
 @cache
