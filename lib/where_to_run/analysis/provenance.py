@@ -146,6 +146,10 @@ RESTS = {
     "_service_levels": ("assumptions service.",),
     "cloud": ("assumptions rented.", "assumptions autoscale."),
     "judged": (),
+    "figures": ("quality",),
+    "worthwhile_offers": ("quality", "api_offers"),
+    # which open models are tried stays as it is today
+    **dict.fromkeys(("on_rent", "rounded", "worthwhile"), ()),
 }
 """What facts remember by the function that makes it, and the tables or keys it is made from: it is kept where none of
 them changes.

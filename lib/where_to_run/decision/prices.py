@@ -53,7 +53,7 @@ class Bar:
 
 @remembered
 def prices(answer: Answer) -> pd.DataFrame:
-    """What each bar of a one-row answer costs, each two that together open more, and all: a row where something is saved.
+    """What each bar of a one-row answer costs, each two that together open more, and all; a row where that saves.
 
     Columns: lifted (what is given up, in words), bars (how many), filters (false for a change of floor, control,
     customisation or skills, with which options cost other than before), fields (what lifts them, values by name),

@@ -44,8 +44,8 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "price_of_rules",
             "The price of your rules",
             rules_prices.price_of_rules,
-            "What is saved is cost with what drawbacks are worth. A demand (a floor, control, skills) changes what options "
-            "cost; a rule or limit only bars them.",
+            "What is saved is cost with what drawbacks are worth. A demand (a floor, control, skills) changes what "
+            "options cost; a rule or limit only bars them.",
         ),
         Section(
             "ruled_out",
