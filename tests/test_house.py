@@ -32,7 +32,7 @@ ASIDE = (
 )
 """In rooms of the core, but not of it: the formulas of two pages, and the reading of logs."""
 
-MOST_CORE, MOST = 3_440, 10_130
+MOST_CORE, MOST = 3_445, 10_160
 """Lines of code of the core, and of all; the goals are 3,000 and 9,900."""
 
 FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}
