@@ -38,7 +38,7 @@ def resting_on_nothing(facts: Facts) -> list[str]:
 
 
 def quality_problems(facts: Facts) -> list[str]:
-    """Figures of quality that do not compare or are of no model, and models without one or a reason, a sentence each."""
+    """Figures of quality that do not compare or are of no model, and models that have none and no reason."""
     known = {key for name in ("models", "api_offers") for key in tables.read(name)["key"]}
     levels, found = facts.table("quality_levels"), []
     for row in tables.read("quality").itertuples():
