@@ -9,12 +9,7 @@ from where_to_run.analysis import data_check
 @pytest.mark.parametrize(
     ("key", "column", "value", "words"),
     [
-        (
-            "glm-5.3:general",
-            "version",
-            "v4.2",
-            "v4.2 does not mix with AA Intelligence Index v4.3, the scale of",
-        ),
+        ("glm-5.3:general", "version", "v4.2", "v4.2 does not mix with AA Intelligence Index v4.3, the scale of"),
         ("glm-5.3:general", "benchmark", "LiveBench", "LiveBench v4.3 does not mix with AA Intelligence Index v4.3"),
         ("glm-5.3:general", "model", "glm-6", "model 'glm-6' is no key of models.csv or api_offers.csv"),
         ("glm-5.3:general", "value", "", "give a value, or basis none with the reason in note"),
