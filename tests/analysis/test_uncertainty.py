@@ -127,7 +127,7 @@ def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
     # independent inputs: in month m tokens cost E[exp((0.25 + 0.08 sqrt m) z)] x E[(1 + g)^(m-1)] x E[(1 - d)^(m/12)]
     # x exp(0.2^2/2) for prompts or exp(0.3^2/2) for answers times what they cost as asked; wages and the ramp-up have a
     # mean of 1, so all else stays. g is normal, 0.015, cut at two standard deviations; d triangular 0, 0.25, 0.6.
-    row = question.grid(sensitive_share=0, api_model="openai/gpt-6.2-sol", budget_usd_per_month=1e9)
+    row = question.grid(sensitive_share=0, api_model="anthropic/claude-opus-5.5", budget_usd_per_month=1e9)
     answer = evaluate(row, shipped())
     lines = answer.lines[answer.lines["option"] == "api"]
     month, growth = lines["month"].to_numpy(), truncnorm(-2, 2, 0, 0.015)

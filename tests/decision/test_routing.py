@@ -157,7 +157,7 @@ def drawn(number, seed, **fields) -> pd.DataFrame:
         ),
         "control": among("none", "none", "region", "own_tenancy"),
         "customisation": among("prompting", "fine_tuning", "weights"),
-        "api_model": among("anthropic/claude-sonnet-5.5", "openai/gpt-6-luna", "groq/llama-3.1-8b"),
+        "api_model": among("anthropic/claude-sonnet-5.5", "openai/gpt-6-luna", "deepinfra/llama-3.1-8b"),
         "latency": among("batch", "chat", "interactive"),
         **{f"skill_{area}": draw.integers(2, 6, number) for area in SKILLS},
     }
@@ -269,7 +269,7 @@ def test_open_streams_may_go_to_an_api_while_sensitive_ones_burst_from_own_serve
     # sensitive traffic may go to machines alone, the rest anywhere
     rows = one(
         open_model="llama-3.3-70b",
-        api_model="groq/llama-3.1-8b",
+        api_model="deepinfra/llama-3.1-8b",
         requests_per_month=1.87e9,
         spikiness=1.9,
         growth_per_month=0.054,

@@ -1,14 +1,13 @@
 import re
-import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from damaged import cell
 from where_to_run.analysis import data_check
 from where_to_run.inputs import facts, tables
 from where_to_run.inputs.tables import FactsError
-from where_to_run.paths import DATA
 
 HEADER = "table,key,column,value,source,note"
 GOOD = "gpus,h100,memory_gb,94,https://example.org/h100,the NVL part"
@@ -128,14 +127,18 @@ def test_nothing_is_stale_on_the_day_it_was_read(shipped):
     assert facts.stale(shipped, shipped.as_of).empty
 
 
-def test_prices_are_stale_after_180_days_and_nothing_else_is(shipped):
-    # By hand from the day read, 2026-11-22: 8 days to the end of November, 31 + 31 + 28 + 31 + 30 = 151 to the
-    # end of April, 21 in May: 2027-05-21 is day 180, the last fresh one
-    assert set(shipped.table("api_offers")["read_on"]) == {"2026-11-22"}
+def test_prices_and_figures_of_quality_are_stale_after_180_days_and_nothing_else_is(shipped):
+    # By hand from the first day read, 2026-11-22: 8 days to the end of November, 31 + 31 + 28 + 31 + 30 = 151 to the
+    # end of April, 21 in May: 2027-05-21 is day 180, the last fresh one. What was read a week later lasts a week longer
+    assert set(shipped.table("api_offers")["read_on"]) == {"2026-11-22", "2026-11-29"}
     assert facts.stale(shipped, "2027-05-21").empty
     old = facts.stale(shipped, "2027-05-22")
     assert set(old["table"]) == {"api_offers", "machines", "servers"}
     assert set(old["age_days"]) == {181}
+    assert set(facts.stale(shipped, "2027-05-28")["age_days"]) == {187}
+    old = facts.stale(shipped, "2027-05-29")
+    assert set(old["table"]) == {"api_offers", "machines", "servers", "quality", "quality_levels"}
+    assert set(old["age_days"]) == {181, 188}
 
 
 def test_years_ahead_every_table_is_stale(shipped):
@@ -361,29 +364,6 @@ def test_an_empty_override_file_is_refused_with_its_empty_first_line(tmp_path):
 # damaged tables
 
 
-@pytest.fixture
-def damage(tmp_path, monkeypatch):
-    """Changes one table in a copy of data/ that facts then reads."""
-    copy = tmp_path / "data"
-    shutil.copytree(DATA, copy)
-    for reader in (facts, tables):
-        monkeypatch.setattr(reader, "DATA", copy)
-
-    def change(table, edit):
-        path = copy / f"{table}.csv"
-        edit(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
-
-    return change
-
-
-def _cell(key, column, value):
-    def edit(rows):
-        rows.loc[rows["key"] == key, column] = value
-        return rows
-
-    return edit
-
-
 def test_a_copy_without_damage_has_no_problem(damage):
     damage("gpus", lambda rows: rows)
     assert tables.problems() == []
@@ -403,7 +383,7 @@ def test_an_unknown_column_is_named(damage):
 
 
 def test_a_text_in_a_column_of_numbers_is_named(damage):
-    damage("gpus", _cell("h100", "memory_gb", "eighty"))
+    damage("gpus", cell("h100", "memory_gb", "eighty"))
     with pytest.raises(FactsError, match=r"gpus.csv, key 'h100', column memory_gb: got 'eighty'; allowed: a number"):
         facts.load()
     (problem,) = [p for p in tables.problems() if "eighty" in p]
@@ -411,13 +391,13 @@ def test_a_text_in_a_column_of_numbers_is_named(damage):
 
 
 def test_a_number_out_of_range_is_named(damage):
-    damage("gpus", _cell("h100", "memory_gb", "10001"))
+    damage("gpus", cell("h100", "memory_gb", "10001"))
     with pytest.raises(FactsError, match=r"key 'h100', column memory_gb: got '10001'; allowed: .* 1 to 10000 GB"):
         tables.read("gpus")
 
 
 def test_an_empty_required_cell_is_named(damage):
-    damage("machines", _cell("aws/p5.48xlarge/us-east-1", "gpus", ""))
+    damage("machines", cell("aws/p5.48xlarge/us-east-1", "gpus", ""))
     with pytest.raises(FactsError, match=r"key 'aws/p5.48xlarge/us-east-1', column gpus: got ''"):
         tables.read("machines")
 
@@ -425,13 +405,13 @@ def test_an_empty_required_cell_is_named(damage):
 @pytest.mark.parametrize("column", ["read_on", "effective_from"])
 @pytest.mark.parametrize("day", ["2026-13-01", "2026-9-1", "20260901"])
 def test_a_date_that_is_none_is_named(damage, column, day):
-    damage("gpus", _cell("h100", column, day))
+    damage("gpus", cell("h100", column, day))
     with pytest.raises(FactsError, match=rf"key 'h100', column {column}: got '{day}'; allowed: a date as 2026-11-22"):
         tables.read("gpus")
 
 
 def test_a_word_that_is_not_among_those_allowed_is_named(damage):
-    damage("api_offers", _cell("openai/gpt-6-luna", "tier", "tiny"))
+    damage("api_offers", cell("openai/gpt-6-luna", "tier", "tiny"))
     with pytest.raises(FactsError, match=r"column tier: got 'tiny'; allowed: \['frontier', 'mid', 'small'\]"):
         tables.read("api_offers")
 
@@ -454,42 +434,42 @@ def test_two_rows_of_one_key_from_two_days_are_no_problem(damage):
 
 
 def test_a_range_that_starts_above_its_figure_is_found(damage):
-    damage("servers", _cell("h100-8", "low", "285001"))  # the price is 285,000
+    damage("servers", cell("h100-8", "low", "285001"))  # the price is 285,000
     (problem,) = tables.problems()
     assert "servers.csv, key 'h100-8': server_usd 285000 is outside its own range 285001 to" in problem
 
 
 def test_a_range_that_starts_at_its_figure_is_no_problem(damage):
-    damage("servers", _cell("h100-8", "low", "285000"))
+    damage("servers", cell("h100-8", "low", "285000"))
     assert tables.problems() == []
 
 
 def test_an_unknown_unit_is_found(damage):
-    damage("assumptions", _cell("people.benefits_share", "unit", "bananas"))
+    damage("assumptions", cell("people.benefits_share", "unit", "bananas"))
     (problem,) = tables.problems()
     assert problem == "assumptions.csv, key 'people.benefits_share': unit 'bananas' is not in the list of tables.yaml"
 
 
 def test_a_dead_reference_is_found(damage):
-    damage("machines", _cell("runpod/l4-1x/global", "gpu", "l5"))
+    damage("machines", cell("runpod/l4-1x/global", "gpu", "l5"))
     (problem,) = tables.problems()
     assert problem == "machines.csv, key 'runpod/l4-1x/global': gpu 'l5' is no key of gpus.csv"
 
 
 def test_a_source_that_is_no_link_is_found(damage):
-    damage("gpus", _cell("h100", "source", "data sheet"))
+    damage("gpus", cell("h100", "source", "data sheet"))
     (problem,) = tables.problems()
     assert problem == "gpus.csv, key 'h100': source 'data sheet' is neither a https link nor 'estimate'"
 
 
 def test_an_estimate_without_reasoning_is_found(damage):
-    damage("assumptions", _cell("api.retry_share", "note", ""))
+    damage("assumptions", cell("api.retry_share", "note", ""))
     (problem,) = tables.problems()
     assert problem == "assumptions.csv, key 'api.retry_share': an estimate needs its reasoning in note"
 
 
 def test_the_audit_finds_what_is_wrong_with_the_tables(damage):
-    damage("gpus", _cell("h100", "source", "data sheet"))
+    damage("gpus", cell("h100", "source", "data sheet"))
     assert tables.problems() == data_check.problems()
     assert len(data_check.problems()) == 1
 
