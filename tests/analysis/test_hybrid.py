@@ -285,9 +285,9 @@ def test_a_month_in_which_the_base_does_not_serve_is_refused():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"control": "air_gapped"}, "sends everything to Own servers"),
+        ({"control": "air_gapped"}, "the best is Llama 3.3 70B on 1 to 2 own servers"),
         ({"control": "air_gapped", "horizon_months": 6}, "cannot be costed here"),
-        ({"preset": "public_body"}, "sends everything to"),
+        ({"preset": "public_body"}, "the best is Llama 3.3 70B on 4 to 5 rented"),
         (FREE | {"batch_share": 1}, "All of the work can wait"),
     ],
 )

@@ -141,7 +141,7 @@ def test_every_control_that_is_no_slider_sets_its_field(guest):
     button = page.get_by_role("button", name="Move control up")
     with guest.moving():
         button.click()
-    order = ["control", *(name for name in question.CRITERIA if name != "control")]
+    order = ["control", *(name for name in question.PRIORITIES if name != "control")]
     check_page(guest, **chosen, **ticked, priorities=order)
     assert "Change to the model fine_tuning" in page.locator("#wtr-changed").inner_text()
     assert page.evaluate("document.activeElement.textContent") == "↑"
