@@ -57,9 +57,7 @@ def peak_gb() -> float:
 def bench_evaluate() -> None:
     known = facts.load()
     evaluate(question.grid(), known)
-    print(
-        f"{'rows':>8} {'seconds':>9} {'ms a row':>9} {'peak GB':>8}   all options and free_search, 36 months, two threads"
-    )
+    print(f"{'rows':>8} {'seconds':>9} {'ms a row':>9} {'peak GB':>8}   all options, 36 months, two threads")
     for number, repeats in ((1, 50), (1_000, 3), (100_000, 1)):
         rows = scenarios(number)
         taken = seconds(lambda rows=rows: evaluate(rows, known).options, repeats)

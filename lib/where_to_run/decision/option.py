@@ -9,7 +9,7 @@ from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
 from ..units import SECONDS_PER_MONTH, Array
-from . import staffing
+from . import quality, staffing
 from .block import OFFERS, Question, based, carried, full_machine_usd, overflow, team, until_delivery
 from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
 
@@ -91,6 +91,31 @@ class Option:
         outlet, _ = overflow(self.question, part.second, part.share, part.may, part.hard)
         here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
         return Fleet(load, need, outlet, offer.kind, here, offer.each, np.zeros(1))
+
+
+def doubts(option: Option) -> list[str]:
+    """What is to be minded about how good an option's models are, a sentence each.
+
+    A converted figure whose low end is below the floor, a model named without a figure, and hard requests that stay on
+    a fleet that is not good enough for them.
+    """
+    question, routing, told = option.question, option.routing, dict[str, None]()
+    task, known = str(question.rows["task"][0]), question.figures
+    for stream in np.flatnonzero(question.shares[0] > 0):
+        key = str(question.api(bool(HARD[stream])).offer[0]) if routing.place[0, stream] == API else question.model
+        at, floor = (known.family[task], known.model[key]), question.floors[0, int(HARD[stream])]
+        figure = question.quality[0, stream, routing.place[0, stream]]
+        if np.isnan(figure):
+            told[f"{quality.name(question.facts, key)} has no figure for this task; it is your choice"] = None
+        elif figure < floor:
+            share = question.shares[0][HARD & (routing.place[0] == routing.place[0, stream])].sum()
+            said = quality.described(question.facts, key, task)
+            short = f"{floor - figure:g} points below the floor of hard requests serves them ({said})"
+            told[f"{share:.0%} of the requests are hard and stay where a model {short}"] = None
+        elif figure == known.value[at] and known.low[at] < floor and not known.measured[at]:
+            said = quality.described(question.facts, key, task)
+            told[f"{said} is close to the floor of {floor:g}; try it on 200 of your own requests"] = None
+    return list(told)
 
 
 def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:

@@ -82,7 +82,7 @@ def described(facts: Facts, key: str, task: str) -> str:
     at = known.family[task], known.model[key]
     if np.isnan(known.value[at]):
         return f"{name(facts, key)}: no figure on the {level['benchmark']} {level['version']}"
-    basis = "measured" if known.measured[at] else "converted"
+    basis = "measured" if known.measured[at] else f"converted, {known.low[at]:g} at the low end"
     return f"{name(facts, key)}: {known.value[at]:g} on the {level['benchmark']} {level['version']} ({basis})"
 
 

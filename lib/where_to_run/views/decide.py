@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..decision.answer import Answer
+from ..decision.option import doubts
 from ..inputs import question
 from ..places.bill import WORTH, added_up, of_kind
 from . import charts, order, rules_prices, sources
@@ -38,6 +39,7 @@ def bottom_line(answer: Answer) -> Pieces:
     says += "".join(f" On condition: {escape(condition)}" for condition in conditions)
     rest = "; ".join(f"{escape(row['title'])}, {_price(row)}" for row in others[:2])
     says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
+    says += "".join(f"<p>Mind: {escape(doubt)}.</p>" for doubt in doubts(answer.option(first["option"])))
     says += f"<p>{turns}</p>" if (turns := order.switching(answer)) else ""
     return Pieces([says + told])
 

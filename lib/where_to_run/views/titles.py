@@ -50,6 +50,8 @@ def _title(answer: Answer, option: str) -> str:
     if not taken.fits:
         return TITLES[option]
     parts = [part for part in taken.parts if part.share[0] > 0]
+    if [part.bill.offer[0] for part in parts if part.place == API][1:2] == [parts[0].bill.offer[0]]:
+        parts = parts[1:]  # easy and hard requests call the same
     if len(parts) == 1:
         bursts = _bursts(taken, parts[0])
         return _where(taken, parts[0]) + (f", bursts to {bursts}" if bursts else "")
