@@ -239,7 +239,7 @@ def test_until_delivery_the_cheaper_place_allowed_serves_and_is_paid(api_price, 
 
 def test_where_only_the_api_is_allowed_it_serves_until_delivery_though_rented_is_cheaper():
     rows = grid(**(PLAIN | ABLE))
-    question = Question(toy(1.0), {str(name): rows[name].to_numpy() for name in rows.columns}, "toy")
+    question = Question(toy(1.0), {str(name): rows[name].to_numpy() for name in rows.columns}).serving("toy")
     found = costed(question, by_hand(ROUTINGS["owned"], 1), np.array([[[True, False, True]] * 4]))
     bill = found.lines["own_gpus", "bill while waiting for delivery"]
     assert bill[0].tolist() == pytest.approx([0, 22_995, 11_497.5, 0, 0, 0, 0])

@@ -45,11 +45,7 @@ def row(answer, option):
 
 @pytest.mark.parametrize(
     ("floor", "offer"),
-    [
-        (10, "deepinfra/gpt-oss-120b"),
-        (38, "anthropic/claude-haiku-5.5"),
-        (50, "anthropic/claude-sonnet-5.5"),
-    ],
+    [(10, "deepinfra/gpt-oss-120b"), (38, "anthropic/claude-haiku-5.5"), (50, "anthropic/claude-sonnet-5.5")],
 )
 def test_of_four_offers_the_cheapest_that_reaches_the_floor_is_called(floor, offer):
     # general: gpt-oss-120b 12, GPT-6 Luna below 38, Claude Haiku 5.5 43, Claude Sonnet 5.5 56
@@ -144,7 +140,9 @@ def test_sensitive_hard_requests_stay_on_the_sensitive_fleet_and_the_shortfall_i
     assert found["hard_short_share"] == pytest.approx(0.03)
     figure = answer.option("split_by_sensitivity").question.fleet_figure[0]
     assert found["hard_points"] == pytest.approx(50 - figure)
-    assert any(doubt.startswith("3% of the requests are hard") for doubt in doubts(answer.option("split_by_sensitivity")))
+    assert any(
+        doubt.startswith("3% of the requests are hard") for doubt in doubts(answer.option("split_by_sensitivity"))
+    )
 
 
 def test_a_converted_figure_whose_low_end_is_below_the_floor_is_close_and_says_so():

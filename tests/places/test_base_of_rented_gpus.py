@@ -530,7 +530,7 @@ def shipped_question(model, number, seed) -> Question:
         "horizon_months": draw.choice([6, 12, 24, 36], number),
     }
     made = {name: values.astype(rows[name].dtype) for name, values in columns.items()}
-    return Question(shipped(), {n: c.to_numpy() for n, c in rows.assign(**made).items()}, model)
+    return Question(shipped(), {n: c.to_numpy() for n, c in rows.assign(**made).items()}).serving(model)
 
 
 @pytest.mark.parametrize("model", ["llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b"])

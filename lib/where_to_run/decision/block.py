@@ -139,7 +139,8 @@ class Question:
         asked, tasks, known = self.rows["api_model"], self.rows["task"], self.figures
         named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
         fronts = {task: quality.worthwhile_offers(self.facts, task, self.hosted) for task in dict.fromkeys(tasks)}
-        offers = np.array(list(dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named]])), object)
+        some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named]])
+        offers = np.array(list(some) or [self.facts.table("api_offers").index[0]], object)
         figure = known.of(np.tile(tasks, len(offers)), np.repeat(offers, len(tasks))).reshape(len(offers), -1)
         listed = np.stack([np.isin(offers, fronts[task]) for task in fronts])[
             np.array([list(fronts).index(task) for task in tasks])
@@ -155,6 +156,7 @@ class Question:
         found = vendor_api.api(
             tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), self.rows["control"] == "region"
         )
+        found = replace(found, fits=found.fits & taken.any(axis=0))
         if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
             return found
         years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR

@@ -44,6 +44,8 @@ def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
 
 def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
     models = worthwhile(facts, task)
+    if not len(models):
+        return np.full((len(rows["task"]), MOST), "", object)
     figure = quality.figures(facts).of(np.repeat(task, len(models)), models)
     lack = 1 - quality.points(facts, rows, np.broadcast_to(figure, (len(rows["task"]), len(models))))
     premium = _premium(rows)
@@ -55,7 +57,8 @@ def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
     for_hard = np.where(good & (figure >= floor[:, 1:]) & (rows["hard_share"] > 0)[:, None], cost, np.inf)
     order = np.argsort(worth, axis=1, kind="stable")[:, :MOST]
     usd = np.take_along_axis(worth, order, axis=1)
-    found = np.where(usd <= (NEAR + premium[:, None]) * usd[:, :1], models[order], "")
+    found = np.full((len(cost), MOST), "", object)
+    found[:, : order.shape[1]] = np.where(usd <= (NEAR + premium[:, None]) * usd[:, :1], models[order], "")
     found[~holds.any(axis=1), 1:] = ""
     most = models[for_hard.argmin(axis=1)]
     lacks = np.isfinite(for_hard.min(axis=1)) & ~(found == most[:, None]).any(axis=1)
