@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..formulas import demand, finance, scoring
+from ..formulas import demand, finance
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, remembered
 from ..inputs.question import CRITERIA, GOOD_ENOUGH, STREAMS
@@ -83,9 +83,7 @@ class Question:
     @cached_property
     def premiums(self) -> Array:
         """What the best of each criterion is worth, as a share of the cost, over (scenario, criterion)."""
-        asked = list(zip(self.rows["priorities"], self.rows["premium"].tolist(), strict=True))
-        known = {pair: scoring.premiums([p for p in pair[0].split(",") if p], CRITERIA, pair[1]) for pair in set(asked)}
-        return np.stack([known[pair] for pair in asked])
+        return criteria.premiums(self.rows)
 
     @cached_property
     def annuity(self) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..formulas import scoring
 from ..inputs.facts import Facts, remembered
-from ..inputs.question import PLACES
+from ..inputs.question import CRITERIA, PLACES
 from ..units import Array
 from .routing import NOWHERE, Routing
 
@@ -32,6 +32,13 @@ def scales(facts: Facts) -> Scales:
     points = {name: np.array([facts.value(f"{name}.{place}") for place in PLACES]) for name in BY_PLACE}
     stretched = {name: np.asarray(scoring.value(p, p.min(), p.max())) for name, p in points.items()}
     return Scales(stretched, facts.value("scale.launch_weeks"), facts.value("scale.people_fte"))
+
+
+def premiums(rows: Mapping[str, Array]) -> Array:
+    """What the best of each criterion is worth, as a share of the cost, over (scenario, criterion)."""
+    asked = list(zip(rows["priorities"], rows["premium"].tolist(), strict=True))
+    known = {pair: scoring.premiums([p for p in pair[0].split(",") if p], CRITERIA, pair[1]) for pair in set(asked)}
+    return np.stack([known[pair] for pair in asked])
 
 
 def values(

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..formulas import demand, scoring
+from ..formulas import demand
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import CRITERIA, GOOD_ENOUGH
 from ..places import replicas
 from ..places.workload import service_levels
 from ..units import HOURS_PER_MONTH, Array
-from . import quality
+from . import criteria, quality
 
 MOST, NEAR = 3, 1.3
 """Models tried in a scenario, and up to what of the estimated cost of the first another is tried; more where quality is
@@ -48,7 +48,7 @@ def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
         return np.full((len(rows["task"]), MOST), "", object)
     figure = quality.figures(facts).of(np.repeat(task, len(models)), models)
     lack = 1 - quality.points(facts, rows, np.broadcast_to(figure, (len(rows["task"]), len(models))))
-    premium = _premium(rows)
+    premium = criteria.premiums(rows)[:, CRITERIA.index("quality")]
     cost = _estimated(facts, rows, models) * (1 + premium[:, None] * lack)
     floor, holds = quality.floors(facts, rows), np.isfinite(cost)
     good = (figure >= floor[:, :1]) & holds
@@ -87,10 +87,3 @@ def _estimated(facts: Facts, rows: Mapping[str, Array], models: Array) -> Array:
         usd.append((needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH)
     tokens, context = rows["input_tokens"] + rows["output_tokens"], facts.table("models")["context_tokens"]
     return np.where(tokens[:, None] <= context[models].to_numpy(float), np.stack(usd, axis=1), np.inf)
-
-
-def _premium(rows: Mapping[str, Array]) -> Array:
-    """What the best quality is worth, as a share of the cost, by scenario."""
-    asked = list(zip(rows["priorities"], rows["premium"].tolist(), strict=True))
-    known = {pair: scoring.premiums([p for p in pair[0].split(",") if p], CRITERIA, pair[1]) for pair in set(asked)}
-    return np.array([known[pair][CRITERIA.index("quality")] for pair in asked])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..decision import quality
 from ..decision.answer import Answer
 from ..decision.option import doubts
 from ..inputs import question
@@ -25,7 +26,13 @@ STYLE = Path(__file__).with_name("panels.css").read_text()
 
 def bottom_line(answer: Answer) -> Pieces:
     """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
-    told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in question.notices(answer.asked))
+    notices, task = question.notices(answer.asked), str(answer.asked["task"])
+    if number := quality.left_out(answer.facts, task):
+        models = f"{number} open model{'s' * (number > 1)} of the last six months"
+        notices.append(
+            f"{models} ha{'ve' if number > 1 else 's'} no figure for {task.replace('_', ' ')} and are left out"
+        )
+    told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in notices)
     if not (ranked := order.allowed(answer)):
         return Pieces([_nothing_allowed(answer) + told])
     first, *others = ranked
