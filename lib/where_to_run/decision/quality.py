@@ -28,8 +28,8 @@ class Figures:
 
     def of(self, families: Array, models: Array) -> Array:
         """The figures of some models for tasks, pair by pair [point]; NaN where there is none."""
-        at = np.array([self.model.get(model, -1) for model in models])
-        return self.value[np.array([self.family[family] for family in families]), at]
+        at = np.array([self.model.get(model, -1) for model in models], np.intp)
+        return self.value[np.array([self.family[family] for family in families], np.intp), at]
 
 
 @of_tables
