@@ -17,14 +17,23 @@ CLOSE = ("bank", "hospital", "public_body", "software_company")
 """Presets in which two options or more have a chance."""
 
 
+OF_TWO_MODELS = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "hard_share": 0.0}
+"""One API and one open model, whatever their quality."""
+
+
 @cache
 def shipped():
     return facts.load()
 
 
 @cache
-def answered(preset=""):
-    return evaluate(question.grid(preset), shipped())
+def answered(preset="", **fields):
+    return evaluate(question.grid(preset, **fields), shipped())
+
+
+def close():
+    """A bank whose odds are even, with models of which one is far below the floor of today."""
+    return answered("bank", quality_floor=0.01, **OF_TWO_MODELS)
 
 
 def test_swings_move_one_input_at_a_time():
@@ -98,7 +107,7 @@ def test_the_same_seed_makes_the_same_figures():
 
 
 def test_odds_add_up_and_information_is_worth_at_most_the_least_regret():
-    run = uncertainty.run(answered("bank"))
+    run = uncertainty.run(close())
     found = uncertainty.odds(run)
     assert found["best"].sum() == pytest.approx(1)
     assert (found["p5"] < found["p50"]).all() and (found["p95"] < found["tail"]).all()
@@ -153,13 +162,13 @@ def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
 
 def test_the_widest_swing_stands_first_and_is_the_difference_of_two_runs():
     two = ["rented", "base_and_burst"]
-    found = uncertainty.tornado(answered("bank"), two)
+    found = uncertainty.tornado(close(), two)
     wide = (found["high_usd"] - found["low_usd"]).abs()
     assert wide.is_monotonic_decreasing and found["input"].iloc[0] == "spikiness"
     cube = np.full((1, len(NAMES)), 0.5)
     cube[0, NAMES.index("spikiness")] = 0.9
-    cost = uncertainty.planned(answered("bank")).at(cube).generalised[0]
-    names = list(uncertainty.planned(answered("bank")).routings)
+    cost = uncertainty.planned(close()).at(cube).generalised[0]
+    names = list(uncertainty.planned(close()).routings)
     told = cost[names.index(two[1])] - cost[names.index(two[0])]
     assert found["high_usd"].iloc[0] == pytest.approx(told)
 
