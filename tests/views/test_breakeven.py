@@ -1,6 +1,7 @@
 """Break-even: the panels say what was left out, and what is struck out where."""
 
 from functools import cache, partial
+from html import escape
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from where_to_run.analysis import breakeven
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question
 from where_to_run.views import breakeven as page
+from where_to_run.views.titles import titles
 
 
 @cache
@@ -26,10 +28,10 @@ def shown(**fields):
 
 
 def test_the_map_says_what_the_search_finds_at_the_scenario():
+    answer = evaluate(question.grid("hospital", hard_share=0.3), shipped())
     said = "<p>Found by search: a routing that is none of the others; as asked it is "
-    assert said + "Llama 3.3 70B Turbo at DeepInfra&#x27;s API.</p>" in shown()
-    # with no sensitive traffic it is what one asked for
-    assert "Found by search: " not in shown(preset="research_lab")
+    assert said + escape(titles(answer)["free_search"]) + ".</p>" in page.decision_map(answer).words
+    assert "Found by search: " not in shown()
 
 
 def test_the_map_lists_what_is_struck_out_and_by_what():

@@ -20,6 +20,7 @@ from where_to_run.views.titles import at_vendor, distinct, titles
 
 HAIKU, H100, EIGHT, SERVER = "anthropic/claude-haiku-4.5", "hyperstack/h100-sxm-1x/any", "aws/p5.48xlarge", "h100-8"
 ANTHROPIC = "Claude Haiku 4.5 at Anthropic's API"
+SONNET = {"api_model": "anthropic/claude-sonnet-5.5", "quality_floor": 0.01}
 
 
 @cache
@@ -37,14 +38,16 @@ def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=
         may=np.array([may if second != NOWHERE else 0.0]),
         bill=SimpleNamespace(offer=(offer,)),
         machines=SimpleNamespace(count=count, operating=(count > 0) * 1.0),
+        hard=np.zeros(1),
         overflow_offer=(overflow,),
     )
 
 
 def named(*parts, places=None, shares=(0.0, 0.0, 1.0, 0.0), fits=True):
-    """The title of an option made of parts, of an answer that has no other."""
-    routing = by_hand(places or (parts[0].place,) * 4, 1)
-    asked = SimpleNamespace(facts=shipped(), model="llama-3.3-70b", shares=np.array([shares]))
+    """The title of an option made of parts, of an answer that has no other; places and shares by data and domain."""
+    routing = by_hand(tuple(np.repeat(places or (parts[0].place,) * 4, 2)), 1)
+    easy = np.stack([shares, np.zeros(4)], axis=1).reshape(1, -1)
+    asked = SimpleNamespace(facts=shipped(), model="llama-3.3-70b", shares=easy, hosted=False)
     option = SimpleNamespace(question=asked, routing=routing, parts=[*parts], fits=fits)
     rows = [{"option": "free_search", "rank": 1.0, "npv_usd": 1.0}]
     return titles(SimpleNamespace(names=("free_search",), rows=rows, option=lambda _: option, made={}))["free_search"]
@@ -86,6 +89,7 @@ def test_a_split_says_which_requests_go_where():
     assert by_data == f"Sensitive requests to Llama 3.3 70B on 2 rented H100, the rest to {ANTHROPIC}"
     by_domain = named(api, rented, places=(API, RENTED, API, RENTED), shares=(0.0, 0.0, 0.3, 0.7))
     assert by_domain == f"Specialised requests to Llama 3.3 70B on 2 rented H100, the rest to {ANTHROPIC}"
+    # none is hard, so that they are easy goes without saying
     one = named(api, rented, places=(API, RENTED, API, API), shares=(0.1, 0.7, 0.1, 0.1))
     assert one == f"Sensitive specialised requests to Llama 3.3 70B on 2 rented H100, the rest to {ANTHROPIC}"
 
@@ -108,7 +112,8 @@ def test_what_nothing_on_offer_serves_is_named_by_its_kind():
 
 
 def test_titles_tell_what_the_sizing_says():
-    answer = answered(budget_usd_per_month=1e9, capex_limit_usd=1e10, weeks_to_launch=260, gpu="h100")
+    free = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
+    answer = answered(**free, gpu="h100", open_model="llama-3.3-70b", **SONNET)
     sized = answer.sizing[answer.sizing["option"] == "rented"]
     first, last = (int(sized["machines"].iloc[at]) for at in (0, -1))
     assert re.match(rf"Llama 3.3 70B on {first}( to {last})? rented (H100|machine)", titles(answer)["rented"])
@@ -116,7 +121,7 @@ def test_titles_tell_what_the_sizing_says():
 
 
 def test_options_that_come_to_the_same_are_shown_once():
-    answer = answered()
+    answer = answered(**SONNET)
     named = titles(answer)
     # nothing is specialised, so a split by domain sends all to the API
     assert named["split_by_domain"] == named["api"] == "Claude Sonnet 5.5 at Anthropic's API"
@@ -138,11 +143,19 @@ def test_options_that_come_to_the_same_are_shown_once():
 
 
 def test_what_the_search_finds_is_shown_only_where_it_is_none_of_the_others():
-    assert "free_search" in distinct(answered()), "another vendor's model is cheaper here"
+    assert "free_search" in distinct(answered("hospital", hard_share=0.3)), "only open hard requests go to the API"
     assert "free_search" not in distinct(answered("hospital"))
     assert titles(answered("hospital"))["free_search"] == titles(answered("hospital"))["rented"]
     words = hybrid.free_search(answered("hospital")).words
-    assert words.startswith("<p>A search over all routings finds nothing better than Llama 3.3 70B on 3 to 7 rented")
+    assert words.startswith("<p>A search over all routings finds nothing better than Qwen3.8 27B on 2 to 3 rented")
+
+
+def test_open_weights_at_a_vendor_are_another_option_than_the_api_where_they_are_another_model():
+    named = titles(answered("hospital"))
+    assert named["api"] == "GPT-6 Luna at OpenAI's API" and "hosted_open" in distinct(answered("hospital"))
+    assert named["hosted_open"] == "GLM-5.3-Flash at CoreWeave (W&B)'s API"
+    # where open weights are the best of all, the two are one
+    assert titles(answered())["hosted_open"] == titles(answered())["api"] and "hosted_open" not in distinct(answered())
 
 
 GONE = re.compile(r"best mix|\bscor(e|es|ed|ing)\b|here the same as|\bweighted\b", re.IGNORECASE)

@@ -94,7 +94,7 @@ def _choices(field: Field, facts: Facts) -> dict[str, Any]:
     """What may be chosen: value, words, and the meaning where the facts know one."""
     if not isinstance(field.choices, str):
         return {"choices": [{"value": c, "text": c.replace("_", " "), "meaning": ""} for c in field.choices]}
-    keys = [*(["cheapest"] if field.name == "gpu" else []), *facts.keys()[field.choices]]
-    known = facts.rules.get(field.choices, {})
-    words = {key: known.get(key, {"name": key, "meaning": ""}) for key in keys}
+    others, known = question.WORDS_FOR_A_KEY.get(field.name, ()), facts.rules.get(field.choices, {})
+    words = {word: {"name": word.replace("_", " "), "meaning": ""} for word in others}
+    words |= {key: known.get(key, {"name": key, "meaning": ""}) for key in facts.keys()[field.choices]}
     return {"choices": [{"value": k, "text": w["name"], "meaning": w["meaning"]} for k, w in words.items()]}

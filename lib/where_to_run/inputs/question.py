@@ -25,6 +25,9 @@ STREAMS = tuple(product(("sensitive", "open"), ("general", "specialised"), ("eas
 GOOD_ENOUGH = "good_enough"
 """In place of a model: the one of least generalised cost that reaches the floor."""
 
+WORDS_FOR_A_KEY = {"gpu": ("cheapest",), "api_model": (GOOD_ENOUGH,), "open_model": (GOOD_ENOUGH,)}
+"""What may stand in place of a key of a table."""
+
 SKILL_WORDS = {
     0: "none",
     1: "followed a tutorial",
@@ -239,7 +242,7 @@ def _checked(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Ar
 def _checked_names(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:
     texts = column.astype(object)
     allowed = keys.get(f.choices) if isinstance(f.choices, str) else f.choices
-    extra = {"gpu": ["cheapest"], "api_model": [GOOD_ENOUGH], "open_model": [GOOD_ENOUGH]}.get(f.name, [])
+    extra = WORDS_FOR_A_KEY.get(f.name, ())
     for text in dict.fromkeys(texts):
         if not isinstance(text, str):
             raise ScenarioError(f"{f.name}: got {text!r}; allowed: {f.allowed}")

@@ -16,21 +16,27 @@ from .figure import FRAME, Columns, Figure, Spec, columns, of
 
 OPTION_COLOURS = {
     "api": "#0072B2",
+    "hosted_open": "#332288",
     "rented": "#E69F00",
     "owned": "#009E73",
     "split_by_sensitivity": "#CC79A7",
     "split_by_domain": "#56B4E9",
+    "split_by_difficulty": "#7A4B00",
     "base_and_burst": "#D55E00",
     "free_search": "#444444",
 }
-"""Okabe and Ito's palette, made to be told apart with any kind of colour vision; its black a dark grey."""
+"""Okabe and Ito's palette, made to be told apart with any kind of colour vision; its black a dark grey, and with an
+indigo and a brown that stay as far from all of them.
+"""
 
 OPTION_DASHES = {
     "api": [1, 0],
+    "hosted_open": [12, 3, 2, 3, 2, 3],
     "rented": [7, 3],
     "owned": [2, 2],
     "split_by_sensitivity": [9, 3, 2, 3],
     "split_by_domain": [4, 6],
+    "split_by_difficulty": [7, 3, 2, 3, 2, 3],
     "base_and_burst": [12, 3],
     "free_search": [4, 2],
 }

@@ -38,7 +38,7 @@ def _first(answer: Answer) -> Mapping[str, str]:
     routed, paid, found = dict[object, str](), dict[object, str](), dict[str, str]()
     for row in by_rank:
         option, taken = row["option"], answer.option(row["option"])
-        key = taken.routing.of(taken.question.shares[0] > 0).key
+        key = (*taken.routing.of(taken.question.shares[0] > 0).key, taken.question.hosted)
         cents = round(row["npv_usd"], 2) if taken.fits else key
         first = routed.get(key) or paid.get(cents) or option
         found[option] = routed[key] = paid[cents] = first
@@ -79,7 +79,8 @@ def _requests(option: Option, part: Part) -> str:
         for value in dict.fromkeys(STREAMS[stream][side] for stream in here):
             if here == [stream for stream in present if STREAMS[stream][side] == value]:
                 return f"{value} requests"
-    return " and ".join(" ".join(STREAMS[stream]) for stream in here) + " requests"
+    differ = [side for side in range(len(STREAMS[0])) if len({STREAMS[stream][side] for stream in present}) > 1]
+    return " and ".join(" ".join(STREAMS[stream][side] for side in differ) for stream in here) + " requests"
 
 
 def _where(option: Option, part: Part) -> str:
