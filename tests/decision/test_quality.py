@@ -103,7 +103,7 @@ def test_a_model_named_without_a_figure_is_allowed_and_marked_and_never_found_by
 
 def test_weights_rounded_to_four_bit_lose_what_a_floor_may_need():
     # of a model published at 16 bit with 24.1 points, 4 bit weights have 24.1 x 0.985 = 23.7
-    model = "qwen3-32b"
+    model = "qwen3-30b-a3b"
     four_bit = quality.replicas.rounded(shipped(), model)
     assert four_bit.any() and not four_bit.all()
     admitted = quality.admitted_kinds(shipped(), model, np.array([24.1]), np.array([24.0]))

@@ -156,17 +156,21 @@ class Question:
         asked, tasks, known = self.rows["api_model"], self.rows["task"], self.figures
         named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
         fronts = {task: quality.worthwhile_offers(self.facts, task, self.hosted) for task in dict.fromkeys(tasks)}
-        some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named]])
+        pinned = self.hosted & (self.rows["open_model"] != GOOD_ENOUGH)
+        of = self.facts.table("api_offers")["open_model"]
+        hosts = of.index[of.isin(self.rows["open_model"][pinned])]
+        some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named], *hosts])
         offers = np.array(list(some) or [self.facts.table("api_offers").index[0]], object)
         figure = known.value[self.families][:, known.at(offers)].T
         listed = np.stack([np.isin(offers, fronts[task]) for task in fronts])[
             np.array([list(fronts).index(task) for task in tasks])
         ].T
-        if self.hosted and (pinned := self.rows["open_model"] != GOOD_ENOUGH).any():
-            of = self.facts.table("api_offers")["open_model"]
-            listed &= ~pinned | (np.array([of[offer] for offer in offers])[:, None] == self.rows["open_model"])
+        if pinned.any():
+            # every host of the weights named, also where others are better or they have no figure
+            listed = np.where(pinned, of[offers].to_numpy()[:, None] == self.rows["open_model"], listed)
         good = listed & (figure >= self.floors[:, int(hard)])
-        best = listed & (np.where(listed, figure, -1) == np.where(listed, figure, -1).max(axis=0))
+        reached = np.where(listed, np.nan_to_num(figure), -1)
+        best = listed & (reached == reached.max(axis=0))
         taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
         lack = 1 - quality.points(self.facts, self.families, figure.T).T
         worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack

@@ -193,7 +193,9 @@ def least_cost(question: Question, routing: Routing) -> Array:
     cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
     requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
     worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
-    return worth + requests * (cheapest * question.shares).sum(axis=1)
+    # what cannot be had does not matter to streams without traffic
+    usd = np.where(question.shares > 0, cheapest, 0) * question.shares
+    return np.asarray(worth + requests * usd.sum(axis=1))
 
 
 def launch_weeks(question: Question, routing: Routing) -> Array:
