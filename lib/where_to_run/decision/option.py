@@ -204,6 +204,8 @@ def least_cost(question: Question, routing: Routing) -> Array:
     cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
     requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
     worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
+    # a place without offers costs nothing where no traffic goes there
+    cheapest = np.where(question.shares > 0, cheapest, 0.0)
     return worth + requests * (cheapest * question.shares).sum(axis=1)
 
 
