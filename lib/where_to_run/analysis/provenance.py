@@ -192,8 +192,11 @@ def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str
     row = {"unit": unit} | row | {"value": row[headline]}
     yield from (row[name] for name in TOLD)
     usd = answer.options.set_index("option").at[names[0], "usd_per_month"]
+    # with the open models of today, of which others would have to be sized in vain
+    models = {answer.option(name).question.model for name in names} - {""}
+    rows = answer.scenarios.assign(open_model=models.pop()) if len(models) == 1 else answer.scenarios
     for end in ("low", "high"):
-        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), answer.hours, names).options
+        moved = evaluate(rows, _with(answer, fact, row[end]), answer.hours, names).options
         moved = moved.set_index("option")
         yield float(moved.at[names[0], "usd_per_month"] - usd)
         yield next((str(option) for option in moved.index[moved["recommended"]]), "")
