@@ -10,7 +10,7 @@ from scipy.stats import triang, truncnorm
 
 from where_to_run.analysis import draws, uncertainty
 from where_to_run.analysis.draws import NAMES
-from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.evaluate import evaluate, judge
 from where_to_run.inputs import facts, question
 
 CLOSE = ("bank", "hospital", "public_body", "software_company")
@@ -62,7 +62,7 @@ def without_spread(known):
     return replace(known, tables=tables | {"assumptions": table}, made={})
 
 
-@pytest.mark.parametrize("preset", ["", *CLOSE, "research_lab"])
+@pytest.mark.parametrize("preset", ["", *question.presets()])
 def test_where_nothing_spreads_every_draw_is_the_answer(preset):
     answer = evaluate(question.grid(preset), without_spread(shipped()))
     run = uncertainty.run(answer, 8)
@@ -82,6 +82,22 @@ def test_what_is_struck_out_is_not_drawn_and_what_is_the_same_stands_once(preset
     # what was left out costs what an option that was drawn costs
     assert set(allowed["npv_usd"].round()) == set(allowed.loc[list(run.options), "npv_usd"].round())
     assert len(set(allowed.loc[list(run.options), "npv_usd"].round())) == len(run.options)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"preset": "software_company"}, {"task": "long_documents", "hard_share": 0.2, "hard_quality": "frontier"}],
+)
+def test_in_every_draw_an_option_calls_the_apis_of_today(fields):
+    answer = evaluate(question.grid(**fields), shipped())
+    plan = uncertainty.planned(answer)
+    drawn = draws.at(plan.row, plan.facts, draws.points(64, len(NAMES)))
+    rows, known = question.columns(drawn.rows), plan.facts.draw(drawn.factors, 64)
+    (judged,) = judge(rows, known, None, tuple(plan.routings), plan.routings)
+    for option, tried in zip(plan.routings, judged.found.tried, strict=True):
+        today = [api.offer[0] for api in answer.option(option).question.whole.apis]
+        assert [set(api.offer) for api in tried.question.whole.apis] == [{offer} for offer in today]
+        assert len(set(today)) == 2
 
 
 def test_where_nothing_is_allowed_nothing_is_drawn():

@@ -174,9 +174,10 @@ def at_stake(answer: Answer) -> pd.DataFrame:
 
 
 def leading(answer: Answer) -> list[str]:
-    """The recommended option of a one-row answer and the runner-up, where there are."""
-    ahead = answer.options[answer.options["rank"] <= 2].sort_values("rank")
-    return [str(option) for option in ahead["option"]]
+    """The recommended option of a one-row answer and the best that does not come to the same, where there are."""
+    ranked = [str(option) for option in answer.options.dropna(subset="rank").sort_values("rank")["option"]]
+    others = [option for option in ranked if answer.option(option).comes_to != answer.option(ranked[0]).comes_to]
+    return [*ranked[:1], *others[:1]]
 
 
 def _headline(fact: Fact) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from ..decision.answer import Answer
 from ..decision.block import until_delivery
 from ..decision.evaluate import judge
-from ..decision.routing import API, NOWHERE, Routing
+from ..decision.routing import Routing
 from ..decision.verdicts import LIMITS
 from ..formulas import risk, scoring
 from ..formulas.load_curve import Curve
@@ -99,19 +99,10 @@ def planned(answer: Answer) -> Plan:
     """The plan of a one-row answer, made once; without routings where nothing is allowed."""
     routings = dict[Any, tuple[str, Routing]]()
     for option in answer.options.loc[answer.options["verdict"] != "blocked", "option"]:
-        routings.setdefault(comes_to(answer, option), (option, answer.option(option).routing))
+        taken = answer.option(option)
+        routings.setdefault(taken.comes_to, (option, taken.routing))
     found, curve = dict(routings.values()), answer.option(answer.names[0]).question.curve
     return Plan(answer.scenarios, _narrowed(answer, list(found)), curve, found)
-
-
-def comes_to(answer: Answer, option: str) -> tuple[Any, ...]:
-    """The same for two options of a one-row answer that come to the same: routing of what traffic there is, open model
-    where machines serve it, APIs.
-    """
-    taken = answer.option(option)
-    place, overflow, model = taken.routing.of(taken.question.shares[0] > 0).key
-    serves = {*place, *overflow} - {API, NOWHERE}
-    return place, overflow, model if serves else "", tuple(str(api.offer[0]) for api in taken.question.whole.apis)
 
 
 def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:

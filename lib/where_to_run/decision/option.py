@@ -1,6 +1,7 @@
 """An option: what a routing of the streams costs, who serves until own servers come, its people, when it can start."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,16 @@ class Option:
     def fits(self) -> bool:
         """Whether something on offer can serve wherever it sends traffic."""
         return bool(self.outcome.fits[0])
+
+    @property
+    def comes_to(self) -> tuple[Any, ...]:
+        """The same for two options that come to the same: the routing of what traffic there is, the open model where
+        machines serve it, and the APIs.
+        """
+        place, overflow, model = self.routing.of(self.question.shares[0] > 0).key
+        by_machines = {*place, *overflow} - {API, NOWHERE}
+        called = tuple(str(api.offer[0]) for api in self.question.whole.apis)
+        return place, overflow, model if by_machines else "", called
 
     @property
     def parts(self) -> list[Part]:
