@@ -23,7 +23,12 @@ def shipped():
     return facts.load()
 
 
-NAMED = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "quality_floor": 0.01, "hard_share": 0}
+NAMED = {
+    "api_model": "anthropic/claude-sonnet-5.5",
+    "open_model": "llama-3.3-70b",
+    "quality_floor": 0.01,
+    "hard_share": 0,
+}
 """One model at each place, so that the ways to run it differ by place alone."""
 
 
@@ -129,4 +134,6 @@ def test_every_input_is_told_in_words():
 def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     shown = headless.shown(tmp_path, "4_uncertainty", "-p", "preset", "bank")
     # the kernel draws what we draw: the same seed makes the same figures in another process
-    assert shown.count("<img") == 4 and all(piece in shown for piece in page.information(evaluate(question.grid("bank"), shipped())))
+    assert shown.count("<img") == 4 and all(
+        piece in shown for piece in page.information(evaluate(question.grid("bank"), shipped()))
+    )
