@@ -125,6 +125,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, np.bool_):
         return bool(value)
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     number = float(value)
     if not np.isfinite(number):
         return None
