@@ -62,7 +62,8 @@ def test_the_page_loads_nothing_runs_nothing_and_describes_every_picture(hospita
     loads = Loads(page)
     assert loads.fetched == [] and loads.scripts == 0
     assert "@import" not in page and "url(" not in page.split("</style>")[0]
-    assert len(loads.pictures) == 17 and all(len(words) > 20 for words in loads.pictures)
+    # the roadmap of the hospital never orders another step, so its picture of triggers is left out
+    assert len(loads.pictures) == 16 and all(len(words) > 20 for words in loads.pictures)
 
 
 def test_the_page_shows_no_code(hospital):

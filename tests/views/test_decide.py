@@ -15,7 +15,7 @@ from where_to_run.decision import routing
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question
 from where_to_run.paths import PROJECT
-from where_to_run.views import breakeven, charts, decide, hybrid, order, sources
+from where_to_run.views import breakeven, charts, decide, hybrid, order, rules_prices, sources
 from where_to_run.views.figure import Figure, columns
 from where_to_run.views.panel import Fold, Pieces
 from where_to_run.views.table import Cell, Html, money, numbers, table
@@ -41,7 +41,7 @@ PANELS = [
         decide.ruled_out,
         decide.costs,
         decide.cost_lines,
-        decide.yardsticks,
+        rules_prices.price_of_rules,
         order.explained,
     ),
     *(decide.sizing, decide.asked, sources.freshness, sources.sources, sources.small_print, sources.at_stake),
@@ -210,7 +210,8 @@ def test_a_cost_opens_to_lines_that_add_up_to_it_with_link_and_day(fields):
 
 
 def test_every_fact_an_answer_rests_on_stands_under_its_sources():
-    answer = answered(FREE)
+    # of this model throughput was measured
+    answer = answered(FREE | {"open_model": "llama-3.3-70b", "quality_floor": 0.01})
     words = sources.sources(answer).words
     behind_it = {fact for o in answer.names for rows in provenance.rests_on(answer, o).values() for fact in rows}
     behind_it |= set(provenance.sizing(answer))

@@ -8,6 +8,7 @@ import pandas as pd
 from ..decision.answer import Answer
 from ..decision.block import Question, until_delivery
 from ..decision.evaluate import evaluate
+from ..decision.models import shortlist
 from ..decision.option import Option
 from ..decision.routing import OWN, RENTED
 from ..decision.staffing import ROUTING
@@ -139,7 +140,7 @@ TOLD = ("value", "low", "high", "unit", "source", "effective_from")
 SERVING = tuple(f"assumptions serving.{n}" for n in ("memory_", "kv_", "weight_", "max_sequences", "large_gpu"))
 REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
 RESTS = {
-    **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes"), REPLICAS),
+    **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
     "offers": (*REPLICAS, "machines", "servers"),
     "tariffs": ("api_offers", "models", "assumptions api.", "assumptions demand."),
     "staff": ("skills", "roles", *(f"assumptions {of}" for of in ("people.", "setup_", "platform_", "own.delivery"))),
@@ -149,7 +150,7 @@ RESTS = {
     "figures": ("quality",),
     "worthwhile_offers": ("quality", "api_offers"),
     # which open models are tried stays as it is today
-    **dict.fromkeys(("on_rent", "rounded", "worthwhile"), ()),
+    **dict.fromkeys(("on_rent", "worthwhile"), ()),
 }
 """What facts remember by the function that makes it, and the tables or keys it is made from: it is kept where none of
 them changes.
@@ -211,7 +212,8 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
     if name.startswith(REPLICAS):
         # fits of other models take most of the time and say nothing here
         points = tables["throughput"]
-        mine = points[points["model"].isin({answer.option(option).question.model for option in answer.names})]
+        tried = shortlist(facts, {field: column.to_numpy() for field, column in answer.scenarios.items()})
+        mine = points[points["model"].isin(tried.ravel())]
         tables["throughput"] = mine if len(mine) else points.head(1)
     makers = {key: getattr(key[0], "__name__", "") for key in facts.made}
     kept = {k: facts.made[k] for k, by in makers.items() if by in RESTS and not name.startswith(RESTS[by])}

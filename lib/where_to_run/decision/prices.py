@@ -112,7 +112,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     """Everything a scenario demands that could be given up."""
     asked = answer.asked
     for pieces in _missing_evidence(answer):
-        named = [answer.facts.rules["evidence"][piece]["name"].lower() for piece in pieces]
+        named = [uncapitalised(answer.facts.rules["evidence"][piece]["name"]) for piece in pieces]
         yield Bar({"evidence": pieces}, " with ".join(named))
     for name, (_, words) in LIMITED.items():
         if asked[name] < BY_NAME[name].high:
@@ -120,7 +120,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     for name in ("control", "customisation"):
         least = BY_NAME[name].choices[0]
         if asked[name] != least:
-            yield Bar({name: least}, f"{name.replace('_', ' ')} {least} in place of {asked[name]}", False)
+            yield Bar({name: least}, f"{name} {least} in place of {asked[name]}".replace("_", " "), False)
     for name, words in (("api_model", "any API model"), ("open_model", "any open model")):
         if asked[name] != GOOD_ENOUGH:
             yield Bar({name: GOOD_ENOUGH}, f"{words} that is good enough", False)
@@ -128,6 +128,12 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     if lacking:
         yield Bar(lacking, "a team that has every skill", False)
     yield from _lower_floors(asked)
+
+
+def uncapitalised(name: str) -> str:
+    """A name as it stands within a sentence: its first word small, unless that is an abbreviation."""
+    first, *rest = name.split(" ")
+    return " ".join([first if first[1:] != first[1:].lower() else first.lower(), *rest])
 
 
 def _lower_floors(asked: Mapping[str, Any]) -> Iterator[Bar]:

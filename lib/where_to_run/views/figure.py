@@ -19,7 +19,7 @@ FRAME = alt.NamedData(name="d0")
 """The data of a chart that is made without any: its frame is given later, as `d0`."""
 
 
-ROOM = {"left": 30, "right": 30, "top": 5, "bottom": 5}
+ROOM = {"left": 50, "right": 30, "top": 5, "bottom": 5}
 """Room about a picture [pixel]: type is as wide as the reader's fonts make it."""
 
 

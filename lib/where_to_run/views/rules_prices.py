@@ -50,14 +50,14 @@ def price_of_rules(answer: Answer) -> Pieces:
         all_of_it, by_one = together["saves_usd_per_month"].iloc[0], alone["saves_usd_per_month"].sum()
         says = (
             f"<p>All your rules, limits and demands together cost {usd(all_of_it)} a month; one by one they explain "
-            f"{usd(min(by_one, all_of_it))}.</p>"
+            f"{usd(by_one) if by_one < all_of_it else 'all of it'}.</p>"
         )
     shown = {
         "With": [words[0].upper() + words[1:] for words in each["lifted"]],
+        "Lifts": ["a rule or limit" if filters else "a demand" for filters in each["filters"]],
         "the answer would be": _destinations(answer, each),
         "USD a month": money(each["usd_per_month"]),
-        "Saves": money(each["saves_usd_per_month"]),
-        "Changes the cost by": money(each["bill_usd_per_month"]),
-        "It is": ["a rule or limit" if filters else "a demand" for filters in each["filters"]],
+        "Saves, drawbacks counted": money(each["saves_usd_per_month"]),
+        "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
-    return Pieces([says + table(shown, "What the answer would be without a rule, a limit or a demand", left=2)])
+    return Pieces([says + table(shown, "What the answer would be without a rule, a limit or a demand", left=3)])

@@ -1,0 +1,103 @@
+"""Rules' prices: the panel says what the answer would be without a rule, and what opens one where none is allowed."""
+
+from functools import cache
+from html import escape, unescape
+
+import pytest
+
+from toy import shipped
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.inputs import question
+from where_to_run.views import decide, rules_prices
+from where_to_run.views.pages import PAGES
+from where_to_run.views.table import usd
+from where_to_run.views.titles import titles
+
+
+@cache
+def answered(preset="", **fields):
+    return evaluate(question.grid(preset, **fields), shipped())
+
+
+def recommended(answer):
+    """Title and figures of the option that is recommended."""
+    row = answer.options.set_index("rank").loc[1.0]
+    return titles(answer)[row["option"]], row
+
+
+def rows(panel):
+    """The cells of every row of the table of a panel."""
+    body = panel.words.split("<tbody>")[1].split("</tbody>")[0]
+    return [
+        [unescape(cell.split(">", 1)[1].split("</td>")[0]) for cell in row.split("<td")[1:]]
+        for row in body.split("<tr>")[1:]
+    ]
+
+
+def test_a_promise_of_zero_retention_would_send_the_hospital_to_a_vendor():
+    """Asked again with the promise in hand, by another way than the panel goes."""
+    now, then = answered("hospital"), answered("hospital", evidence="baa,zero_retention")
+    (_, have), (title, found) = recommended(now), recommended(then)
+    panel = rules_prices.price_of_rules(now)
+    first = rows(panel)[0]
+    saves = have["generalised_usd_per_month"] - found["generalised_usd_per_month"]
+    more = found["level_usd_per_month"] - have["level_usd_per_month"]
+    money = [usd(found["usd_per_month"]), usd(saves), usd(more)]
+    assert first == ["Zero data retention", "a rule or limit", title, *money]
+    assert "together cost" in panel.words and "one by one they explain all of it.</p>" in panel.words
+    # the destination names model and vendor
+    offer = shipped().table("api_offers").loc[then.option("api").parts[0].bill.offer[0]]
+    assert title == f"{offer['model']} at {offer['vendor']}'s API"
+
+
+def test_what_all_of_them_cost_together_is_said_and_what_they_explain_one_by_one():
+    """Of the public body: a floor, a place and skills are a demand each, and two rules need two changes at a time."""
+    panel = rules_prices.price_of_rules(answered("public_body"))
+    one_by_one = [row for row in rows(panel) if " and " not in row[0]]
+    assert len(one_by_one) >= 2 and len(one_by_one) < len(rows(panel))
+    alone = sum(int(row[4].strip("$").replace(",", "")) for row in one_by_one)
+    (_, have) = recommended(answered("public_body"))
+    given_up = {
+        **{f"skill_{area}": 5 for area in question.SKILLS},
+        **{"control": "none", "quality_needed": "light", "evidence": "dpa,transfer_basis"},
+        **{"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260},
+    }
+    _, least = recommended(answered("public_body", **given_up))
+    together = have["generalised_usd_per_month"] - least["generalised_usd_per_month"]
+    says = panel.words.split("</p>")[0]
+    assert f"together cost {usd(together)} a month; one by one they explain $" in says
+    explained = int(says.rsplit("$", 1)[1].rstrip(".").replace(",", ""))
+    assert explained == pytest.approx(alone, abs=len(one_by_one))
+
+
+def test_where_nothing_binds_the_panel_says_so():
+    assert rules_prices.price_of_rules(answered("consumer_platform")) == [
+        "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
+    ]
+
+
+def test_where_nothing_is_allowed_the_bottom_line_lists_what_opens_which_option():
+    barred = answered("hospital", budget_usd_per_month=20e3)
+    opened, words = rules_prices.opened(barred), decide.bottom_line(barred).words
+    assert words.startswith("<p class='bottom-line'><strong>Nothing is allowed as asked.</strong>")
+    (title, row) = recommended(answered("hospital", budget_usd_per_month=20e3, evidence="baa,zero_retention"))
+    assert ("zero data retention", title) in opened
+    # without a budget the hospital rents, and the budget told is what that takes
+    title, row = recommended(answered("hospital", budget_usd_per_month=1e9))
+    (budget,) = [change for change, to in opened if "budget" in change and to == title]
+    told = int(budget.split("budget of ")[1].split(" USD")[0].replace(",", ""))
+    assert told - 1 < row["running_usd_per_month"] <= told
+    for change, to in opened:
+        assert f"<li>{escape(change)} opens {escape(to)}</li>" in words
+    assert words.count("<li>") == len(opened)
+
+
+def test_the_panel_stands_on_the_first_page_after_the_charts_of_what_it_costs():
+    names = [section.name for section in PAGES["Decide"]]
+    assert names.index("costs") < names.index("order") < names.index("price_of_rules") < names.index("ruled_out")
+
+
+def test_words_are_those_people_read():
+    words = rules_prices.price_of_rules(answered("public_body")).words
+    assert "own_tenancy" not in words and "Control none in place of own tenancy" in words
+    assert "DORA contract clauses with tested exit" in rules_prices.price_of_rules(answered("bank")).words
