@@ -126,11 +126,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, dict):
-<<<<<<< HEAD
         return {name: _plain(part) for name, part in value.items()}
-=======
-        return {name: _plain(one) for name, one in value.items()}
->>>>>>> t3
     number = float(value)
     if not np.isfinite(number):
         return None
