@@ -52,7 +52,7 @@ def test_of_four_offers_the_cheapest_that_reaches_the_floor_is_called(floor, off
     known = four()
     figures = quality.figures(known)
     luna = figures.of(np.array(["general"]), ["openai/gpt-6-luna"])[0]
-    if 38 <= luna:  # both cost 0.20 USD/Mtok blended; of ties the higher figure
+    if luna >= 38:  # both cost 0.20 USD/Mtok blended; of ties the higher figure
         assert figures.of(np.array(["general"]), ["anthropic/claude-haiku-5.5"])[0] >= luna
     answer = answered(known, quality_floor=floor, input_tokens=1500, output_tokens=500, cached_share=0)
     assert called(answer) == [offer]
