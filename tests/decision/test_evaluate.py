@@ -332,7 +332,9 @@ def test_ranks_follow_the_generalised_cost_from_one_on():
     for _, found in many().options.dropna(subset="rank").groupby("scenario"):
         by_rank = found.sort_values("rank")
         assert by_rank["rank"].tolist() == list(range(1, len(found) + 1))
-        assert by_rank["generalised_usd_per_month"].is_monotonic_increasing
+        # the same routing under two names may differ in the last digits
+        usd = by_rank["generalised_usd_per_month"].to_numpy()
+        assert (usd[1:] >= usd[:-1] * (1 - 1e-9)).all()
         assert by_rank["recommended"].tolist() == [True] + [False] * (len(found) - 1)
 
 

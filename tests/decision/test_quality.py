@@ -51,9 +51,15 @@ def test_of_four_offers_the_cheapest_that_reaches_the_floor_is_called(floor, off
     # general: gpt-oss-120b 12, GPT-6 Luna below 38, Claude Haiku 5.5 43, Claude Sonnet 5.5 56
     known = four()
     figures = quality.figures(known)
+<<<<<<< HEAD
     luna = figures.of("general", ["openai/gpt-6-luna"])[0]
     if luna >= 38:  # both cost 0.20 USD/Mtok blended; of ties the higher figure
         assert figures.of("general", ["anthropic/claude-haiku-5.5"])[0] >= luna
+=======
+    luna = figures.of(np.array(["general"]), ["openai/gpt-6-luna"])[0]
+    if luna >= 38:  # both cost 0.20 USD/Mtok blended; of ties the higher figure
+        assert figures.of(np.array(["general"]), ["anthropic/claude-haiku-5.5"])[0] >= luna
+>>>>>>> t1
     answer = answered(known, quality_floor=floor, input_tokens=1500, output_tokens=500, cached_share=0)
     assert called(answer) == [offer]
 

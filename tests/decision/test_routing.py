@@ -70,6 +70,7 @@ def tried(allowed, hard=False):
     return [(set(names), routing) for names, routing in candidates(allowed, hard)]
 
 
+@settings(deadline=None)
 @given(allowed=st.lists(st.booleans(), min_size=48, max_size=48), hard=st.booleans())
 def test_no_stream_is_sent_where_it_may_not_go_when_it_may_go_elsewhere(allowed, hard):
     allowed = np.array(allowed).reshape(2, 8, 3)
@@ -178,10 +179,15 @@ def may_go(row) -> np.ndarray:
     """
     allowed = rules.judge(shipped().rules["rules"], {name: row[name] for name in PROFILE})[0] < rules.BLOCKED
     known, floors = quality.figures(shipped()), quality.floors(shipped(), {n: np.array([v]) for n, v in row.items()})[0]
+<<<<<<< HEAD
     for models, places, bound in (
         ("api_model", [API], ~HARD | HARD),
         ("open_model", [RENTED, OWN], ~(HARD & SENSITIVE)),
     ):
+=======
+    everything, machines = np.ones(len(STREAMS), bool), ~(HARD & SENSITIVE)
+    for models, places, bound in (("api_model", [API], everything), ("open_model", [RENTED, OWN], machines)):
+>>>>>>> t1
         if row[models] != GOOD_ENOUGH:
             short = known.of(np.array([row["task"]]), [row[models]])[0] < floors[HARD.astype(int)]
             allowed[np.ix_(short & bound, places)] = False
@@ -257,8 +263,9 @@ def dearer(rows, rounding=1e-9) -> list[tuple]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_routing_of_all_there_are_costs_less_than_the_free_search(seed):
-    # a thousandth is left for pools that are not found at their very best
-    assert dearer(drawn(30, seed), rounding=1e-3) == []
+    # three thousandths are left: machines held for a part of a pool answer its 99th percentile, and what is above that
+    # costs nothing, while all that may overflow is paid for; and for pools that are not found at their very best
+    assert dearer(drawn(30, seed), rounding=3e-3) == []
 
 
 @pytest.mark.parametrize(
@@ -379,7 +386,7 @@ cases = st.fixed_dictionaries(
         "budget_usd_per_month": st.sampled_from([2e4, 2e5, 1e9]),
         "capex_limit_usd": st.sampled_from([0, 3e5, 1e10]),
         "weeks_to_launch": st.sampled_from([4, 20, 260]),
-        "api_model": st.sampled_from(["anthropic/claude-sonnet-5.5", "deepinfra/llama-3.3-70b-turbo"]),
+        "api_model": st.sampled_from(["anthropic/claude-sonnet-5.5", "deepinfra/llama-3.3-70b"]),
         "open_model": st.just("llama-3.3-70b"),
         "quality_floor": st.just(0.01),
         "hard_share": st.sampled_from([0, 0.2]),

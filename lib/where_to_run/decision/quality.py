@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import numpy as np
 
@@ -81,18 +80,6 @@ def name(facts: Facts, key: str) -> str:
     """The name of an open model, or of the model of an API offer."""
     table, column = ("models", "name") if key in facts.table("models").index else ("api_offers", "model")
     return str(facts.table(table).at[key, column])
-
-
-RECENT_DAYS = 183
-"""Models that came out within so many days are of today."""
-
-
-def left_out(facts: Facts, task: str) -> int:
-    """How many open models of the last six months have no figure for a task, so that the search leaves them out."""
-    table = facts.table("models")
-    since = str(date.fromisoformat(facts.as_of) - timedelta(RECENT_DAYS))
-    recent = table.index[table["effective_from"] >= since]
-    return int(np.isnan(figures(facts).of(task, recent)).sum())
 
 
 def described(facts: Facts, key: str, task: str) -> str:

@@ -28,9 +28,15 @@ def compared(question: Question, routing: Routing, figures: Mapping[str, Array])
 
 
 def ranked(columns: dict[str, Array]) -> None:
-    """Rank by generalised cost and the recommendation; what is blocked gets none."""
+    """Rank by generalised cost and the recommendation; what is blocked gets none. Of equals the first option is first."""
     blocked = columns["verdict"] == BLOCKED
     cost = np.where(blocked, np.inf, np.nan_to_num(columns["generalised_usd_per_month"], nan=np.inf))
-    order = np.lexsort((columns["npv_usd"], cost), axis=1)
+    order = np.lexsort((_without_noise(columns["npv_usd"]), _without_noise(cost)), axis=1)
     columns["rank"] = np.where(blocked, np.nan, np.argsort(order, axis=1) + 1.0)
     columns["recommended"] = columns["rank"] == 1
+
+
+def _without_noise(usd: Array) -> Array:
+    """Amounts to some ten digits: the same routing, worked out twice, may differ in the last."""
+    part, power = np.frexp(usd)
+    return np.asarray(np.ldexp(np.round(part, 10), power))

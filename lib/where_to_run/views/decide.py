@@ -1,11 +1,13 @@
 """Decide: the panels of the answer, an answer in, pieces of a page out."""
 
+from datetime import date, timedelta
 from functools import partial
 from html import escape
 from math import ceil, isnan, nan
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..decision import quality
@@ -14,6 +16,7 @@ from ..decision.option import doubts
 from ..decision.routing import API
 from ..formulas import difficulty
 from ..inputs import question
+from ..inputs.facts import Facts
 from ..places.bill import WORTH, added_up, of_kind
 from . import charts, order, rules_prices, sources
 from .figure import records
@@ -28,12 +31,7 @@ STYLE = Path(__file__).with_name("panels.css").read_text()
 
 def bottom_line(answer: Answer) -> Pieces:
     """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
-    notices, task = question.notices(answer.asked), str(answer.asked["task"])
-    if number := quality.left_out(answer.facts, task):
-        models = f"{number} open model{'s' * (number > 1)} of the last six months"
-        notices.append(
-            f"{models} ha{'ve' if number > 1 else 's'} no figure for {task.replace('_', ' ')} and are left out"
-        )
+    notices = [*question.notices(answer.asked), *_left_out(answer.facts, str(answer.asked["task"]))]
     told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in notices)
     if not (ranked := order.allowed(answer)):
         return Pieces([_nothing_allowed(answer) + told])
@@ -56,6 +54,19 @@ def bottom_line(answer: Answer) -> Pieces:
 
 def _price(row: Row) -> str:
     return f"{usd(row['usd_per_month'])} a month, ready in {ceil(row['launch_weeks'])} weeks"
+
+
+RECENT_DAYS = 183
+"""Models that came out within so many days are of today."""
+
+
+def _left_out(facts: Facts, task: str) -> list[str]:
+    """How many open models of the last six months have no figure for a task, so that the search leaves them out."""
+    table = facts.table("models")
+    recent = table.index[table["effective_from"] >= str(date.fromisoformat(facts.as_of) - timedelta(RECENT_DAYS))]
+    number = int(np.isnan(quality.figures(facts).of(task, recent)).sum())
+    models = f"{number} open model{'s' * (number > 1)} of the last six months"
+    return [f"{models} without a figure for {task.replace('_', ' ')} left out of the search"] if number else []
 
 
 def _told_apart(answer: Answer, option: str) -> str:
