@@ -179,17 +179,10 @@ def may_go(row) -> np.ndarray:
     """
     allowed = rules.judge(shipped().rules["rules"], {name: row[name] for name in PROFILE})[0] < rules.BLOCKED
     known, floors = quality.figures(shipped()), quality.floors(shipped(), {n: np.array([v]) for n, v in row.items()})[0]
-<<<<<<< HEAD
-    for models, places, bound in (
-        ("api_model", [API], ~HARD | HARD),
-        ("open_model", [RENTED, OWN], ~(HARD & SENSITIVE)),
-    ):
-=======
     everything, machines = np.ones(len(STREAMS), bool), ~(HARD & SENSITIVE)
     for models, places, bound in (("api_model", [API], everything), ("open_model", [RENTED, OWN], machines)):
->>>>>>> t1
         if row[models] != GOOD_ENOUGH:
-            short = known.of(np.array([row["task"]]), [row[models]])[0] < floors[HARD.astype(int)]
+            short = known.of(row["task"], [row[models]])[0] < floors[HARD.astype(int)]
             allowed[np.ix_(short & bound, places)] = False
     return allowed
 
