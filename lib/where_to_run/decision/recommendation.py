@@ -28,7 +28,7 @@ def compared(question: Question, routing: Routing, figures: Mapping[str, Array])
 
 
 def ranked(columns: dict[str, Array]) -> None:
-    """Rank by generalised cost and the recommendation; what is blocked gets none. Of equals the first option is first."""
+    """Rank by generalised cost and the recommendation; blocked ones get none. Of equals the first listed is first."""
     blocked = columns["verdict"] == BLOCKED
     cost = np.where(blocked, np.inf, np.nan_to_num(columns["generalised_usd_per_month"], nan=np.inf))
     order = np.lexsort((_without_noise(columns["npv_usd"]), _without_noise(cost)), axis=1)
