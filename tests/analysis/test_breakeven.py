@@ -11,7 +11,9 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import NAMES
 from where_to_run.inputs import facts, question
 
-FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
+MODELS = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "quality_floor": 0.01}
+"""One API and one open model, both good enough."""
+FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0} | MODELS
 ALONE = FREE | {"control": "own_tenancy"}
 """Without an API."""
 HOST = "deepinfra/llama-3.3-70b-turbo"
@@ -98,8 +100,10 @@ def test_map_and_intervals_say_at_the_scenario_itself_what_is_recommended(preset
 @pytest.mark.parametrize("by", breakeven.MEASURE)
 def test_the_search_takes_part_and_what_it_finds_is_named_once(by):
     """Where cost alone counts it costs no more than any other, and wins where it costs less: no tie is a win."""
+    good = {"api_model": "good_enough", "open_model": "good_enough", "quality_floor": 0.0}
+    hard = good | {"hard_share": 0.3, "hard_quality": "frontier", "sensitive_share": 0.4, "regimes": ["hipaa"]}
     wins = []
-    for asked in (FREE, ALONE):
+    for asked in (FREE | hard, ALONE):
         answer = breakeven.grid(free(**asked, premium=0.0), shipped(), "requests_per_month", "spikiness", points=10)
         cost = answer.options[breakeven.MEASURE[by]].where(answer.options["verdict"] != "blocked")
         cost = cost.to_numpy().reshape(-1, len(NAMES))
@@ -107,7 +111,7 @@ def test_the_search_takes_part_and_what_it_finds_is_named_once(by):
         assert (search <= others * (1 + 1e-9)).all()
         wins.append(breakeven.winners(answer, by) == "free_search")
         assert (wins[-1] == (search < others * (1 - 1e-9))).all()
-    # it may call the cheapest vendor of the open weights; where no API is allowed, others do all that it does
+    # it may keep what is sensitive and send what is hard to an API; where none is allowed, others do all that it does
     assert wins[0].any() and not wins[1].any()
 
 

@@ -21,12 +21,22 @@ from where_to_run.views import hybrid as page
 from where_to_run.views.charts import OPTION_COLOURS
 from where_to_run.views.figure import Figure
 
-FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
+MODELS = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "quality_floor": 0.01}
+"""One API and one open model, both good enough for all requests."""
+FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260} | MODELS
 HOSPITAL = {"regimes": ["hipaa"], "sensitive_share": 0.3}
-ON_RENTED = {"preset": "bank"}
+ON_RENTED = {"preset": "bank", "hard_share": 0.0} | MODELS
 ON_OWN = FREE | {"requests_per_month": 1e9, "horizon_months": 60, "api_model": "deepinfra/llama-3.3-70b-turbo"}
 OWN_AND_HOURLY = FREE | HOSPITAL | {"requests_per_month": 1e8, "horizon_months": 60, "spikiness": 1.5}
-MIXED = [FREE, ON_RENTED, {"preset": "hospital"}, ON_OWN, OWN_AND_HOURLY, FREE | {"batch_share": 0.5}]
+MIXED = [
+    FREE,
+    ON_RENTED,
+    {"preset": "bank"},
+    {"preset": "hospital"},
+    ON_OWN,
+    OWN_AND_HOURLY,
+    FREE | {"batch_share": 0.5},
+]
 PANELS = [page.routes, page.load_duration, page.cost_against_capacity, page.price_of_mixing, page.free_search]
 
 
@@ -51,10 +61,21 @@ def test_every_request_goes_somewhere_and_is_served_somewhere(fields):
 def test_streams_the_rules_keep_from_the_vendor_do_not_overflow_to_it():
     routes = hybrid.routes(answered(ON_RENTED))
     mix = routes[routes["option"] == "base_and_burst"].set_index("stream")
-    assert mix.at["sensitive general", "overflow_place"] == mix.at["sensitive general", "overflow_offer"] == ""
-    assert mix.at["open general", "overflow_place"] == "vendor_api"
-    assert mix.at["open general", "overflow_offer"] == answered(ON_RENTED).scenarios["api_model"].iloc[0]
+    assert (
+        mix.at["sensitive general easy", "overflow_place"] == mix.at["sensitive general easy", "overflow_offer"] == ""
+    )
+    assert mix.at["open general easy", "overflow_place"] == "vendor_api"
+    assert mix.at["open general easy", "overflow_offer"] == answered(ON_RENTED).scenarios["api_model"].iloc[0]
     assert (mix["place"] == "rented_gpus").all() and (mix["offer"] != "").all()
+
+
+def test_hard_requests_at_an_api_are_told_with_the_offer_they_call():
+    # easy and hard requests of the software company call an API each
+    answer = answered({"preset": "software_company"})
+    routes = hybrid.routes(answer, ["api"]).set_index("stream")["offer"]
+    easy, hard = (str(answer.option("api").question.api(hard).offer[0]) for hard in (False, True))
+    assert easy != hard
+    assert routes.to_dict() == {"open general easy": easy, "open general hard": hard}
 
 
 @pytest.mark.parametrize("fields", [FREE, ON_RENTED, ON_OWN])
@@ -119,7 +140,7 @@ def test_streams_that_go_elsewhere_whole_are_drawn_as_a_part_of_their_own():
     """Air-gapped for some is not a field, so the routing is made by hand: sensitive to own servers, the rest with
     overflow from rented machines to the API.
     """
-    routing = Routing(place=np.array([[2, 2, 1, 1]]), overflow=np.array([[-1, -1, 0, 0]]))
+    routing = Routing(np.array([[2] * 4 + [1] * 4]), np.array([[-1] * 4 + [0] * 4]), "llama-3.3-70b")
     row = question.grid(**FREE, sensitive_share=0.25)
     curve = hybrid.load_duration(evaluate(row, shipped(), committed={"base_and_burst": routing}), month=12)
     shares = curve.drop_duplicates("part").set_index("part")["share"]
@@ -285,9 +306,9 @@ def test_a_month_in_which_the_base_does_not_serve_is_refused():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"control": "air_gapped"}, "the best is Llama 3.3 70B on 1 to 2 own servers"),
+        (MODELS | {"control": "air_gapped"}, "the best is Llama 3.3 70B on 1 to 2 own servers"),
         ({"control": "air_gapped", "horizon_months": 6}, "cannot be costed here"),
-        ({"preset": "public_body"}, "the best is Llama 3.3 70B on 4 to 5 rented"),
+        (MODELS | {"preset": "public_body", "premium": 0.5}, "the best is Llama 3.3 70B on 4 to 5 rented"),
         (FREE | {"batch_share": 1}, "All of the work can wait"),
     ],
 )

@@ -10,11 +10,15 @@ from scipy.stats import triang, truncnorm
 
 from where_to_run.analysis import draws, uncertainty
 from where_to_run.analysis.draws import NAMES
-from where_to_run.decision.evaluate import evaluate
+from where_to_run.decision.evaluate import evaluate, judge
 from where_to_run.inputs import facts, question
 
 CLOSE = ("bank", "hospital", "public_body", "software_company")
 """Presets in which two options or more have a chance."""
+
+
+OF_TWO_MODELS = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "hard_share": 0.0}
+"""One API and one open model, whatever their quality."""
 
 
 @cache
@@ -23,8 +27,13 @@ def shipped():
 
 
 @cache
-def answered(preset=""):
-    return evaluate(question.grid(preset), shipped())
+def answered(preset="", **fields):
+    return evaluate(question.grid(preset, **fields), shipped())
+
+
+def close():
+    """A bank whose odds are even, with models of which one is far below the floor of today."""
+    return answered("bank", quality_floor=0.01, **OF_TWO_MODELS)
 
 
 def test_swings_move_one_input_at_a_time():
@@ -53,7 +62,7 @@ def without_spread(known):
     return replace(known, tables=tables | {"assumptions": table}, made={})
 
 
-@pytest.mark.parametrize("preset", ["", *CLOSE, "research_lab"])
+@pytest.mark.parametrize("preset", ["", *question.presets()])
 def test_where_nothing_spreads_every_draw_is_the_answer(preset):
     answer = evaluate(question.grid(preset), without_spread(shipped()))
     run = uncertainty.run(answer, 8)
@@ -73,6 +82,22 @@ def test_what_is_struck_out_is_not_drawn_and_what_is_the_same_stands_once(preset
     # what was left out costs what an option that was drawn costs
     assert set(allowed["npv_usd"].round()) == set(allowed.loc[list(run.options), "npv_usd"].round())
     assert len(set(allowed.loc[list(run.options), "npv_usd"].round())) == len(run.options)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"preset": "software_company"}, {"task": "long_documents", "hard_share": 0.2, "hard_quality": "frontier"}],
+)
+def test_in_every_draw_an_option_calls_the_apis_of_today(fields):
+    answer = evaluate(question.grid(**fields), shipped())
+    plan = uncertainty.planned(answer)
+    drawn = draws.at(plan.row, plan.facts, draws.points(64, len(NAMES)))
+    rows, known = question.columns(drawn.rows), plan.facts.draw(drawn.factors, 64)
+    (judged,) = judge(rows, known, None, tuple(plan.routings), plan.routings)
+    for option, tried in zip(plan.routings, judged.found.tried, strict=True):
+        today = [api.offer[0] for api in answer.option(option).question.whole.apis]
+        assert [set(api.offer) for api in tried.question.whole.apis] == [{offer} for offer in today]
+        assert len(set(today)) == 2
 
 
 def test_where_nothing_is_allowed_nothing_is_drawn():
@@ -98,7 +123,7 @@ def test_the_same_seed_makes_the_same_figures():
 
 
 def test_odds_add_up_and_information_is_worth_at_most_the_least_regret():
-    run = uncertainty.run(answered("bank"))
+    run = uncertainty.run(close())
     found = uncertainty.odds(run)
     assert found["best"].sum() == pytest.approx(1)
     assert (found["p5"] < found["p50"]).all() and (found["p95"] < found["tail"]).all()
@@ -153,13 +178,13 @@ def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():
 
 def test_the_widest_swing_stands_first_and_is_the_difference_of_two_runs():
     two = ["rented", "base_and_burst"]
-    found = uncertainty.tornado(answered("bank"), two)
+    found = uncertainty.tornado(close(), two)
     wide = (found["high_usd"] - found["low_usd"]).abs()
     assert wide.is_monotonic_decreasing and found["input"].iloc[0] == "spikiness"
     cube = np.full((1, len(NAMES)), 0.5)
     cube[0, NAMES.index("spikiness")] = 0.9
-    cost = uncertainty.planned(answered("bank")).at(cube).generalised[0]
-    names = list(uncertainty.planned(answered("bank")).routings)
+    cost = uncertainty.planned(close()).at(cube).generalised[0]
+    names = list(uncertainty.planned(close()).routings)
     told = cost[names.index(two[1])] - cost[names.index(two[0])]
     assert found["high_usd"].iloc[0] == pytest.approx(told)
 

@@ -25,8 +25,11 @@ from where_to_run.inputs.question import BY_NAME, CRITERIA, PLACES, ScenarioErro
 from where_to_run.places import own_gpus, rented_gpus
 
 ABLE = {f"skill_{area}": 5 for area in question.SKILLS}
-FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0}
-"""Nothing in the way: no limit binds and no rule fires."""
+NAMED = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "quality_floor": 0.01}
+"""One model each, which the floor lets through."""
+
+FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "sensitive_share": 0} | NAMED
+"""Nothing in the way: no limit binds, no rule fires and no model is too weak."""
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
@@ -45,10 +48,15 @@ def option(answer, name, number=0) -> pd.Series:
     return found[(found["option"] == name) & (found["scenario"] == number)].iloc[0]
 
 
+def some_rows() -> pd.DataFrame:
+    """Random scenarios; every model drawn is good enough, or next to all would be struck out."""
+    return random_rows().assign(quality_floor=0.01)
+
+
 @cache
 def many():
     """The answer to the random scenarios."""
-    return evaluate(random_rows(), shipped())
+    return evaluate(some_rows(), shipped())
 
 
 # Totals are sums of named lines
@@ -132,7 +140,7 @@ def test_where_nothing_on_offer_serves_the_load_there_are_no_figures_no_lines_an
 
 
 def test_a_grid_is_its_rows_one_by_one():
-    rows, together = random_rows(), many().options
+    rows, together = some_rows(), many().options
     for s in range(len(rows)):
         alone = evaluate(rows.iloc[[s]].reset_index(drop=True), shipped()).options
         expected = together[together["scenario"] == s].reset_index(drop=True).assign(scenario=0)
@@ -141,7 +149,7 @@ def test_a_grid_is_its_rows_one_by_one():
 
 def test_the_size_of_a_block_does_not_matter(monkeypatch):
     monkeypatch.setattr(evaluation, "BLOCK", 7)
-    parts = evaluate(random_rows(), shipped())
+    parts = evaluate(some_rows(), shipped())
     pd.testing.assert_frame_equal(parts.options, many().options, rtol=1e-9)
     order = ["scenario", "option", "place", "line", "month"]
     lines = (found.lines.sort_values(order, ignore_index=True) for found in (parts, many()))
@@ -291,7 +299,7 @@ def test_without_one_option_the_generalised_cost_and_the_order_of_the_others_sta
     before = before.astype({"option": str}).set_index(["scenario", "option"])
     rest = [name for name in NAMES if name not in (gone, "free_search")]
     monkeypatch.setattr(the_routing, "ROUTINGS", {name: routing for name, routing in ROUTINGS.items() if name != gone})
-    after = evaluate(random_rows(), shipped(), names=rest).options
+    after = evaluate(some_rows(), shipped(), names=rest).options
     after = after.astype({"option": str}).set_index(["scenario", "option"])
     name = "generalised_usd_per_month"
     pd.testing.assert_series_equal(after[name], before[name])
@@ -345,7 +353,7 @@ def test_patient_data_without_a_contract_is_kept_from_the_api_by_the_rule_that_s
     spoken = answer.verdicts
     rule = spoken[(spoken["option"] == "api") & (spoken["rule"] == "hipaa-needs-a-business-associate-agreement")]
     assert rule["verdict"].unique().tolist() == ["blocked"]
-    assert rule["stream"].unique().tolist() == ["sensitive general"]
+    assert rule["stream"].unique().tolist() == ["sensitive general easy"]
     assert rule["source"].str.startswith("https://www.hhs.gov/").all()
     assert option(answer, "api")["verdict"] == "blocked"
     signed = answered(sensitive_share=1, regimes=["hipaa"], evidence=["baa", *PROMISES])
@@ -435,7 +443,7 @@ def test_own_weights_bar_the_api_where_there_is_specialised_traffic(share, verdi
     assert option(answer, "split_by_domain")["verdict"] == "ok"  # it sends that traffic to machines of one's own
 
 
-# Drawbacks and yardsticks
+# Drawbacks, and open weights at a vendor
 
 
 def test_level_cost_and_drawbacks_add_up_to_the_generalised_cost():
@@ -481,28 +489,26 @@ def test_the_values_of_places_are_stretched_from_the_worst_to_the_best():
         assert values[criterion][["api", "rented", "owned"]].tolist() == pytest.approx(points)
 
 
-def test_yardsticks_are_the_model_asked_for_and_the_cheapest_host_of_the_same_weights():
-    fields = {"requests_per_month": 3e6, "growth_per_month": 0, "horizon_months": 12, "batch_share": 0.2}
+def test_open_weights_at_a_vendor_are_those_named_from_the_cheapest_host():
+    load = {"requests_per_month": 3e6, "growth_per_month": 0, "horizon_months": 12, "batch_share": 0.2}
     size = {"input_tokens": 1000, "output_tokens": 200, "cached_share": 0}
-    yard = answered(**fields, **size).yardsticks.set_index("yardstick")
-    assert set(yard.index) == {"asked", "hosted"}
+    answer = answered(**FREE, **load, **size)
     offers, again = shipped().table("api_offers"), 1 + shipped().value("api.retry_share")
     # 3,000 Mtok in and 600 Mtok out a month, a fifth of it at the batch price, and what is sent again
     usd = 3_000 * offers["input_usd_per_mtok"] + 600 * offers["output_usd_per_mtok"]
     usd = usd * (1 - 0.2 * offers["batch_discount_share"].fillna(0)) * again
-    assert yard.loc["asked", "offer"] == "anthropic/claude-sonnet-5.5"
-    assert yard.loc["asked", "usd_per_month"] == pytest.approx(usd["anthropic/claude-sonnet-5.5"])
     hosts = usd[offers["open_model"] == "llama-3.3-70b"]
     assert len(hosts) > 1
-    assert yard.loc["hosted", "offer"] == hosts.idxmin()
-    assert yard.loc["hosted", "usd_per_month"] == pytest.approx(hosts.min())
+    for name, offer in (("api", "anthropic/claude-sonnet-5.5"), ("hosted_open", hosts.idxmin())):
+        (part,) = answer.option(name).parts
+        assert part.bill.offer[0] == offer
+        assert part.bill.total[0, 1:] == pytest.approx(usd[offer])
 
 
-def test_a_model_nobody_hosts_has_no_hosted_yardstick():
+def test_a_model_nobody_hosts_cannot_be_had_at_a_vendor():
     assert not (shipped().table("api_offers")["open_model"] == "mixtral-8x7b").any()
-    yard = answered(open_model="mixtral-8x7b").yardsticks.set_index("yardstick")
-    assert yard.loc["hosted", "offer"] == ""
-    assert np.isnan(yard.loc["hosted", "usd_per_month"])
+    found = option(answered(**FREE | {"open_model": "mixtral-8x7b"}), "hosted_open")
+    assert found["misfits"] == 1 and found["verdict"] == "blocked"
 
 
 # a rented base takes the offer that would cost least if all machines stood: where that changes, the cost makes a step
@@ -511,7 +517,7 @@ def test_more_spikiness_never_lowers_what_a_small_model_costs(option, step):
     """Storage of many small replicas weighs here: leaving it out of the choice of machine makes the cost fall."""
     spikier = list(np.arange(1.1, 9, 0.05))
     load = {"open_model": "llama-3.1-8b", "requests_per_month": 3e8, "growth_per_month": -0.05}
-    found = answered(**FREE, **load, spikiness=spikier).options
+    found = answered(**FREE | load, spikiness=spikier).options
     cost = found.loc[found["option"] == option, "npv_usd"].to_numpy()
     assert (np.diff(cost) >= -step * cost[:-1]).all()
     assert cost[-1] > 1.5 * cost[0]
@@ -524,7 +530,7 @@ def test_offers_left_out_of_the_search_could_never_have_been_the_cheapest(monkey
     before = many().options
     for place in (rented_gpus, own_gpus):
         monkeypatch.setattr(place, "undominated", lambda choice, work, prices: choice)
-    pd.testing.assert_frame_equal(evaluate(random_rows(), shipped()).options, before, rtol=1e-9)
+    pd.testing.assert_frame_equal(evaluate(some_rows(), shipped()).options, before, rtol=1e-9)
 
 
 # The door
@@ -543,7 +549,7 @@ def test_details_are_the_same_kept_or_judged_again(monkeypatch):
     monkeypatch.setattr(evaluation, "KEPT", 1)
     again = answered(spikiness=[2, 5])
     assert len(again.lines) and len(judged) == 3
-    for name in ("lines", "means", "sizing", "drawbacks", "verdicts", "yardsticks"):
+    for name in ("lines", "means", "sizing", "drawbacks", "verdicts"):
         pd.testing.assert_frame_equal(getattr(kept, name), getattr(again, name))
 
 
@@ -566,7 +572,7 @@ def test_opening_too_many_scenarios_is_refused_with_the_way_out(monkeypatch):
 def test_an_option_is_opened_of_one_scenario_and_by_its_name():
     with pytest.raises(ValueError, match=r"'api' asked of an answer of 2 scenarios.*evaluate\(rows\.iloc\[\[0\]\]"):
         answered(spikiness=[2, 5]).option("api")
-    with pytest.raises(ValueError, match="no option 'hybrid' in this answer; it has: api, rented, owned"):
+    with pytest.raises(ValueError, match="no option 'hybrid' in this answer; it has: api, hosted_open, rented, owned"):
         answered().option("hybrid")
 
 
@@ -638,7 +644,7 @@ def test_a_request_longer_than_the_context_of_the_open_model_is_blocked(name, in
 
 @pytest.mark.parametrize("names", [("free_search",), ("base_and_burst",), ("free_search", "rented")])
 def test_an_option_that_searches_can_be_asked_alone(names):
-    rows = random_rows().iloc[:20].reset_index(drop=True)
+    rows = some_rows().iloc[:20].reset_index(drop=True)
     every, some = (evaluate(rows, shipped(), names=n).options.astype({"option": str}) for n in (NAMES, names))
     some = some[some["verdict"] != "blocked"].set_index(["scenario", "option"])["npv_usd"]
     assert len(some) > 5

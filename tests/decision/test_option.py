@@ -84,10 +84,12 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
             columns=["wage_usd_per_year", "fte_at_full_gap"],
             index=list(SKILLS),
         ),
-        "api_offers": pd.DataFrame([prices | {"open_model": ""}], index=["toy/api"]),
+        "api_offers": pd.DataFrame([prices | TOY_API], index=["toy/api"]),
     }
     return replace(made, tables={**made.tables, **tables}, made={})
 
+
+TOY_API = {"open_model": "", "quality_model": "", "model": "toy", "ends_on": "", "input_modalities": "text"}
 
 ABLE = {f"skill_{area}": 5 for area in SKILLS}
 TEAM = {"skill_ml": 2, "skill_cloud": 3, "skill_hardware": 0, "skill_integration": 2, "skill_operations": 1}
@@ -198,13 +200,18 @@ def test_a_split_with_an_able_team_starts_after_the_slower_place_and_the_routing
 
 
 @pytest.mark.parametrize(
-    ("name", "share"), [("split_by_sensitivity", "sensitive_share"), ("split_by_domain", "specialised_share")]
+    ("name", "share", "amount"),
+    [
+        ("split_by_sensitivity", "sensitive_share", 0.2),
+        ("split_by_domain", "specialised_share", 0.2),
+        ("split_by_difficulty", "hard_share", 0.8),
+    ],
 )
-def test_a_split_sends_each_stream_to_its_place(name, share):
+def test_a_split_sends_each_stream_to_its_place(name, share, amount):
     # API in full: 13,140 Mtok in x (0.5 x 0.5 + 0.5 x 0.25) + 6,570 Mtok out x 1 = 11,497.50; 80 % of it:
     # 9,198. Rented for 1 request/s: 4 busy at the peak + 1.0615 x sqrt(5 x 4 / 4) = 6.4 -> 7, with the
     # spare 8: 4 machines
-    answer = answered(**ABLE, **{share: 0.2})
+    answer = answered(**ABLE, **{share: amount})
     api = answer.lines[(answer.lines["option"] == name) & (answer.lines["place"] == "vendor_api")]
     tokens = api[~api["line"].isin(["set-up project", "platform services"])]
     assert tokens.groupby("month")["usd"].sum().to_dict() == each_month(9_198)
@@ -240,7 +247,7 @@ def test_until_delivery_the_cheaper_place_allowed_serves_and_is_paid(api_price, 
 def test_where_only_the_api_is_allowed_it_serves_until_delivery_though_rented_is_cheaper():
     rows = grid(**(PLAIN | ABLE))
     question = Question(toy(1.0), {str(name): rows[name].to_numpy() for name in rows.columns}).serving("toy")
-    found = costed(question, by_hand(ROUTINGS["owned"], 1), np.array([[[True, False, True]] * 4]))
+    found = costed(question, by_hand(ROUTINGS["owned"], 1), np.array([[[True, False, True]] * len(STREAMS)]))
     bill = found.lines["own_gpus", "bill while waiting for delivery"]
     assert bill[0].tolist() == pytest.approx([0, 22_995, 11_497.5, 0, 0, 0, 0])
 

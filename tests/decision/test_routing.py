@@ -1,4 +1,4 @@
-"""Routings: where streams may go, by hand, and that no routing of all there are costs less than the best mix."""
+"""Routings: where streams may go, by hand, and that no routing of all there are costs less than what is found."""
 
 from functools import cache
 from itertools import product
@@ -9,16 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from where_to_run.decision import option, rules
+from where_to_run.decision import option, quality, rules
 from where_to_run.decision.block import Question
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import (
     API,
     BASE_AND_BURST,
+    HARD,
+    HOSTED,
     NOWHERE,
     OWN,
     RENTED,
     ROUTINGS,
+    SENSITIVE,
     Routing,
     candidates,
     in_order,
@@ -26,7 +29,7 @@ from where_to_run.decision.routing import (
 )
 from where_to_run.formulas import demand
 from where_to_run.inputs import facts
-from where_to_run.inputs.question import SKILLS, check, grid
+from where_to_run.inputs.question import GOOD_ENOUGH, SKILLS, STREAMS, check, grid
 from where_to_run.places.bill import CAPITAL
 
 NO = NOWHERE
@@ -35,6 +38,9 @@ NO = NOWHERE
 # alone, the fourth nowhere
 
 FOUR = np.array([[[True, True, True], [False, True, True], [False, False, True], [False, False, False]]])
+
+EIGHT = np.repeat(FOUR, 2, axis=1)
+"""The same of STREAMS: the hard requests of each of the four may go where the easy ones may."""
 
 
 @pytest.mark.parametrize(
@@ -52,35 +58,22 @@ FOUR = np.array([[[True, True, True], [False, True, True], [False, False, True],
 )
 def test_each_stream_goes_to_the_first_place_it_may_and_overflows_where_it_may_too(order, place, overflows):
     for asked, overflow in zip(BASE_AND_BURST, overflows, strict=True):
-        found = in_order(order, FOUR, asked, False)
+        found = in_order(order, FOUR, asked)
         assert found.place.tolist() == [place]
         assert found.overflow.tolist() == [overflow]
-    without = in_order(order, FOUR, None, True)
+    without = in_order(order, FOUR, None)
     assert without.place.tolist() == [place]
     assert without.overflow.tolist() == [[NO] * 4]
-    assert (found.least_api, without.least_api) == (False, True)
 
 
-def test_two_routings_differ_by_the_cheapest_api_where_one_is_called_or_own_servers_are_awaited():
-    for place, overflow, differ in (
-        (RENTED, NO, False),
-        (RENTED, API, True),
-        (API, NO, True),
-        (OWN, NO, True),
-        (OWN, RENTED, True),
-    ):
-        at, then = np.full((1, 4), place), np.full((1, 4), overflow)
-        assert (Routing(at, then, True).key != Routing(at, then, False).key) == differ
+def tried(allowed, hard=False):
+    return [(set(names), routing) for names, routing in candidates(allowed, hard)]
 
 
-def tried(allowed, least_api=False):
-    return [(set(names), routing) for names, routing in candidates(allowed, least_api)]
-
-
-@given(allowed=st.lists(st.booleans(), min_size=24, max_size=24), least_api=st.booleans())
-def test_no_stream_is_sent_where_it_may_not_go_when_it_may_go_elsewhere(allowed, least_api):
-    allowed = np.array(allowed).reshape(2, 4, 3)
-    for names, routing in tried(allowed, least_api):
+@given(allowed=st.lists(st.booleans(), min_size=48, max_size=48), hard=st.booleans())
+def test_no_stream_is_sent_where_it_may_not_go_when_it_may_go_elsewhere(allowed, hard):
+    allowed = np.array(allowed).reshape(2, 8, 3)
+    for names, routing in tried(allowed, hard):
         if names & set(ROUTINGS):
             continue  # these are by hand, and the rules say what is wrong with them
         goes = np.take_along_axis(allowed, routing.place[..., None], axis=2)[..., 0]
@@ -93,7 +86,7 @@ def test_no_stream_is_sent_where_it_may_not_go_when_it_may_go_elsewhere(allowed,
 
 
 def test_free_streams_are_tried_at_every_place_and_in_every_base_and_burst():
-    free = np.ones((1, 4, 3), bool)
+    free = np.ones((1, 8, 3), bool)
     found = [routing for names, routing in tried(free) if "free_search" in names]
     whole = {(int(r.place[0, 0]), int(r.overflow[0, 0])) for r in found if len({*r.place[0]} | {*r.overflow[0]}) < 3}
     assert {(API, NO), (RENTED, NO), (OWN, NO), (RENTED, API), (OWN, API), (OWN, RENTED)} <= whole
@@ -103,26 +96,38 @@ def test_free_streams_are_tried_at_every_place_and_in_every_base_and_burst():
 
 def test_a_stream_bursts_from_second_place_on_too():
     # the first stream goes to the API, the second from own servers to rented machines, the third may not
-    found = [(r.place[0, :3].tolist(), r.overflow[0, :3].tolist()) for _, r in tried(FOUR)]
+    found = [(r.place[0, :6:2].tolist(), r.overflow[0, :6:2].tolist()) for _, r in tried(EIGHT)]
     assert ([API, OWN, OWN], [NO, RENTED, NO]) in found
 
 
 def test_the_named_options_are_where_their_names_say():
-    asked = {next(iter(names - {"free_search"})): r for names, r in tried(FOUR) if names & set(ROUTINGS)}
+    asked = {next(iter(names - {"free_search"})): r for names, r in tried(EIGHT) if names & set(ROUTINGS)}
     places = {name: routing.place[0].tolist() for name, routing in asked.items()}
     assert places == {
-        "api": [API] * 4,
-        "rented": [RENTED] * 4,
-        "owned": [OWN] * 4,
-        "split_by_sensitivity": [RENTED, RENTED, API, API],
-        "split_by_domain": [API, RENTED, API, RENTED],
+        "api": [API] * 8,
+        "rented": [RENTED] * 8,
+        "owned": [OWN] * 8,
+        "split_by_sensitivity": [RENTED] * 4 + [API] * 4,
+        "split_by_domain": [API, API, RENTED, RENTED] * 2,
+        "split_by_difficulty": [RENTED, API] * 4,
     }
+
+
+def test_hard_requests_are_tried_at_the_api_with_the_easy_ones_at_every_place():
+    # the first stream may go anywhere, its hard requests too
+    found = {(r.place[0, 0], r.overflow[0, 0]) for _, r in tried(EIGHT, True) if r.place[0, 1] == API}
+    assert found == {(API, NO), (RENTED, NO), (OWN, NO), (RENTED, API), (OWN, API), (OWN, RENTED)}
+    without = {(r.place[0, 0], r.overflow[0, 0]) for _, r in tried(EIGHT, False) if r.place[0, 1] == API}
+    assert without == {(API, NO), (RENTED, NO)}  # by hand, in the split by difficulty
 
 
 # Against every routing there is
 
-FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260}
-"""No limit binds."""
+NAMED = {"api_model": "anthropic/claude-sonnet-5.5", "open_model": "llama-3.3-70b", "quality_floor": 0.01}
+"""One model each, which the floor lets through."""
+
+FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "premium": 0.0} | NAMED
+"""No limit binds, no model is too weak, and nothing but money counts: the generalised cost is the level cost."""
 
 WAYS = ((API, NO), (RENTED, NO), (RENTED, API), (OWN, NO), (OWN, API), (OWN, RENTED))
 """Places a stream can go to, and where what they cannot carry goes."""
@@ -138,7 +143,7 @@ def shipped() -> facts.Facts:
 def drawn(number, seed, **fields) -> pd.DataFrame:
     """Scenarios whose streams may go to different places, no limit in the way."""
     draw = np.random.default_rng(seed)
-    rows = pd.concat([grid(**FREE, open_model="llama-3.1-8b", horizon_months=12)] * number, ignore_index=True)
+    rows = pd.concat([grid(**FREE | {"open_model": "llama-3.1-8b", "horizon_months": 12})] * number, ignore_index=True)
 
     def among(*values):
         return [values[i] for i in draw.integers(0, len(values), number)]
@@ -167,8 +172,20 @@ def drawn(number, seed, **fields) -> pd.DataFrame:
 
 
 def may_go(row) -> np.ndarray:
-    """Where the streams of a scenario may go, over (stream, place)."""
-    return rules.judge(shipped().rules["rules"], {name: row[name] for name in PROFILE})[0] < rules.BLOCKED
+    """Where the streams of a scenario may go, over (stream, place).
+
+    Sensitive hard requests may stay on machines whose model is too weak for them.
+    """
+    allowed = rules.judge(shipped().rules["rules"], {name: row[name] for name in PROFILE})[0] < rules.BLOCKED
+    known, floors = quality.figures(shipped()), quality.floors(shipped(), {n: np.array([v]) for n, v in row.items()})[0]
+    for models, places, bound in (
+        ("api_model", [API], ~HARD | HARD),
+        ("open_model", [RENTED, OWN], ~(HARD & SENSITIVE)),
+    ):
+        if row[models] != GOOD_ENOUGH:
+            short = known.of(np.array([row["task"]]), [row[models]])[0] < floors[HARD.astype(int)]
+            allowed[np.ix_(short & bound, places)] = False
+    return allowed
 
 
 def every_routing(rows):
@@ -177,7 +194,7 @@ def every_routing(rows):
     Those without traffic follow the first; a place passes what it cannot carry to one other place.
     """
     found = {}
-    shares = demand.stream_shares(rows["sensitive_share"], rows["specialised_share"])
+    shares = demand.stream_shares(rows["sensitive_share"], rows["specialised_share"], rows["hard_share"])
     for number, (share, allowed) in enumerate(zip(shares, map(may_go, rows.to_dict("records")), strict=True)):
         streams = np.flatnonzero(share > 0)
         ways = [[w for w in WAYS if allowed[s, w[0]] and (w[1] == NO or allowed[s, w[1]])] for s in streams]
@@ -185,38 +202,40 @@ def every_routing(rows):
             seconds = [{to for place, to in chosen if place == base} - {NO} for base in (RENTED, OWN)]
             if max(map(len, seconds)) > 1:
                 continue
-            routing = np.full((2, 4), NO)
+            routing = np.full((2, len(STREAMS)), NO)
             routing[0] = chosen[0][0]
             routing[:, streams] = np.array(chosen).T
             found.setdefault(tuple(map(tuple, seconds)), []).append((number, routing))
     return found.values()
 
 
-def worth(rows, place, overflow, least_api) -> tuple[np.ndarray, np.ndarray]:
-    """Present value of a routing of each row, infinite where nothing can serve: all lines but capital tied up.
+def worth(rows, place, overflow) -> tuple[np.ndarray, np.ndarray]:
+    """Level cost of a routing of each row, infinite where nothing can serve: all lines but capital tied up, and what is
+    not served before launch at the price of the API.
 
     And what the search holds it to cost at the least.
     """
-    question = Question(shipped(), {name: rows[name].to_numpy() for name in rows.columns}, rows["open_model"].iloc[0])
+    model = rows["open_model"].iloc[0]
+    question = Question(shipped(), {name: rows[name].to_numpy() for name in rows.columns}).serving(model)
     allowed = np.stack([may_go(row) for row in rows.to_dict("records")]) | (question.shares == 0)[..., None]
-    routing = Routing(place, overflow, least_api)
+    routing = Routing(place, overflow, model)
     outcome = option.costed(question, routing, allowed)
     usd = sum(line for (_, name), line in outcome.lines.items() if name != CAPITAL)
-    present = np.einsum("sm,sm->s", usd, question.factors)
-    return np.where(outcome.fits, present, np.inf), option.least_cost(question, routing)
+    present = np.einsum("sm,sm->s", usd + outcome.missed, question.factors)
+    at_least = option.least_cost(question, routing) / question.annuity
+    return np.where(outcome.fits, present / question.annuity, np.inf), at_least
 
 
 def least(rows) -> tuple[np.ndarray, list]:
-    """Least present value over all routings at the API asked for or the cheapest, and the routing."""
+    """Least level cost over all routings, and the routing."""
     best, who = np.full(len(rows), np.inf), [None] * len(rows)
     for batch in every_routing(rows):
         number, routing = (np.stack(column) for column in zip(*batch, strict=True))
-        for least_api in (False, True):
-            usd, at_least = worth(rows.iloc[number], routing[:, 0], routing[:, 1], least_api)
-            assert (at_least <= usd * (1 + 1e-9)).all()  # or the search would skip routings that are cheaper
-            for n, each, goes in zip(number, usd, routing.tolist(), strict=True):
-                if each < best[n]:
-                    best[n], who[n] = each, (*goes, least_api)
+        usd, at_least = worth(rows.iloc[number], routing[:, 0], routing[:, 1])
+        assert (at_least <= usd * (1 + 1e-9)).all()  # or the search would skip routings that are cheaper
+        for n, each, goes in zip(number, usd, routing.tolist(), strict=True):
+            if each < best[n]:
+                best[n], who[n] = each, goes
     return best, who
 
 
@@ -226,10 +245,10 @@ def free_search(rows) -> pd.DataFrame:
 
 
 def dearer(rows, rounding=1e-9) -> list[tuple]:
-    """Scenarios in which a routing costs less than the best mix by more than rounding: by how much, and which."""
+    """Scenarios in which a routing costs less than what is found by more than rounding: by how much, and which."""
     mix, (best, who) = free_search(rows), least(rows)
     found = []
-    for number, (verdict, usd) in enumerate(zip(mix["verdict"], mix["npv_usd"], strict=True)):
+    for number, (verdict, usd) in enumerate(zip(mix["verdict"], mix["level_usd_per_month"], strict=True)):
         assert (verdict == "blocked") == (who[number] is None)
         if who[number] and usd > best[number] * (1 + rounding):
             found.append((round(usd / best[number] - 1, 4), number, who[number]))
@@ -242,6 +261,20 @@ def test_no_routing_of_all_there_are_costs_less_than_the_free_search(seed):
     assert dearer(drawn(30, seed), rounding=1e-3) == []
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"specialised_share": 0.0},
+        {"specialised_share": 0.0, "api_model": GOOD_ENOUGH, "quality_floor": 24.0, "open_model": "glm-5.3-flash"},
+        {"sensitive_share": 0.0, "open_model": "glm-5.3-flash", "hard_quality": "demanding"},
+    ],
+)
+def test_no_routing_of_hard_and_easy_requests_costs_less_than_the_free_search(fields):
+    # of open models one that hard requests may stay on, one that only the sensitive ones may
+    rows = drawn(12, 11, **{"api_model": NAMED["api_model"], "hard_share": 0.3} | fields)
+    assert dearer(rows, rounding=1e-3) == []
+
+
 # Routings that are easily missed, each in a scenario of its own
 
 
@@ -250,9 +283,9 @@ def one(**fields) -> pd.DataFrame:
     return check(row, shipped().keys())
 
 
-def test_who_waits_for_own_servers_may_use_the_cheapest_api_meanwhile():
+def test_who_waits_for_own_servers_may_use_an_api_meanwhile():
     # sensitive traffic may go to own servers alone, the rest anywhere. All goes to own servers in the end, and for the
-    # 33 weeks before that the rest to a dear API, or to the cheapest vendor of the same weights
+    # 33 weeks before that the rest to a dear API or to rented machines
     rows = one(
         open_model="llama-3.1-8b",
         api_model="anthropic/claude-opus-5",
@@ -304,7 +337,7 @@ def test_streams_that_may_overflow_go_to_own_servers_while_others_stay_on_rented
 def test_two_overflows_at_once_are_tried_in_either_order():
     # the first stream may go anywhere, the second to machines alone
     first, second = (RENTED, API), (OWN, RENTED)
-    found = [list(zip(r.place[0, :2].tolist(), r.overflow[0, :2].tolist(), strict=True)) for _, r in tried(FOUR)]
+    found = [list(zip(r.place[0, :3:2].tolist(), r.overflow[0, :3:2].tolist(), strict=True)) for _, r in tried(EIGHT)]
     assert [first, second] in found
     assert set(orders(alike=True)) < set(orders(alike=False))
 
@@ -346,7 +379,10 @@ cases = st.fixed_dictionaries(
         "budget_usd_per_month": st.sampled_from([2e4, 2e5, 1e9]),
         "capex_limit_usd": st.sampled_from([0, 3e5, 1e10]),
         "weeks_to_launch": st.sampled_from([4, 20, 260]),
-        "api_model": st.sampled_from(["anthropic/claude-sonnet-5.5", "deepinfra/llama-3.3-70b"]),
+        "api_model": st.sampled_from(["anthropic/claude-sonnet-5.5", "deepinfra/llama-3.3-70b-turbo"]),
+        "open_model": st.just("llama-3.3-70b"),
+        "quality_floor": st.just(0.01),
+        "hard_share": st.sampled_from([0, 0.2]),
     }
 )
 
@@ -356,10 +392,12 @@ cases = st.fixed_dictionaries(
 def test_the_free_search_is_never_dearer_than_the_cheapest_option_allowed_and_allowed_where_one_is(case):
     found = evaluate(grid(**case), shipped()).options.set_index("option")
     allowed = found[found["verdict"] != "blocked"]
-    named = allowed.drop(index="free_search", errors="ignore")
+    # open weights at a vendor are another model than the API's that is named
+    named = allowed.drop(index=["free_search", HOSTED], errors="ignore")
     if len(named):
         assert found.loc["free_search", "verdict"] != "blocked"
-        assert found.loc["free_search", "npv_usd"] <= named["npv_usd"].min() * (1 + 1e-12)
+        usd = "generalised_usd_per_month"
+        assert found.loc["free_search", usd] <= named[usd].min() * (1 + 1e-12)
 
 
 AT_EASE = FREE | {f"skill_{area}": 5 for area in SKILLS} | {"sensitive_share": 0, "growth_per_month": 0.0}

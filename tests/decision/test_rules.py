@@ -9,8 +9,8 @@ from where_to_run.inputs import facts
 from where_to_run.inputs.question import PLACES, STREAMS
 
 VENDOR, RENTED, OWN = range(3)
-SENSITIVE, OPEN = [0, 1], [2, 3]  # rows of STREAMS; 1 and 3 are specialised
-GENERAL, SPECIALISED = [0, 2], [1, 3]
+SENSITIVE, OPEN = [0, 1, 2, 3], [4, 5, 6, 7]  # rows of STREAMS
+GENERAL, SPECIALISED = [0, 1, 4, 5], [2, 3, 6, 7]
 
 
 def _profile(regimes="", evidence="", control="none", customisation="prompting"):
@@ -30,15 +30,15 @@ BY_PLACE = HEALTH | {"lifted_by": {"vendor_api": ["contract", "audit"], "rented_
 
 def test_the_positions_used_here_are_those_of_the_scenario():
     assert PLACES == ("vendor_api", "rented_gpus", "own_gpus")
-    assert [STREAMS[i][0] for i in SENSITIVE] == ["sensitive"] * 2
-    assert [STREAMS[i][0] for i in OPEN] == ["open"] * 2
-    assert [STREAMS[i][1] for i in SPECIALISED] == ["specialised"] * 2
+    assert [STREAMS[i][0] for i in SENSITIVE] == ["sensitive"] * 4
+    assert [STREAMS[i][0] for i in OPEN] == ["open"] * 4
+    assert [STREAMS[i][1] for i in SPECIALISED] == ["specialised"] * 4
 
 
 def test_a_rule_keeps_one_place_names_conditions_for_another_and_blocks_the_rest():
     level, rule = rules.judge([HEALTH], _profile("health"))
-    assert level[SENSITIVE].tolist() == [[BLOCKED, CONDITIONAL, OK]] * 2
-    assert rule[SENSITIVE].tolist() == [[0, 0, NO_RULE]] * 2
+    assert level[SENSITIVE].tolist() == [[BLOCKED, CONDITIONAL, OK]] * 4
+    assert rule[SENSITIVE].tolist() == [[0, 0, NO_RULE]] * 4
 
 
 def test_a_rule_does_not_touch_the_streams_it_does_not_name():
@@ -49,18 +49,18 @@ def test_a_rule_does_not_touch_the_streams_it_does_not_name():
 
 def test_all_the_evidence_lifts_a_verdict_by_one_step():
     level, _ = rules.judge([HEALTH], _profile("health", "audit,contract"))
-    assert level[SENSITIVE].tolist() == [[CONDITIONAL, OK, OK]] * 2
+    assert level[SENSITIVE].tolist() == [[CONDITIONAL, OK, OK]] * 4
 
 
 @pytest.mark.parametrize("evidence", ["", "audit", "contract", "contract,other"])
 def test_a_part_of_the_evidence_lifts_nothing(evidence):
     level, _ = rules.judge([HEALTH], _profile("health", evidence))
-    assert level[SENSITIVE].tolist() == [[BLOCKED, CONDITIONAL, OK]] * 2
+    assert level[SENSITIVE].tolist() == [[BLOCKED, CONDITIONAL, OK]] * 4
 
 
 def test_a_rule_that_nothing_lifts_stays_whatever_the_evidence():
     level, _ = rules.judge([GAP], _profile(control="air_gapped", evidence="audit,contract"))
-    assert level.tolist() == [[BLOCKED, BLOCKED, OK]] * 4
+    assert level.tolist() == [[BLOCKED, BLOCKED, OK]] * 8
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_rule_that_nothing_lifts_stays_whatever_the_evidence():
 )
 def test_evidence_by_place_lifts_the_places_it_suffices_for(evidence, verdicts):
     level, _ = rules.judge([BY_PLACE], _profile("health", evidence))
-    assert level[SENSITIVE].tolist() == [verdicts] * 2
+    assert level[SENSITIVE].tolist() == [verdicts] * 4
 
 
 def test_one_list_lifts_a_rule_everywhere_and_a_mapping_where_it_says():
@@ -85,7 +85,7 @@ def test_one_list_lifts_a_rule_everywhere_and_a_mapping_where_it_says():
 
 def test_a_place_the_mapping_does_not_name_is_not_lifted():
     level, _ = rules.judge([GAP | {"lifted_by": {"rented_gpus": ["audit"]}}], _profile("", "audit", "air_gapped"))
-    assert level.tolist() == [[BLOCKED, CONDITIONAL, OK]] * 4
+    assert level.tolist() == [[BLOCKED, CONDITIONAL, OK]] * 8
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -93,9 +93,9 @@ def test_the_worst_verdict_wins_in_either_order(order):
     warns = _rule({"data_class": ["sensitive"]}, ["own_gpus"], ["vendor_api", "rented_gpus"])
     both = [warns, HEALTH][::order]
     level, rule = rules.judge(both, _profile("health"))
-    assert level[SENSITIVE].tolist() == [[BLOCKED, CONDITIONAL, OK]] * 2
+    assert level[SENSITIVE].tolist() == [[BLOCKED, CONDITIONAL, OK]] * 4
     # the API is blocked by HEALTH; on rented GPUs both say conditional, and the first one is named
-    assert rule[SENSITIVE].tolist() == [[both.index(HEALTH), 0, NO_RULE]] * 2
+    assert rule[SENSITIVE].tolist() == [[both.index(HEALTH), 0, NO_RULE]] * 4
 
 
 def test_without_a_rule_every_place_is_ok():
@@ -174,7 +174,7 @@ def test_hipaa_with_half_the_evidence_still_bars_the_api(shipped, evidence):
 @pytest.mark.parametrize(("regime", "evidence"), [("hipaa", "baa"), ("gdpr", "dpa")])
 def test_the_contract_alone_lifts_rented_gpus_and_not_the_api(shipped, regime, evidence):
     level = _level(shipped, regimes=regime, evidence=evidence)
-    assert level[SENSITIVE].tolist() == [[BLOCKED, OK, OK]] * 2
+    assert level[SENSITIVE].tolist() == [[BLOCKED, OK, OK]] * 4
 
 
 @pytest.mark.parametrize("regime", ["hipaa", "gdpr"])

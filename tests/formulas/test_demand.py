@@ -36,13 +36,21 @@ def test_2628000_requests_a_month_are_one_a_second():
     assert demand.requests_per_second(2_628_000) == pytest.approx(1.0)
 
 
-def test_a_fifth_sensitive_and_three_tenths_specialised_make_four_streams():
-    # By hand: 0.2 x 0.7, 0.2 x 0.3, 0.8 x 0.7, 0.8 x 0.3, in the order of question.STREAMS
-    assert demand.stream_shares(0.2, 0.3) == pytest.approx([0.14, 0.06, 0.56, 0.24])
+def test_a_fifth_sensitive_three_tenths_specialised_and_a_tenth_hard_make_eight_streams():
+    # By hand: 0.2 x 0.7, 0.2 x 0.3, 0.8 x 0.7, 0.8 x 0.3, each x 0.9 and x 0.1, in the order of question.STREAMS
+    expected = [0.126, 0.014, 0.054, 0.006, 0.504, 0.056, 0.216, 0.024]
+    assert demand.stream_shares(0.2, 0.3, 0.1) == pytest.approx(expected)
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_stream_shares_sum_to_one(sensitive, specialised):
-    shares = demand.stream_shares(sensitive, specialised)
+def test_without_hard_requests_there_are_four_streams():
+    # By hand: 0.2 x 0.7, 0.2 x 0.3, 0.8 x 0.7, 0.8 x 0.3
+    shares = demand.stream_shares(0.2, 0.3, 0)
+    assert shares[::2] == pytest.approx([0.14, 0.06, 0.56, 0.24])
+    assert (shares[1::2] == 0).all()
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_stream_shares_sum_to_one(sensitive, specialised, hard):
+    shares = demand.stream_shares(sensitive, specialised, hard)
     assert shares.sum() == pytest.approx(1)
     assert (shares >= 0).all()

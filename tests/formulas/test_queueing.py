@@ -201,8 +201,8 @@ def test_a_kind_measured_once_reaches_at_that_shape_what_was_measured(shipped):
     for point in points.itertuples():
         rows = replicas.kinds(shipped, point.model)
         same = (rows["gpu"] == point.gpu) & (rows["gpus"] == point.gpus) & (rows["precision"] == point.precision)
-        load = _load(1.0, input_tokens=float(point.input_tokens), output_tokens=float(point.output_tokens))
-        seconds, _ = replicas.rates(shipped, point.model, load)
+        isl, osl = (np.array([[float(tokens)]]) for tokens in (point.input_tokens, point.output_tokens))
+        seconds, _ = replicas.rates(shipped, point.model, isl, osl, np.zeros((1, 1)))
         for kind in np.flatnonzero(same):
             assert rows.loc[kind, "basis"] == "scaled"
             reached = point.output_tokens / (seconds[kind, 0, 0] * shipped.value("serving.engine_share"))

@@ -43,7 +43,7 @@ def test_an_answer_with_an_undeclared_line_is_neither_sound_nor_drawn(made):
         problem == f"lines.csv: an answer has the line 'carbon levy' at {new['place'].iloc[0]}, which no row declares"
     )
     with pytest.raises(FactsError, match="no line 'carbon levy'"):
-        charts.cost_by_option(new)
+        charts.cost_by_option(new, {name: name for name in new["option"].unique()})
 
 
 def test_a_line_at_another_place_than_declared_is_found():

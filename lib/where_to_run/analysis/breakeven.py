@@ -68,7 +68,9 @@ def winners(answer: Answer, by: By = "recommended") -> Array:
     """
     cost = _costs(answer, by)
     least = cost.min(axis=1, keepdims=True)
-    found = answer.figures["recommended"].to_numpy().reshape(cost.shape) if by == "recommended" else _ties(cost, least)
+    found, best = _ties(cost, least), answer.figures["recommended"].to_numpy().reshape(cost.shape)
+    if by == "recommended":
+        found = np.where(best[:, [NAMES.index("free_search")]], found, best)
     return np.where(np.isfinite(least[:, 0]), np.array(NAMES, dtype=object)[found.argmax(axis=1)], NONE)
 
 

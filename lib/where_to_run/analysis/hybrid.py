@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..decision.answer import Answer
 from ..decision.option import Option, Part
-from ..decision.routing import NAMES, NOWHERE, OWN, TITLES
+from ..decision.routing import API, HARD, NAMES, NOWHERE, OWN, TITLES
 from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES, STREAMS
 from ..places import own_gpus
@@ -35,12 +35,12 @@ def why_not(answer: Answer, option: str = MIX) -> str:
     """In a sentence, why nothing overflows in an option of a one-row answer; empty where something does."""
     taken = answer.option(option)
     if not taken.fits:
-        return f"{TITLES[option]} cannot be costed here: {answer.options.set_index('option')['because'][option]}"
+        return f"This cannot be costed here: {answer.options.set_index('option')['because'][option]}"
     if taken.base:
         return ""
     goes = [f"{TITLES[ALONE[part.place]]} ({part.bill.offer[0]})" for part in taken.parts]
     to = f"{'everything' if len(goes) == 1 else 'each stream whole'} to {' or '.join(goes)}"
-    return f"Nothing overflows here: of all ways open to {TITLES[option]} the best sends {to}."
+    return f"Nothing overflows here: of all ways tried the best sends {to}."
 
 
 def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
@@ -55,10 +55,13 @@ def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
         used, shares = {part.place: part for part in taken.parts}, taken.question.shares[0]
         for stream in np.flatnonzero(shares > 0):
             place, second = (int(goes[0, stream]) for goes in (taken.routing.place, taken.routing.overflow))
-            first = str(used[place].bill.offer[0]) if taken.fits else ""
+            # at an API easy and hard requests may call one each
+            called = str(taken.question.api(bool(HARD[stream])).offer[0])
+            first = (called if place == API else str(used[place].bill.offer[0])) if taken.fits else ""
             to = ("", "")
             if second != NOWHERE:
-                to = PLACES[second], str(used[place].overflow_offer[0]) if taken.fits else ""
+                offer = called if second == API else str(used[place].overflow_offer[0])
+                to = PLACES[second], offer if taken.fits else ""
             rows.append((option, " ".join(STREAMS[stream]), float(shares[stream]), PLACES[place], first, *to))
     columns = ["option", "stream", "share", "place", "offer", "overflow_place", "overflow_offer"]
     return pd.DataFrame(rows, columns=columns)

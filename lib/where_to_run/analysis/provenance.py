@@ -175,9 +175,10 @@ def at_stake(answer: Answer) -> pd.DataFrame:
 
 
 def leading(answer: Answer) -> list[str]:
-    """The recommended option of a one-row answer and the runner-up, where there are."""
-    ahead = answer.options[answer.options["rank"] <= 2].sort_values("rank")
-    return [str(option) for option in ahead["option"]]
+    """The recommended option of a one-row answer and the best that does not come to the same, where there are."""
+    ranked = [str(option) for option in answer.options.dropna(subset="rank").sort_values("rank")["option"]]
+    others = [option for option in ranked if answer.option(option).comes_to != answer.option(ranked[0]).comes_to]
+    return [*ranked[:1], *others[:1]]
 
 
 def _headline(fact: Fact) -> str:
@@ -192,8 +193,11 @@ def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str
     row = {"unit": unit} | row | {"value": row[headline]}
     yield from (row[name] for name in TOLD)
     usd = answer.options.set_index("option").at[names[0], "usd_per_month"]
+    # with the open models of today, of which others would have to be sized in vain
+    models = {answer.option(name).question.model for name in names} - {""}
+    rows = answer.scenarios.assign(open_model=models.pop()) if len(models) == 1 else answer.scenarios
     for end in ("low", "high"):
-        moved = evaluate(answer.scenarios, _with(answer, fact, row[end]), answer.hours, names).options
+        moved = evaluate(rows, _with(answer, fact, row[end]), answer.hours, names).options
         moved = moved.set_index("option")
         yield float(moved.at[names[0], "usd_per_month"] - usd)
         yield next((str(option) for option in moved.index[moved["recommended"]]), "")

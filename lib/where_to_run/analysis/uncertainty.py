@@ -100,8 +100,7 @@ def planned(answer: Answer) -> Plan:
     routings = dict[Any, tuple[str, Routing]]()
     for option in answer.options.loc[answer.options["verdict"] != "blocked", "option"]:
         taken = answer.option(option)
-        offers = tuple(api.offer[0] for api in taken.question.whole.apis)
-        routings.setdefault((taken.routing.of(taken.question.shares[0] > 0).key, offers), (option, taken.routing))
+        routings.setdefault(taken.comes_to, (option, taken.routing))
     found, curve = dict(routings.values()), answer.option(answer.names[0]).question.curve
     return Plan(answer.scenarios, _narrowed(answer, list(found)), curve, found)
 

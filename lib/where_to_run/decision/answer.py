@@ -147,7 +147,7 @@ class Answer:
     def _opened(self) -> list[Judged]:
         if len(self._found["rank"]) > MOST_TO_OPEN:
             raise ValueError(
-                f"details of {len(self._found['score']):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at "
+                f"details of {len(self._found['rank']):,} scenarios asked; at most {MOST_TO_OPEN:,} can be opened at "
                 "once. Evaluate the ones you want to open: evaluate(rows.iloc[:10], facts)"
             )
         # a large answer is judged again: to keep what its details are made of would take gigabytes

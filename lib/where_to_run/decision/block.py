@@ -29,7 +29,19 @@ WORTH_SPLITTING = 0.8
 """Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
 
 
-SHARED = ["load", "shares", "premiums", "annuity", "factors", "floors", "cloud", "upkeep", "operating", "whole"]
+SHARED = [
+    "load",
+    "shares",
+    "premiums",
+    "annuity",
+    "factors",
+    "families",
+    "floors",
+    "cloud",
+    "upkeep",
+    "operating",
+    "whole",
+]
 """What a block has whatever its machines serve."""
 
 
@@ -96,6 +108,11 @@ class Question:
         return finance.discount_factors(finance.monthly_rate(self.rows["discount_rate"]), self.load.live.shape[-1])
 
     @cached_property
+    def families(self) -> Array:
+        """Positions of the families of the tasks, by scenario."""
+        return self.figures.families(self.rows["task"])
+
+    @cached_property
     def floors(self) -> Array:
         """The least figure of easy and of hard requests, over (scenario, easy or hard) [point]."""
         return quality.floors(self.facts, self.rows)
@@ -109,7 +126,9 @@ class Question:
         """A block of some of the scenarios with the same model."""
         some = self.take(rows)
         some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
-        return some.serving(self.model) if self.model else some
+        found = some.serving(self.model) if self.model else some
+        found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
+        return found
 
     @property
     def figures(self) -> quality.Figures:
@@ -137,19 +156,23 @@ class Question:
         asked, tasks, known = self.rows["api_model"], self.rows["task"], self.figures
         named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
         fronts = {task: quality.worthwhile_offers(self.facts, task, self.hosted) for task in dict.fromkeys(tasks)}
-        some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named]])
+        pinned = self.hosted & (self.rows["open_model"] != GOOD_ENOUGH)
+        of = self.facts.table("api_offers")["open_model"]
+        hosts = of.index[of.isin(self.rows["open_model"][pinned])]
+        some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named], *hosts])
         offers = np.array(list(some) or [self.facts.table("api_offers").index[0]], object)
-        figure = known.of(np.tile(tasks, len(offers)), np.repeat(offers, len(tasks))).reshape(len(offers), -1)
+        figure = known.value[self.families][:, known.at(offers)].T
         listed = np.stack([np.isin(offers, fronts[task]) for task in fronts])[
             np.array([list(fronts).index(task) for task in tasks])
         ].T
-        if self.hosted and (pinned := self.rows["open_model"] != GOOD_ENOUGH).any():
-            of = self.facts.table("api_offers")["open_model"]
-            listed &= ~pinned | (np.array([of[offer] for offer in offers])[:, None] == self.rows["open_model"])
+        if pinned.any():
+            # every host of the weights named, also where others are better or they have no figure
+            listed = np.where(pinned, of[offers].to_numpy()[:, None] == self.rows["open_model"], listed)
         good = listed & (figure >= self.floors[:, int(hard)])
-        best = listed & (np.where(listed, figure, -1) == np.where(listed, figure, -1).max(axis=0))
+        reached = np.where(listed, np.nan_to_num(figure), -1)
+        best = listed & (reached == reached.max(axis=0))
         taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
-        lack = 1 - quality.points(self.facts, self.rows, figure.T).T
+        lack = 1 - quality.points(self.facts, self.families, figure.T).T
         worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack
         found = vendor_api.api(
             tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), self.rows["control"] == "region"
@@ -183,9 +206,9 @@ class Question:
 
         NaN where it has none for the task; a tuned model has what its owner measured of it.
         """
-        tasks = self.rows["task"]
-        at_api = np.stack([self.figures.of(tasks, self.api(hard).offer) for hard in (False, True)], axis=1)
-        fleet = np.broadcast_to(self.fleet_figure[:, None], (len(tasks), len(STREAMS)))
+        known, apis = self.figures, self.whole.apis
+        at_api = np.stack([known.value[self.families, known.at(api.offer)] for api in (apis[0], apis[-1])], axis=1)
+        fleet = np.broadcast_to(self.fleet_figure[:, None], (len(at_api), len(STREAMS)))
         tuned = (self.rows["tuned_quality"] > 0) & (self.rows["customisation"] != "prompting")
         fleet = np.where(tuned[:, None] & SPECIALISED, self.rows["tuned_quality"][:, None], fleet)
         return np.stack([at_api[:, HARD.astype(int)], fleet, fleet], axis=2)
@@ -193,7 +216,7 @@ class Question:
     @cached_property
     def fleet_figure(self) -> Array:
         """Figure of the open model for the task of each scenario [point]."""
-        return self.figures.of(self.rows["task"], np.repeat(self.model, len(self.shares)))
+        return self.figures.value[self.families, self.figures.model.get(self.model, -1)]
 
     @cached_property
     def short(self) -> Array:

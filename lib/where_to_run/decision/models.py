@@ -22,7 +22,7 @@ worth a premium.
 def worthwhile(facts: Facts, task: str) -> Array:
     """Keys of the open models with a figure for a task that fit on some machine."""
     keys = facts.table("models").index.to_numpy(object)
-    known = ~np.isnan(quality.figures(facts).of(np.repeat(task, len(keys)), keys))
+    known = ~np.isnan(quality.figures(facts).of(task, keys))
     return keys[known & np.array([len(replicas.on_rent(facts, key).each) > 0 for key in keys])]
 
 
@@ -46,8 +46,9 @@ def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
     models = worthwhile(facts, task)
     if not len(models):
         return np.full((len(rows["task"]), MOST), "", object)
-    figure = quality.figures(facts).of(np.repeat(task, len(models)), models)
-    lack = 1 - quality.points(facts, rows, np.broadcast_to(figure, (len(rows["task"]), len(models))))
+    figure = quality.figures(facts).of(task, models)
+    every = np.repeat(quality.figures(facts).family[task], len(rows["task"]))
+    lack = 1 - quality.points(facts, every, np.broadcast_to(figure, (len(every), len(models))))
     premium = criteria.premiums(rows)[:, CRITERIA.index("quality")]
     cost = _estimated(facts, rows, models) * (1 + premium[:, None] * lack)
     floor, holds = quality.floors(facts, rows), np.isfinite(cost)

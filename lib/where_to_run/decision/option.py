@@ -1,6 +1,7 @@
 """An option: what a routing of the streams costs, who serves until own servers come, its people, when it can start."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,16 @@ class Option:
     def fits(self) -> bool:
         """Whether something on offer can serve wherever it sends traffic."""
         return bool(self.outcome.fits[0])
+
+    @property
+    def comes_to(self) -> tuple[Any, ...]:
+        """The same for two options that come to the same: the routing of what traffic there is, the open model where
+        machines serve it, and the APIs.
+        """
+        place, overflow, model = self.routing.of(self.question.shares[0] > 0).key
+        by_machines = {*place, *overflow} - {API, NOWHERE}
+        called = tuple(str(api.offer[0]) for api in self.question.whole.apis)
+        return place, overflow, model if by_machines else "", called
 
     @property
     def parts(self) -> list[Part]:
@@ -193,7 +204,9 @@ def least_cost(question: Question, routing: Routing) -> Array:
     cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
     requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
     worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
-    return worth + requests * (cheapest * question.shares).sum(axis=1)
+    # what cannot be had does not matter to streams without traffic
+    usd = np.where(question.shares > 0, cheapest, 0) * question.shares
+    return np.asarray(worth + requests * usd.sum(axis=1))
 
 
 def launch_weeks(question: Question, routing: Routing) -> Array:

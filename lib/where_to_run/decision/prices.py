@@ -15,8 +15,12 @@ from ..inputs.question import BY_NAME, GOOD_ENOUGH, PLACES, SKILLS
 from . import quality, rules
 from .answer import Answer
 from .evaluate import evaluate
+from .routing import HOSTED
 
 MEASURE = "generalised_usd_per_month"
+
+ENOUGH = ("api", HOSTED, "free_search")
+"""Options among which the least generalised cost of all is found."""
 
 COLUMNS = [
     "lifted",
@@ -68,7 +72,7 @@ def prices(answer: Answer) -> pd.DataFrame:
     for at, changed in enumerate(fields):
         for name, value in changed.items():
             rows.at[at, name] = value
-    figures, now = evaluate(rows, answer.facts, answer.hours).figures, answer.figures
+    figures, now = evaluate(rows, answer.facts, answer.hours, ENOUGH).figures, answer.figures
     best, now = figures[figures["recommended"]].set_index("scenario"), now[now["recommended"]]
     have, pays = (float(now[name].iloc[0]) if len(now) else np.inf for name in (MEASURE, "level_usd_per_month"))
     told, alone = [], dict[str, float]()

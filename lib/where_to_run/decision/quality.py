@@ -1,6 +1,6 @@
 """Quality: whether a model is good enough for a stream, by dated benchmark figures and the floor of the task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -27,10 +27,17 @@ class Figures:
     model: Mapping[str, int]
     floors: Array
 
-    def of(self, families: Array, models: Array) -> Array:
-        """The figures of some models for tasks, pair by pair [point]; NaN where there is none."""
-        at = np.array([self.model.get(model, -1) for model in models])
-        return self.value[np.array([self.family[family] for family in families]), at]
+    def of(self, task: str, models: Sequence[str] | Array) -> Array:
+        """The figures of some models for a task [point]; NaN where there is none."""
+        return self.value[self.family[task], self.at(models)]
+
+    def at(self, models: Sequence[str] | Array) -> Array:
+        """Positions of models, by the keys of open models and of API offers."""
+        return np.array([self.model.get(model, -1) for model in models], np.intp)
+
+    def families(self, tasks: Sequence[str] | Array) -> Array:
+        """Positions of the families of tasks."""
+        return np.array([self.family[task] for task in tasks], np.intp)
 
 
 @of_tables
@@ -55,19 +62,18 @@ def figures(facts: Facts) -> Figures:
 def floors(facts: Facts, rows: Mapping[str, Array]) -> Array:
     """The least figure of easy and of hard requests, over (scenario, easy or hard) [point]."""
     known = figures(facts)
-    family = np.array([known.family[task] for task in rows["task"]])
+    family = known.families(rows["task"])
     levels = ([LEVELS.index(level) for level in rows[name]] for name in ("quality_needed", "hard_quality"))
     easy, hard = (known.floors[family, level] for level in levels)
     easy = np.where(rows["quality_floor"] > 0, rows["quality_floor"], easy)
     return np.stack([easy, np.maximum(easy, hard)], axis=1)
 
 
-def points(facts: Facts, rows: Mapping[str, Array], figure: Array) -> Array:
+def points(facts: Facts, families: Array, figure: Array) -> Array:
     """Value of figures over (scenario, any) [share]: 0 at the light level of the task or below, 1 at the frontier or
-    above, 0 without a figure.
+    above, 0 without a figure. `families` are the positions of the tasks.
     """
-    known = figures(facts)
-    ends = known.floors[np.array([known.family[task] for task in rows["task"]])]
+    ends = figures(facts).floors[families]
     return np.clip(np.nan_to_num((figure - ends[:, :1]) / (ends[:, -1:] - ends[:, :1])), 0, 1)
 
 
@@ -86,7 +92,7 @@ def left_out(facts: Facts, task: str) -> int:
     table = facts.table("models")
     since = str(date.fromisoformat(facts.as_of) - timedelta(RECENT_DAYS))
     recent = table.index[table["effective_from"] >= since]
-    return int(np.isnan(figures(facts).of(np.repeat(task, len(recent)), recent)).sum())
+    return int(np.isnan(figures(facts).of(task, recent)).sum())
 
 
 def described(facts: Facts, key: str, task: str) -> str:
@@ -107,7 +113,7 @@ def worthwhile_offers(facts: Facts, task: str, hosted: bool) -> Array:
     """
     table, known = facts.table("api_offers"), figures(facts)
     table = table[table["open_model"] != ""] if hosted else table
-    figure = known.of(np.repeat(task, len(table)), table.index)
+    figure = known.of(task, table.index)
     table, figure = table[~np.isnan(figure)], figure[~np.isnan(figure)]
     cached = table["cached_input_usd_per_mtok"].fillna(table["input_usd_per_mtok"])
     price = np.column_stack([table["input_usd_per_mtok"], cached, table["output_usd_per_mtok"]])

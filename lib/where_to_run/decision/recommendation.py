@@ -21,7 +21,7 @@ def compared(question: Question, routing: Routing, figures: Mapping[str, Array])
     weeks, hires, spilled = (figures[name] for name in ("launch_weeks", "hires", "overflow_share"))
     found = criteria.values(criteria.scales(question.facts), question.shares, routing, weeks, hires, spilled)
     served = question.served(routing)
-    found["quality"] = (question.shares * quality.points(question.facts, question.rows, served)).sum(axis=1)
+    found["quality"] = (question.shares * quality.points(question.facts, question.families, served)).sum(axis=1)
     values = np.stack([found[name] for name in CRITERIA], axis=1)
     cost = scoring.generalised_cost(figures["level_usd_per_month"], question.premiums, values)
     return {"values": values, "generalised_usd_per_month": cost}

@@ -149,7 +149,10 @@ def _candidates(allowed: bytes, number: int, hard: bool) -> list[Candidate]:
 
 def _made(allowed: Array, hard: bool) -> Iterator[Candidate]:
     for name, places in ROUTINGS.items():
-        yield (name, "free_search"), by_hand(places, len(allowed))
+        # without hard requests a split by difficulty rents it all
+        if name != "split_by_difficulty" or hard:
+            names = (name, "split_by_difficulty") if name == "rented" and not hard else (name,)
+            yield (*names, "free_search"), by_hand(places, len(allowed))
     for base, burst in BASE_AND_BURST:
         order = (base, burst, *(p for p in range(len(PLACES)) if p not in (base, burst)))
         yield SEARCHED, in_order(order, allowed, (base, burst))

@@ -57,9 +57,7 @@ class Gates:
 
 @dataclass(frozen=True)
 class Tried:
-    """A routing that was costed in some scenarios of a block: `rows` of the block, the block of them alone, and over
-    them what the routing costs and its figures.
-    """
+    """A routing that was costed in some scenarios of a block, its `rows`: what it costs and its figures, over them."""
 
     rows: Array
     question: Question
@@ -166,6 +164,7 @@ def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows
     """Cost a routing in a block, or in some of its scenarios, and hold it to the rules, floors and limits there."""
     if rows is None:
         rows = np.arange(found.number)
+    whole = question
     if len(rows) < found.number:
         gates, question, routing = gates.take(rows), question.part(rows), routing.take(rows)
     outcome = costed(question, routing, gates.allowed)
@@ -173,7 +172,7 @@ def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows
     figures |= compared(question, routing, figures)
     figures["broken"] = np.stack([_broken(question, figures, limit) for limit in LIMITS], axis=1)
     figures["verdict"] = np.where(figures["broken"].any(axis=1), BLOCKED, figures["by_rule"])
-    found.tried.append(Tried(rows, question, routing, outcome, figures))
+    found.tried.append(Tried(rows, whole, routing, outcome, figures))
     if not found.figures:
         size = (found.number, len(found.names))
         found.taken = np.zeros(size, np.intp)

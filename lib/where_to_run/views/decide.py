@@ -11,6 +11,8 @@ import pandas as pd
 from ..decision import quality
 from ..decision.answer import Answer
 from ..decision.option import doubts
+from ..decision.routing import API
+from ..formulas import difficulty
 from ..inputs import question
 from ..places.bill import WORTH, added_up, of_kind
 from . import charts, order, rules_prices, sources
@@ -47,12 +49,31 @@ def bottom_line(answer: Answer) -> Pieces:
     rest = "; ".join(f"{escape(row['title'])}, {_price(row)}" for row in others[:2])
     says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
     says += "".join(f"<p>Mind: {escape(doubt)}.</p>" for doubt in doubts(answer.option(first["option"])))
+    says += _told_apart(answer, first["option"])
     says += f"<p>{turns}</p>" if (turns := order.switching(answer)) else ""
     return Pieces([says + told])
 
 
 def _price(row: Row) -> str:
     return f"{usd(row['usd_per_month'])} a month, ready in {ceil(row['launch_weeks'])} weeks"
+
+
+def _told_apart(answer: Answer, option: str) -> str:
+    """What telling hard requests from easy ones saves where both go to an API, and what a cascade would cost."""
+    taken, share = answer.option(option), float(answer.asked["hard_share"])
+    parts = [part for part in taken.parts if part.place == API]
+    if len(parts) < 2 or parts[0].bill.offer[0] == parts[1].bill.offer[0]:
+        return ""
+    small, big = (float(taken.question.api(hard).usd()[0]) for hard in (False, True))
+    router = answer.facts.value("router.usd_per_request")
+    by_router = difficulty.router_cost(small, big, share, router)
+    by_cascade = difficulty.cascade_cost(small, big, share, small)
+    return (
+        f"<p>Sending only the hard {share:.0%} to the better model costs {1 - by_router / big:.0%} less than sending "
+        f"all; it pays as long as fewer than {difficulty.router_limit(small, big, router):.0%} are hard. A cascade, in "
+        f"which the small model answers first and judges itself, would cost {by_cascade / by_router - 1:+.0%} and pay "
+        f"below {difficulty.cascade_limit(small, big, small):.0%}.</p>"
+    )
 
 
 def _nothing_allowed(answer: Answer) -> str:

@@ -12,8 +12,8 @@ from .panel import Pieces
 from .table import money, table, usd
 from .titles import titles
 
-SHOWN = 8
-"""Rows of the table; what saves less is left out."""
+SHOWN, LEAST = 8, 0.01
+"""Rows of the table, and the share of the cost that a row must save to stand in it."""
 
 
 @remembered
@@ -37,8 +37,9 @@ def opened(answer: Answer) -> list[tuple[str, str]]:
 
 def price_of_rules(answer: Answer) -> Pieces:
     """A panel: one row a rule, limit or demand that costs something, and pairs that only together open more."""
-    rows = prices(answer)
-    each = rows[rows["bars"] <= 2].head(SHOWN)
+    rows, now = prices(answer), answer.figures[answer.figures["recommended"]]
+    least = LEAST * now["level_usd_per_month"].sum()
+    each = rows[(rows["bars"] <= 2) & ~(rows["saves_usd_per_month"] < least)].head(SHOWN)
     if each.empty:
         return Pieces(
             ["<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"]
