@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 
 from ..inputs.facts import Facts, of_tables
 from ..inputs.quality import quality_models
@@ -90,7 +90,7 @@ RECENT_DAYS = 183
 def left_out(facts: Facts, task: str) -> int:
     """How many open models of the last six months have no figure for a task, so that the search leaves them out."""
     table = facts.table("models")
-    since = str(date.fromisoformat(facts.as_of) - timedelta(RECENT_DAYS))
+    since = str((pd.Timestamp(facts.as_of) - pd.Timedelta(days=RECENT_DAYS)).date())
     recent = table.index[table["effective_from"] >= since]
     return int(np.isnan(figures(facts).of(task, recent)).sum())
 
