@@ -20,7 +20,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, log_hours
 from where_to_run.inputs.question import grid, presets
 from where_to_run.inputs.usage import usage
-from where_to_run.views import decide, pages
+from where_to_run.views import pages, rules_prices
 from where_to_run.views.pages import PAGES, REFINED, USAGE
 from where_to_run.views.panel import Pieces
 from where_to_run.views.usage import NOTHING
@@ -168,9 +168,9 @@ def test_a_panel_that_fails_becomes_words_and_the_others_stand(known, caplog):
     book = Workbook(grid(), known)
     with caplog.at_level(logging.ERROR), contextlib.redirect_stdout(None):
         book.show(broken)
-        book.show(decide.yardsticks)
+        book.show(rules_prices.price_of_rules)
     assert book._slots["panel 0"].content["pieces"] == [{"html": f"<p role='alert'>{pages.SORRY}</p>"}]
-    assert "Two yardsticks" in book._slots["panel 1"].content["pieces"][0]["html"]
+    assert "Light quality in place of medium" in book._slots["panel 1"].content["pieces"][0]["html"]
     assert "an inner detail" in caplog.text
 
 
@@ -189,14 +189,14 @@ def test_panels_in_cells_follow_the_controls(known):
     book = Workbook(grid(), known)
     book.controls()
     with contextlib.redirect_stdout(None):
-        book.show(decide.yardsticks)
+        book.show(rules_prices.price_of_rules)
     slot = book._slots["panel 0"]
     book._seconds["panel 0"] = 0.0
     first = slot.content
     say(book, "move", values={"requests_per_month": 1e9})
     assert slot.content["rev"] == first["rev"] + 1 == book.board.state["rev"]
-    assert slot.content["name"] == "yardsticks" and slot.content["pieces"] != first["pieces"]
-    assert slot.content["pieces"] == sent(decide.yardsticks(truth(grid(requests_per_month=1e9))))
+    assert slot.content["name"] == "price_of_rules" and slot.content["pieces"] != first["pieces"]
+    assert slot.content["pieces"] == sent(rules_prices.price_of_rules(truth(grid(requests_per_month=1e9))))
 
 
 def test_charts_go_ahead_of_words(known):
