@@ -117,7 +117,6 @@ def test_hard_requests_go_to_a_better_model_of_the_same_vendor_and_a_router_tell
     easy, hard = answer.option("api").parts
     assert (easy.share[0], hard.share[0]) == pytest.approx((0.8, 0.2))
     known = quality.figures(shipped())
-    task = np.array(["general"])
     assert known.of("general", easy.bill.offer)[0] >= 24 and known.of("general", hard.bill.offer)[0] >= 50
     router = answer.lines[(answer.lines["option"] == "api") & (answer.lines["line"] == "telling requests apart")]
     # by hand: 1,000,000 requests x 0.00002 USD in month 1
