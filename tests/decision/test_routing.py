@@ -102,7 +102,7 @@ def test_a_stream_bursts_from_second_place_on_too():
 
 
 def test_the_named_options_are_where_their_names_say():
-    asked = {next(iter(names - {"free_search"})): r for names, r in tried(EIGHT) if names & set(ROUTINGS)}
+    asked = {next(iter(names - {"free_search"})): r for names, r in tried(EIGHT, True) if names & set(ROUTINGS)}
     places = {name: routing.place[0].tolist() for name, routing in asked.items()}
     assert places == {
         "api": [API] * 8,
@@ -119,7 +119,7 @@ def test_hard_requests_are_tried_at_the_api_with_the_easy_ones_at_every_place():
     found = {(r.place[0, 0], r.overflow[0, 0]) for _, r in tried(EIGHT, True) if r.place[0, 1] == API}
     assert found == {(API, NO), (RENTED, NO), (OWN, NO), (RENTED, API), (OWN, API), (OWN, RENTED)}
     without = {(r.place[0, 0], r.overflow[0, 0]) for _, r in tried(EIGHT, False) if r.place[0, 1] == API}
-    assert without == {(API, NO), (RENTED, NO)}  # by hand, in the split by difficulty
+    assert without == {(API, NO)}
 
 
 # Against every routing there is

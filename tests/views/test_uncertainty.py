@@ -50,7 +50,7 @@ def test_the_odds_are_those_of_the_draws_and_what_is_struck_out_has_none():
     told, named = dict(zip(drawn(pieces)["option"], drawn(pieces)["share"], strict=True)), titles(answered())
     assert told == {named[name]: share for name, share in found["best"].items()}
     assert f"{named['rented']} comes first in {found['best'].max():.0%} of 1,024 draws" in pieces.words
-    out = f"struck out as asked: {escape(named['api'])}; {named['hosted_open']}; {named['owned']}."
+    out = f"struck out as asked: {'; '.join(escape(named[name]) for name in ('api', 'hosted_open', 'owned'))}."
     assert named["owned"] not in told and out in pieces.words
     assert usd(found.at["base_and_burst", "regret_p95"]) in pieces.words
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..decision.answer import Answer
 from ..decision.evaluate import evaluate
-from ..decision.prices import prices
+from ..decision.prices import ENOUGH, prices
 from ..inputs.facts import remembered
 from .panel import Pieces
 from .table import money, table, usd
@@ -20,7 +20,7 @@ SHOWN, LEAST = 8, 0.01
 def _there(answer: Answer, fields: tuple[tuple[str, Any], ...], option: str) -> str:
     """Title of the option that is recommended once the fields have other values."""
     rows = answer.scenarios.assign(**dict(fields))
-    return titles(evaluate(rows, answer.facts, answer.hours))[option]
+    return titles(evaluate(rows, answer.facts, answer.hours, ENOUGH))[option]
 
 
 def _destinations(answer: Answer, rows: pd.DataFrame) -> list[str]:
