@@ -109,6 +109,7 @@ class Visitor:
         self.page.mouse.move(x((at + share) / 2), y, steps=3)
         self.page.mouse.move(x(share), y, steps=3)
         self.page.mouse.up()
+        self.page.wait_for_timeout(300)  # the last of the moves is told after those before it are answered
 
     def stop(self, name: str) -> float:
         """The value at which the slider of a field stands."""
