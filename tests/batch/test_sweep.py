@@ -1,5 +1,6 @@
 """Sweeps run as a user runs them: on workers of this machine, on a scheduler elsewhere, killed, and run again."""
 
+import contextlib
 import json
 import os
 import random
@@ -218,7 +219,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(undisturbed, tmp_path):
     running = begun(command(file, tmp_path / "out", "--workers", "2"))
     folder = tmp_path / "out" / "results.parquet"
     wait_for(lambda: folder.exists() and len(list(folder.iterdir())) > 10)
-    workers = [pid for pid in children(running.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    workers = [pid for pid in children(running.pid) if b"spawn_main" in command_line(pid)]
     assert workers
     kill(workers[0])
     assert running.wait(timeout=120) == 0 and parts(tmp_path / "out") == before
@@ -296,11 +297,14 @@ def test_an_output_that_cannot_be_written_is_told_first(tmp_path):
 
 def makers(pid) -> list[int]:
     """Of the processes a process has started those that make reports."""
-    return [
-        child
-        for child in children(pid)
-        if b"where_to_run.batch.notebook_worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    return [child for child in children(pid) if b"where_to_run.batch.notebook_worker" in command_line(child)]
+
+
+def command_line(pid) -> bytes:
+    """The words a process was started with; none where it has ended by now."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def test_disk_full_and_killed_while_reports_are_made_it_makes_what_is_missing(tmp_path):
