@@ -1,6 +1,5 @@
 """Sweeps run as a user runs them: on workers of this machine, on a scheduler elsewhere, killed, and run again."""
 
-import contextlib
 import json
 import os
 import random
@@ -302,7 +301,7 @@ def makers(pid) -> list[int]:
 
 def command_line(pid) -> bytes:
     """The words a process was started with; none where it has ended by now."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
 
