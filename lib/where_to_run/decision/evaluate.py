@@ -20,13 +20,10 @@ from .recommendation import ranked
 from .routing import NAMES, Routing
 from .search import Gates, follow, search
 
-BLOCK = 3_200
-"""Most scenarios computed at a time: memory stays bounded, and a step of numpy takes far longer than to hand the
+BLOCK = 1_500
+"""Most scenarios computed at a time: memory stays bounded, and a step of numpy takes longer than to hand the
 interpreter to another thread, which small blocks would mostly wait for.
 """
-
-ALONE = 1_600
-"""Most scenarios computed at a time by one thread, which waits for nobody."""
 
 THREADS = 2
 """Blocks computed side by side."""
@@ -77,8 +74,6 @@ def judge(
 
 def _number(scenarios: int, threads: int) -> int:
     """Into how many even blocks scenarios are cut: as many for every thread, where they are worth a second one."""
-    if threads == 1:
-        return -(-scenarios // ALONE)
     number = -(-scenarios // BLOCK)
     return -(-number // threads) * threads if scenarios > BLOCK / 2 else number
 
