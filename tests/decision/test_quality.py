@@ -144,6 +144,14 @@ def test_sensitive_hard_requests_stay_on_the_sensitive_fleet_and_the_shortfall_i
     )
 
 
+def test_where_all_is_hard_and_sensitive_the_fleet_must_still_reach_the_floor_of_easy_requests():
+    # Llama 3.3 70B has 5.7: below 24, though its requests are hard and may stay where 50 is not reached
+    fields = {"sensitive_share": 1, "hard_share": 1, "hard_quality": "frontier", "regimes": ["contract"]}
+    found = row(answered(**fields, open_model="llama-3.3-70b"), "rented")
+    assert found["verdict"] == "blocked" and found["because"].startswith("Llama 3.3 70B: 5.7 on")
+    assert row(answered(**fields, open_model="qwen3.8-27b"), "rented")["verdict"] != "blocked"
+
+
 def test_a_converted_figure_whose_low_end_is_below_the_floor_is_close_and_says_so():
     known, levels = shipped().table("quality"), shipped().table("quality_levels")
     straddling = known[(known["basis"] == "converted") & (known["family"] == "coding")]
@@ -213,7 +221,7 @@ def test_a_higher_floor_never_lowers_the_cost_of_the_cheapest_allowed():
     assert (least[1:] >= least[:-1] * 0.998).all()
 
 
-@pytest.mark.parametrize("budget", [60e3, 100e3, 150e3, 1e6])
+@pytest.mark.parametrize("budget", [100e3, 150e3, 1e6])
 def test_a_larger_budget_buys_no_dearer_advice(budget):
     fields = {f"skill_{area}": 5 for area in question.SKILLS}
     fields |= {"requests_per_month": 1e4, "sensitive_share": 0, "weeks_to_launch": 52}

@@ -10,7 +10,7 @@ import numpy as np
 from ..formulas import demand, finance
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, remembered
-from ..inputs.question import CRITERIA, GOOD_ENOUGH, STREAMS
+from ..inputs.question import CRITERIA, GOOD_ENOUGH, PLACES, STREAMS
 from ..places import own_gpus, rented_gpus, replicas, vendor_api
 from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
@@ -22,7 +22,7 @@ from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
 from . import criteria, quality, staffing
-from .routing import API, HARD, OWN, RENTED, SPECIALISED, Routing, by_hand
+from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
 from .staffing import Team
 
 WORTH_SPLITTING = 0.8
@@ -148,11 +148,6 @@ class Question:
         )
 
     def _api(self, hard: bool) -> Api:
-        """The API that easy or hard requests call: the model named, or of those good enough the one worth most.
-
-        Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
-        best there is, to be told.
-        """
         asked, tasks, known = self.rows["api_model"], self.rows["task"], self.figures
         named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
         fronts = {task: quality.worthwhile_offers(self.facts, task, self.hosted) for task in dict.fromkeys(tasks)}
@@ -220,11 +215,13 @@ class Question:
 
     @cached_property
     def short(self) -> Array:
-        """By how much each stream's model at each place is below its floor, over (scenario, stream, place) [point].
+        """By how much each stream's model at each place is below what bars it, over (scenario, stream, place) [point].
 
-        Without a figure by nothing: such a model was named, and is the user's choice.
+        That is the floor; sensitive hard requests may stay on a fleet that reaches the floor of easy ones. Without a
+        figure by nothing: such a model was named, and is the user's choice.
         """
-        floor = self.floors[:, HARD.astype(int), None]
+        stay = (SENSITIVE & HARD)[:, None] & (np.arange(len(PLACES)) != API)
+        floor = np.where(stay, self.floors[:, :1, None], self.floors[:, HARD.astype(int), None])
         return np.nan_to_num(np.maximum(0.0, floor - self.quality))
 
     def served(self, routing: Routing) -> Array:

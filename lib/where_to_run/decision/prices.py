@@ -61,9 +61,9 @@ def prices(answer: Answer) -> pd.DataFrame:
 
     Columns: lifted (what is given up, in words), bars (how many), filters (false for a change of floor, control,
     customisation or skills, with which options cost other than before), fields (what lifts them, values by name),
-    option (what is recommended then),
-    usd_per_month [its mean bill], bill_usd_per_month [change of the level cost], saves_usd_per_month [generalised cost
-    less; not a number where nothing is allowed now and this opens something]. One bar first, the largest saving first.
+    option (what is recommended then), usd_per_month [its mean bill], bill_usd_per_month [change of the level cost],
+    saves_usd_per_month [generalised cost less; not a number where nothing is allowed now and this opens something]. One
+    bar first, the largest saving first.
     """
     bars = list(_bars(answer))
     sets = [*([bar] for bar in bars), *map(list, combinations(bars, 2)), *([bars] if len(bars) > 2 else [])]

@@ -42,12 +42,8 @@ class Gates:
         return may | ~self.present[..., None]
 
     def good_enough(self, question: Question) -> "Gates":
-        """The same with what the floors say of the models of a block.
-
-        Sensitive hard requests may stay on a fleet that is not good enough for them, which is told.
-        """
-        stays = (SENSITIVE & HARD)[:, None] & (np.arange(len(PLACES)) != API)
-        return replace(self, good=(question.short == 0) | stays)
+        """The same with what the floors say of the models of a block."""
+        return replace(self, good=question.short == 0)
 
     def take(self, rows: Array) -> "Gates":
         """Some of the scenarios."""
@@ -203,11 +199,10 @@ def shortfalls(question: Question, routing: Routing) -> dict[str, Array]:
     that is not good enough for them.
     """
     present, rows = question.shares > 0, np.arange(len(question.shares))
-    short = np.take_along_axis(question.short, routing.place[..., None], axis=2)[..., 0] * present
-    kept = (SENSITIVE & HARD) & (routing.place != API)
-    worst = np.where(kept, 0, short)
+    worst = np.take_along_axis(question.short, routing.place[..., None], axis=2)[..., 0] * present
     stream = worst.argmax(axis=1)
-    told = np.where(kept, short, 0)
+    kept = present & SENSITIVE & HARD & (routing.place != API)
+    told = kept * np.nan_to_num(np.maximum(0.0, question.floors[:, 1:] - question.served(routing)))
     place, hard = routing.place[rows, stream], HARD[stream]
     offer = np.where(hard, question.api(True).offer, question.api().offer)
     return {
