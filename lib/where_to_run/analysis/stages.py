@@ -255,8 +255,8 @@ def takes(
     """Weeks until a stage after serves, what that costs besides hardware, and whether a place is new, over (before,
     after) [week], [USD], for a one-row scenario.
 
-    Skills that were needed before are there; the others are trained or hired. A place is set up where it is new, and
-    so is the API of another vendor; routing where two places are used and were not before.
+    Skills that were needed before are there; the others are trained or hired. A place is set up where it is new,
+    routing where two places are used and were not before.
     """
     staff = staffing.staff(facts)
     rows, used = columns(scenario), [np.array([stage.used for stage in some]) for some in (before, after)]
@@ -264,7 +264,6 @@ def takes(
     have = np.maximum(needed[0], [rows[f"skill_{area}"][0] for area in SKILLS])
     gap = people.gaps(needed[1], have[:, None])
     new, mixed = used[1] & ~used[0][:, None], (used[1].sum(axis=1) > 1) & (used[0].sum(axis=1) < 2)[:, None]
-    new[..., API] = [[there.api not in ("", here.api) for there in after] for here in before]
     weeks = (new * staff.weeks[0, :-1]).max(axis=-1) + mixed * staff.weeks[0, -1]
     usd = new @ staff.setup_usd[:-1] + mixed * staff.setup_usd[-1]
     usd = usd + people.cost_of_joining(gap, staff.full, staff.wages, staff.pay, staff.hiring)

@@ -114,8 +114,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "What to do now, and when to move",
             roadmap.what_to_do,
             "The plan of least expected cost over all paths of the volume; no priority but cost counts here. It knows "
-            "the API asked for and the cheapest vendor of the open weights; to change the vendor takes what setting up "
-            "an API takes.",
+            "one open model, the first that is tried, and the API that is called today.",
         ),
         Section("path", "Where the paths lead", roadmap.path),
         Section(
