@@ -81,10 +81,10 @@ def _estimated(facts: Facts, rows: Mapping[str, Array], models: Array) -> Array:
     month = demand.monthly_requests(rows["requests_per_month"], rows["growth_per_month"], rows["horizon_months"] / 2)
     busiest = np.maximum((1 - rows["batch_share"]) * rows["spikiness"], 1)
     peak = demand.requests_per_second(month) * busiest / level["derate"][:, 0]
-    usd = []
+    usd, tokens = [], rows["input_tokens"] + rows["output_tokens"]
     for model in models:
         machine = replicas.on_rent(facts, model)
         needed = np.ceil((peak * machine.seconds[:, *at] + level["spare_replicas"][:, 0]) / machine.each[:, None])
-        usd.append((needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH)
-    tokens, context = rows["input_tokens"] + rows["output_tokens"], facts.table("models")["context_tokens"]
-    return np.where(tokens[:, None] <= context[models].to_numpy(float), np.stack(usd, axis=1), np.inf)
+        rent = (needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH
+        usd.append(np.where(tokens <= machine.context_tokens, rent, np.inf))
+    return np.stack(usd, axis=1)
