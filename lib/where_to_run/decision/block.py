@@ -23,13 +23,16 @@ from ..places.workload import Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
 from . import criteria, quality, staffing
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
-from .staffing import Team
+from .staffing import Staff, Team
 
 WORTH_SPLITTING = 0.8
 """Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
 
 
 SHARED = [
+    "figures",
+    "scales",
+    "staff",
     "load",
     "shares",
     "premiums",
@@ -130,10 +133,20 @@ class Question:
         found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
         return found
 
-    @property
+    @cached_property
     def figures(self) -> quality.Figures:
         """Figures of quality of all models."""
         return quality.figures(self.facts)
+
+    @cached_property
+    def scales(self) -> criteria.Scales:
+        """What the criteria are measured by."""
+        return criteria.scales(self.facts)
+
+    @cached_property
+    def staff(self) -> Staff:
+        """What places ask of people."""
+        return staffing.staff(self.facts)
 
     @cached_property
     def lacks_of_an_api(self) -> Array:
@@ -141,7 +154,7 @@ class Question:
         everything = by_hand((API,) * len(STREAMS), len(self.shares))
         hands = team(self, everything.uses(self.shares > 0))
         weeks = np.maximum(hands.people_weeks, hands.setup_weeks)
-        values = criteria.values(criteria.scales(self.facts), self.shares, everything, weeks, hands.hires)
+        values = criteria.values(self.scales, self.shares, everything, weeks, hands.hires)
         return sum(
             (self.premiums[:, CRITERIA.index(name)] * (1 - value) for name, value in values.items()),
             np.zeros(len(self.shares)),
@@ -167,7 +180,7 @@ class Question:
         reached = np.where(listed, np.nan_to_num(figure), -1)
         best = listed & (reached == reached.max(axis=0))
         taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
-        lack = 1 - quality.points(self.facts, self.families, figure.T).T
+        lack = 1 - known.points(self.families, figure.T).T
         worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack
         found = vendor_api.api(
             tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), self.rows["control"] == "region"
@@ -269,7 +282,7 @@ class Question:
 
 @remembered
 def _team(question: Question, used: Array) -> Team:
-    return staffing.team(staffing.staff(question.facts), question.rows, question.load.live, used)
+    return staffing.team(question.staff, question.rows, question.load.live, used)
 
 
 def team(question: Question, used: Array) -> Team:

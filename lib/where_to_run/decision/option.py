@@ -197,7 +197,7 @@ def least_cost(question: Question, routing: Routing) -> Array:
     """
     used = routing.uses(question.shares > 0)
     fixed = team(question, used)
-    calls = np.stack([np.minimum(api.usd(), api.usd(waiting=True)) for api in map(question.api, (False, True))], axis=1)
+    calls = np.stack([question.api(hard).least_usd for hard in (False, True)], axis=1)
     rent = np.broadcast_to(full_machine_usd(question)[:, None], routing.place.shape)
     price = np.stack([calls[:, HARD.astype(int)], rent, np.zeros(routing.place.shape)], axis=2)
     there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)

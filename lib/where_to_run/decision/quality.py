@@ -38,6 +38,13 @@ class Figures:
         """Positions of the families of tasks."""
         return np.array([self.family[task] for task in tasks], np.intp)
 
+    def points(self, families: Array, figure: Array) -> Array:
+        """Value of figures over (scenario, any) [share]: 0 at the light level of the task or below, 1 at the frontier
+        or above, 0 without a figure. `families` are the positions of the tasks.
+        """
+        ends = self.floors[families]
+        return np.clip(np.nan_to_num((figure - ends[:, :1]) / (ends[:, -1:] - ends[:, :1])), 0, 1)
+
 
 @of_tables
 def figures(facts: Facts) -> Figures:
@@ -66,14 +73,6 @@ def floors(facts: Facts, rows: Mapping[str, Array]) -> Array:
     easy, hard = (known.floors[family, level] for level in levels)
     easy = np.where(rows["quality_floor"] > 0, rows["quality_floor"], easy)
     return np.stack([easy, np.maximum(easy, hard)], axis=1)
-
-
-def points(facts: Facts, families: Array, figure: Array) -> Array:
-    """Value of figures over (scenario, any) [share]: 0 at the light level of the task or below, 1 at the frontier or
-    above, 0 without a figure. `families` are the positions of the tasks.
-    """
-    ends = figures(facts).floors[families]
-    return np.clip(np.nan_to_num((figure - ends[:, :1]) / (ends[:, -1:] - ends[:, :1])), 0, 1)
 
 
 def name(facts: Facts, key: str) -> str:

@@ -1,6 +1,7 @@
 """The bill of a vendor's API: it grows with every request and needs no machine."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -122,6 +123,11 @@ class Api:
     def usd(self, waiting: bool = False) -> Array:
         """Price of a request [USD], by scenario; the mean one where prices change."""
         return added_up((self.waiting if waiting else self.prompt).values())[:, 0] * self.mean_course
+
+    @cached_property
+    def least_usd(self) -> Array:
+        """The less of the prices of a request that cannot wait and of one that can [USD], by scenario."""
+        return np.minimum(self.usd(), self.usd(waiting=True))
 
     def mixed(self, other: "Api", share: Array) -> "Api":
         """A share of the requests, one a scenario, at another API; called by the name of this one."""
