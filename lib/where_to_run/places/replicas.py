@@ -137,17 +137,19 @@ class Need:
 @dataclass(frozen=True)
 class Workload:
     """What a place is asked to carry: a demand, the replicas it needs, the GPU type each scenario insists on or
-    `cheapest`, and the worth today of a dollar in each month, over (scenario, month).
+    `cheapest`, and the worth today of a dollar in each month, over (scenario, month). `barred` says over (row of the
+    table of machines, scenario) which machines the rules bar, where they bar any.
     """
 
     load: Load
     need: Need
     gpu: Array
     factors: Array
+    barred: Array | None = None
 
-    def part(self, share: Array) -> "Workload":
-        """A share of it, one share a scenario."""
-        return replace(self, load=self.load.part(share), need=self.need.part(share))
+    def part(self, share: Array, barred: Array | None = None) -> "Workload":
+        """A share of it, one share a scenario, with machines that the rules bar for it."""
+        return replace(self, load=self.load.part(share), need=self.need.part(share), barred=barred)
 
     def at(self, months: Array, factors: Array) -> "Workload":
         """The same in some of the months, with other factors."""
