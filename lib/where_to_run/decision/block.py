@@ -104,9 +104,7 @@ class Question:
         """Which of `apis` each stream calls: streams that may call the same offers and are as hard share one."""
         may, present = self.permits.may[API], self.shares.any(axis=0)
         keys = [(bool(hard), may[:, stream].tobytes()) for stream, hard in enumerate(HARD)]
-        number = {
-            key: n for n, key in enumerate(dict.fromkeys(k for k, here in zip(keys, present, strict=True) if here))
-        }
+        number = {key: n for n, key in enumerate(dict.fromkeys(keys[stream] for stream in np.flatnonzero(present)))}
         alike = {key[0]: n for key, n in reversed(number.items())}
         # a stream without traffic calls what another does
         return np.array([number.get(key, alike.get(key[0], 0)) for key in keys])
@@ -224,8 +222,8 @@ class Question:
         return np.array([position[offer] for offer in offers], np.intp)
 
     def api(self, stream: int) -> Api:
-        """The API that a stream calls: the model named, or of those that the rules allow and that are good enough the one
-        worth most.
+        """The API that a stream calls: the model named, or of those the rules allow that are good enough the one worth
+        most.
 
         Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
         best there is, to be told.
@@ -339,7 +337,7 @@ OFFERS = {RENTED: "machines", OWN: "servers"}
 
 
 @remembered
-def carried(question: Question, place: int, share: Array, barred: Array | None) -> Bill:
+def carried(question: Question, place: int, share: Array, barred: Array | None = None) -> Bill:
     """Bill of a place with machines that carries a share of the requests by itself, without machines that are barred
     for it.
     """

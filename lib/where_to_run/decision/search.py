@@ -26,8 +26,8 @@ UNKNOWN = BLOCKED + 1
 
 @dataclass(frozen=True)
 class Gates:
-    """What the rules say over (scenario, stream, place) of the `offer`, a row of its table, that is called at an API and
-    elsewhere is nearest to what they ask: the `level` of the verdict; and where models are `good` enough.
+    """What the rules say over (scenario, stream, place) of the `offer`, a row of its table, that is called at an API
+    and elsewhere is nearest to what they ask: the `level` of the verdict; and where models are `good` enough.
     """
 
     level: Array

@@ -35,8 +35,8 @@ class Offers:
         return self.take(np.flatnonzero((self.columns["key"] == key) & (self.words["replica"] == replica))[:1])
 
     def hold(self, work: Workload) -> Array:
-        """Over (offer, scenario), whether an offer can serve a request, is of the GPU type a scenario insists on, and is
-        not barred by the rules.
+        """Over (offer, scenario), whether an offer can serve a request, is of the GPU type a scenario insists on, and
+        is not barred by the rules.
         """
         holds: Array = work.need.possible[self.kind]
         if not (work.gpu == "cheapest").all():
