@@ -12,12 +12,13 @@ from ..formulas.load_curve import Curve, Measured
 from ..inputs import question
 from ..inputs.facts import Facts, of_tables
 from ..units import Array
-from . import rules
 from .answer import OPENED, Answer, Judged
 from .block import Question
 from .models import shortlist
 from .recommendation import ranked
 from .routing import NAMES, Routing
+from .rules import PROFILE, at_places
+from .rules import judged as judge_offers
 from .search import Gates, follow, search
 
 BLOCK = 1_500
@@ -27,8 +28,6 @@ interpreter to another thread, which small blocks would mostly wait for.
 
 THREADS = 2
 """Blocks computed side by side."""
-
-PROFILE = ("regimes", "evidence", "control", "customisation")
 
 
 def judge(
@@ -94,8 +93,8 @@ def _block(
 
 @of_tables
 def judged(facts: Facts, *profile: str) -> tuple[Array, Array]:
-    """`rules.judge` of a PROFILE."""
-    return rules.judge(facts.rules["rules"], dict(zip(PROFILE, profile, strict=True)))
+    """`at_places` of a PROFILE."""
+    return at_places(judge_offers(facts, *profile))
 
 
 def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
