@@ -101,7 +101,8 @@ class Option:
     def stopgap(self, share: Array) -> Bill:
         """Bill of the machines that may be rented for a share of the requests while own servers are awaited."""
         permits = self.question.permits
-        waits = (self.routing.place == OWN) & (self.question.shares > 0) & permits.may[RENTED].any(axis=2)[permits.code]
+        open_ = np.asarray(permits.may[RENTED].any(axis=2))[permits.code]
+        waits = (self.routing.place == OWN) & (self.question.shares > 0) & open_
         return until_delivery(self.question, share, permits.barred(RENTED, waits))
 
     def fleet(self, part: Part, months: Array) -> Fleet:

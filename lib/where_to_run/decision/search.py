@@ -277,13 +277,15 @@ def _taken(question: Question, outcome: Outcome, offer: Array) -> Array:
     """The offers of streams, with those of the machines that are rented, over (scenario, stream, place)."""
     if question.permits.alike[RENTED]:
         return offer
-    offer = offer.copy()
+    rented, offer = offer[..., RENTED], offer.copy()
     for part in outcome.parts:
         if part.place == RENTED:
-            offer[..., RENTED] = machine_rows(question.facts, part.bill.offer, offer[..., RENTED])
+            here, keys = part.share[:, None] > 0, part.bill.offer
         elif part.second == RENTED:
-            taken = machine_rows(question.facts, part.overflow_offer, offer[..., RENTED])
-            offer[..., RENTED] = np.where(part.mix > 0, taken, offer[..., RENTED])
+            here, keys = part.mix > 0, np.array(part.overflow_offer, object)
+        else:
+            continue
+        offer[..., RENTED] = np.where(here, machine_rows(question.facts, keys, rented), offer[..., RENTED])
     return offer
 
 

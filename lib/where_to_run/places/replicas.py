@@ -241,10 +241,14 @@ class Machine:
 
 
 @of_tables
-def on_rent(facts: Facts, model: str) -> Machine:
-    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full."""
+def on_rent(facts: Facts, model: str, may: bytes) -> Machine:
+    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full.
+
+    Of those that `may` be rented: a byte a machine, in the order of the table.
+    """
     rows = kinds(facts, model).reset_index(names="kind")
-    pairs = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    machines = facts.table("machines")[np.frombuffer(may, bool)].reset_index()
+    pairs = machines.merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     prompts, answers = (size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij"))
     seconds = rates(facts, model, prompts, answers, np.zeros_like(prompts))[0][pairs["kind"], :, 0]
