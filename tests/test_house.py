@@ -32,7 +32,7 @@ ASIDE = (
 )
 """In rooms of the core, but not of it: the formulas of two pages, and the reading of logs."""
 
-MOST_CORE, MOST = 3_920, 10_760
+MOST_CORE, MOST = 3_930, 10_760
 """Lines of code of the core, and of all; the goal of the core is 3,000."""
 
 FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}

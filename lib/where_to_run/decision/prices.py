@@ -112,7 +112,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     """Everything a scenario demands that could be given up."""
     asked = answer.asked
     for pieces in _missing_evidence(answer):
-        named = [uncapitalised(answer.facts.rules["evidence"][piece]["name"]) for piece in pieces]
+        named = [uncapitalised(answer.facts.rules["papers"][piece]["name"]) for piece in pieces]
         yield Bar({"evidence": pieces}, " with ".join(named))
     for name, (_, words) in LIMITED.items():
         if asked[name] < BY_NAME[name].high:
@@ -147,13 +147,14 @@ def _lower_floors(asked: Mapping[str, Any]) -> Iterator[Bar]:
 
 
 def _missing_evidence(answer: Answer) -> list[tuple[str, ...]]:
-    """What is missing to lift each rule that bars something, at any place, the fewest pieces first."""
-    have, named = set(answer.asked["evidence"].split(",")), {rule["id"]: rule for rule in answer.facts.rules["rules"]}
+    """What is missing to lift each rule that bars something, at any place, the fewest papers first."""
+    named = {rule["id"]: number for number, rule in enumerate(answer.facts.rules["rules"])}
     spoken = answer.verdicts.loc[answer.verdicts["verdict"] == "blocked", "rule"].unique()
-    lifts = {
-        tuple(piece for piece in rules.lifts(named[rule], place) if piece not in have)
+    ways = {
+        way
         for rule in spoken
         if rule in named
         for place in PLACES
+        for way in rules.missing(answer.facts, named[rule], place, answer.asked)
     }
-    return sorted((pieces for pieces in lifts if pieces), key=lambda pieces: (len(pieces), pieces))
+    return sorted(ways, key=lambda way: (len(way), way))

@@ -503,7 +503,7 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
     month of service.
     """
     load, need, every = work.load, work.need, np.arange(len(work))
-    holds = need.possible[choice.kind] & ~choice.barred(work.gpu)
+    holds = choice.hold(work)
 
     def fleet(way: Way, offer: Array, scenario: Array) -> Fleet:
         spare = need.spare[scenario] * way.spare

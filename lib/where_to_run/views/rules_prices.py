@@ -61,3 +61,7 @@ def price_of_rules(answer: Answer) -> Pieces:
         "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
     return Pieces([says + table(shown, "What the answer would be without a rule, a limit or a demand", left=3)])
+
+
+# many scenarios are answered for it, and the charts need not wait
+price_of_rules.aside = True  # type: ignore[attr-defined]
