@@ -168,9 +168,8 @@ def _said(rule: Mapping[str, Any], at: Sites, held: set[str], profile: Mapping[s
     lacking = [paper for paper in rule.get("own", []) if paper not in held]
     housed = (at.service == "colocation") & ~asked & bool(lacking)
     wait = np.where(barred, np.inf, np.where(housed, _weeks_of(at, lacking), wait))
-    worst = CONDITIONAL if rule.get("missing") == "conditional" else BLOCKED
-    obtainable = np.isfinite(wait) & (profile["papers"] == "obtainable")
-    level = np.where(missing | barred | housed, np.where(obtainable, CONDITIONAL, worst), OK)
+    warns = rule.get("missing") == "conditional" or profile["papers"] == "obtainable"
+    level = np.where(missing | barred | housed, np.where(np.isfinite(wait) & warns, CONDITIONAL, BLOCKED), OK)
     own = np.isin(at.service, ("colocation", OWN_ROOM)) & bool(lacking)
     return np.maximum(level, np.where(own, CONDITIONAL, OK)).astype(np.int8), wait
 
