@@ -169,16 +169,20 @@ class Question:
         return staffing.staff(self.facts)
 
     @cached_property
-    def lacks_of_an_api(self) -> Array:
-        """What an API lacks but quality, as a share of the cost, by scenario."""
+    def lacks_of_an_api(self) -> tuple[Array, Array]:
+        """What an API lacks but quality, as a share of the cost, and what a request costs beside its price [USD], by
+        scenario.
+        """
         everything = by_hand((API,) * len(STREAMS), len(self.shares))
         hands = team(self, everything.uses(self.shares > 0))
         weeks = np.maximum(hands.people_weeks, hands.setup_weeks)
         values = criteria.values(self.scales, self.shares, everything, weeks, hands.hires)
-        return sum(
+        lacks = sum(
             (self.premiums[:, CRITERIA.index(name)] * (1 - value) for name, value in values.items()),
             np.zeros(len(self.shares)),
         )
+        beside = sum(np.einsum("sm,sm->s", line, self.factors) for line in hands.lines.values())
+        return lacks, beside / np.einsum("sm,sm->s", self.load.requests, self.factors)
 
     def _api(self, stream: int) -> Api:
         asked, known, hard = self.rows["api_model"], self.figures, int(HARD[stream])
@@ -207,9 +211,10 @@ class Question:
         best = listed & (reached == reached.max(axis=0))
         taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
         lack = 1 - known.points(self.families, figure.T).T
-        worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack
+        lacks, beside = self.lacks_of_an_api
+        worth = 1 + lacks + self.premiums[:, CRITERIA.index("quality")] * lack
         uplift = self.permits.uplift[API][self.permits.code, stream][:, row].T
-        found = vendor_api.api(tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), uplift)
+        found = vendor_api.api(tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), uplift, beside)
         found = replace(found, fits=found.fits & taken.any(axis=0))
         if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
             return found

@@ -84,6 +84,21 @@ class Option:
         return place, overflow, model if by_machines else "", called
 
     @property
+    def places(self) -> set[int]:
+        """Where it sends requests first, of those there are."""
+        return {part.place for part in self.parts if part.share[0] > 0}
+
+    @property
+    def firms(self) -> list[str]:
+        """The firms that are paid for what it runs on, own servers aside."""
+        facts, tables = self.question.facts, {API: ("api_offers", "vendor"), RENTED: ("machines", "provider")}
+        keys = [(part.place, part.bill.offer[0]) for part in self.parts if part.share[0] > 0]
+        keys += [(part.second, part.overflow_offer[0]) for part in self.parts if part.second in tables and part.may[0]]
+        sold = [(tables[place], key) for place, key in keys if place in tables]
+        vendors = [facts.table(table).at[key, column] for (table, column), key in sold]
+        return list(dict.fromkeys(str(facts.table("vendors").at[vendor, "firm"]) for vendor in vendors))
+
+    @property
     def parts(self) -> list[Part]:
         """What goes to each place, in the order of PLACES."""
         return sorted(self.outcome.parts, key=lambda part: part.place)

@@ -151,12 +151,12 @@ class Api:
         return replace(self, course=course, mean_course=mean)
 
 
-def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, uplift: Array) -> Api:
+def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, uplift: Array, beside: Array) -> Api:
     """The API each scenario calls: of some offers the one whose price a request times `weight` is least.
 
     `offers` are keys over (offer); `weight` over (offer, scenario) is infinite where an offer is not to be taken.
-    `uplift` over the same is added to the price where data must stay in a region [share]. Of offers that take the
-    requests at all.
+    `uplift` over the same is added to the price where data must stay in a region [share], and what is paid `beside` it
+    whichever is taken is by scenario [USD a request]. Of offers that take the requests at all.
     """
     number = weight.shape[1]
     names, every = np.repeat(offers, number), np.tile(np.arange(number), len(offers))
@@ -171,7 +171,7 @@ def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, uplift: Arra
     batch = one.batch_share[:, 0]
     price = prompt.total[:, 0] * (1 - batch) + waiting.total[:, 0] * batch
     # what is too long for all is told of the one that would be taken
-    worth = np.where(prompt.fits, price, 1e9 * (1 + price)).reshape(weight.shape) * weight
+    worth = (np.where(prompt.fits, price, 1e9 * (1 + price)).reshape(weight.shape) + beside) * weight
     taken = worth.argmin(axis=0) * number + np.arange(number)
     lines = [{name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting)]
     return Api(names[taken], prompt.fits[taken], lines[0], lines[1])
