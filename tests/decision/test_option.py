@@ -89,7 +89,14 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
     return replace(made, tables={**made.tables, **tables}, made={})
 
 
-TOY_API = {"open_model": "", "quality_model": "", "model": "toy", "ends_on": "", "input_modalities": "text"}
+TOY_API = {
+    "vendor": "AWS Bedrock",
+    "open_model": "",
+    "quality_model": "",
+    "model": "toy",
+    "ends_on": "",
+    "input_modalities": "text",
+}
 
 ABLE = {f"skill_{area}": 5 for area in SKILLS}
 TEAM = {"skill_ml": 2, "skill_cloud": 3, "skill_hardware": 0, "skill_integration": 2, "skill_operations": 1}

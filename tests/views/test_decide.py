@@ -30,7 +30,14 @@ MANY = [
     {"preset": "bank"},
     {"preset": "public_body"},
     FREE | {"requests_per_month": 1e9, "horizon_months": 60, "batch_share": 0.5, "input_tokens": 100_000},
-    FREE | {"sensitive_share": 0.5, "control": "region", "open_model": "mixtral-8x7b", "requests_per_month": 3e8},
+    FREE
+    | {
+        "sensitive_share": 0.5,
+        "jurisdiction": "eu",
+        "control": "region",
+        "open_model": "mixtral-8x7b",
+        "requests_per_month": 3e8,
+    },
     {"control": "air_gapped", "horizon_months": 6},
     {"budget_usd_per_month": 0},
     FREE | {"specialised_share": 0.4, "customisation": "weights", "spikiness": 12},

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..formulas.people import HIGHEST_LEVEL
 from ..inputs.facts import remembered
-from ..inputs.question import BY_NAME, GOOD_ENOUGH, PLACES, SKILLS
+from ..inputs.question import BY_NAME, GOOD_ENOUGH, NAMES_A_REGION, PLACES, SKILLS
 from . import quality, rules
 from .answer import Answer
 from .evaluate import evaluate
@@ -154,6 +154,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
         least = BY_NAME[name].choices[0]
         if asked[name] != least:
             yield Bar({name: least}, f"{name} {least} in place of {asked[name]}".replace("_", " "), False)
+    yield from _wider(asked)
     for name, words in (("api_model", "any API model"), ("open_model", "any open model")):
         if asked[name] != GOOD_ENOUGH:
             yield Bar({name: GOOD_ENOUGH}, f"{words} that is good enough", False)
@@ -161,6 +162,15 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     if lacking:
         yield Bar(lacking, "a team that has every skill", False)
     yield from _lower_floors(asked)
+
+
+def _wider(asked: Mapping[str, Any]) -> Iterator[Bar]:
+    """All vendors, and all jurisdictions; a region demanded goes with its jurisdiction."""
+    if asked["approved_vendors"]:
+        yield Bar({"approved_vendors": ""}, "any vendor")
+    if asked["jurisdiction"] != "any":
+        named = asked["control"] in NAMES_A_REGION
+        yield Bar({"jurisdiction": "any"} | ({"control": "none"} if named else {}), "any jurisdiction", not named)
 
 
 def uncapitalised(name: str) -> str:

@@ -318,6 +318,8 @@ def _givers(facts: Facts, rule: int, service: str, profile: Mapping[str, str]) -
 def _terms(facts: Facts, passports: Sequence[str]) -> str:
     """How a vendor gives some papers, how long that takes, and how well it is known."""
     rows = facts.table("passports").loc[[key for key in passports if key]]
+    if rows.empty:
+        return "not asked for it where it serves"
     how = "on request" if (rows["available"] == "on_request").any() else "in its terms"
     known = [basis for basis in ("estimate", "reported") if (rows["basis"] == basis).any()]
     words = {"estimate": " (an estimate)", "reported": " (reported)"}

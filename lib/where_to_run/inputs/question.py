@@ -31,6 +31,9 @@ WORDS_FOR_A_KEY = {"gpu": ("cheapest",), "api_model": (GOOD_ENOUGH,), "open_mode
 NOW = {old: name for name, paper in read_yaml(DATA / "papers.yaml").items() for old in paper.get("formerly", [])}
 """Papers by the names they had before."""
 
+NAMES_A_REGION = ("region", "region_owned")
+"""Levels of control that ask for a jurisdiction."""
+
 SKILL_WORDS = {
     0: "none",
     1: "followed a tutorial",
@@ -221,7 +224,7 @@ def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | Non
     if not len(rows[FIELDS[0].name]):
         raise ScenarioError("no scenario to evaluate: the table has no row")
     found = {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
-    nowhere = np.isin(found["control"], ("region", "region_owned")) & (found["jurisdiction"] == "any")
+    nowhere = np.isin(found["control"], NAMES_A_REGION) & (found["jurisdiction"] == "any")
     if nowhere.any():
         raise ScenarioError(
             f"control: {found['control'][nowhere.argmax()]} with jurisdiction any names no region; "
