@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from where_to_run.analysis import data_check
 from where_to_run.decision import rules
 from where_to_run.decision.rules import BLOCKED, CONDITIONAL, NO_RULE, OK
 from where_to_run.decision.verdicts import LIMITS
@@ -245,7 +246,7 @@ def damaged():
 
 
 def test_the_shipped_rules_have_no_problem():
-    assert rules.problems(shipped().rules) == []
+    assert data_check.rule_problems(shipped().rules) == []
 
 
 @pytest.mark.parametrize(
@@ -262,12 +263,12 @@ def test_the_shipped_rules_have_no_problem():
 )
 def test_a_name_that_is_not_defined_and_a_source_that_is_none_are_found(damaged, field, value, words):
     damaged["rules"][0][field] = value
-    (problem,) = rules.problems(damaged)
+    (problem,) = data_check.rule_problems(damaged)
     assert damaged["rules"][0]["id"] in problem and words in problem
 
 
 @pytest.mark.parametrize(("field", "words"), [("because", "lacks because"), ("asks", "asks nothing, bars nothing")])
 def test_a_rule_without_a_reason_or_without_a_demand_is_found(damaged, field, words):
     del damaged["rules"][0][field]
-    (problem,) = rules.problems(damaged)
+    (problem,) = data_check.rule_problems(damaged)
     assert damaged["rules"][0]["id"] in problem and words in problem

@@ -10,15 +10,14 @@ import pandas as pd
 
 from ..formulas.load_curve import Curve, Measured
 from ..inputs import question
-from ..inputs.facts import Facts, of_tables
+from ..inputs.facts import Facts
 from ..units import Array
 from .answer import OPENED, Answer, Judged
 from .block import Question
 from .models import shortlist
 from .recommendation import ranked
 from .routing import NAMES, Routing
-from .rules import PROFILE, at_places
-from .rules import judged as judge_offers
+from .rules import PROFILE, at_places, judged
 from .search import Gates, follow, search
 
 BLOCK = 1_500
@@ -91,12 +90,6 @@ def _block(
     return Judged(index, question, profiles, found, columns)
 
 
-@of_tables
-def judged(facts: Facts, *profile: str) -> tuple[Array, Array]:
-    """`at_places` of a PROFILE."""
-    return at_places(judge_offers(facts, *profile))
-
-
 def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
     """What the rules say of every scenario of a block, and the PROFILE they go by."""
     asked = list(zip(*(question.rows[name] for name in PROFILE), strict=True))
@@ -104,7 +97,7 @@ def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
     position = {profile: number for number, profile in enumerate(profiles)}
     code = np.array([position[profile] for profile in asked])
     named = [dict(zip(PROFILE, profile, strict=True)) for profile in profiles]
-    verdicts = [judged(question.facts, *profile) for profile in profiles]
+    verdicts = [at_places(judged(question.facts, *profile)) for profile in profiles]
     level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
     return Gates(level, rule, question.shares > 0), [named[c] for c in code]
 
