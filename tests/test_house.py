@@ -28,11 +28,13 @@ ASIDE = (
     "inputs.log_file",
     "inputs.log_formats",
     "inputs.log_hours",
+    "inputs.price_map",
+    "inputs.refresh",
     "inputs.usage",
 )
-"""In rooms of the core, but not of it: the formulas of two pages, and the reading of logs."""
+"""In rooms of the core, but not of it: the formulas of two pages, and the reading of logs and of price maps."""
 
-MOST_CORE, MOST = 3_920, 10_760
+MOST_CORE, MOST = 4_200, 11_700
 """Lines of code of the core, and of all; the goal of the core is 3,000."""
 
 FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}

@@ -1,4 +1,4 @@
-"""The command line: where-to-run report | sweep | app | lab | check-data."""
+"""The command line: where-to-run report | sweep | app | lab | check-data | refresh."""
 
 import argparse
 import datetime
@@ -13,7 +13,7 @@ from .decision.evaluate import evaluate
 from .inputs import facts, question
 from .inputs.question import ScenarioError
 from .inputs.tables import FactsError
-from .paths import NOTEBOOKS, REPORTS
+from .paths import DATA, NOTEBOOKS, REPORTS
 
 REFUSED = 2
 """Exit code where the question or the facts cannot be used."""
@@ -57,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
     check.add_argument("--today", default=datetime.date.today().isoformat(), help="day to count ages from")
     check.set_defaults(run=_check_data)
+    refresh = commands.add_parser("refresh", help="compare prices of APIs with two public price maps that pip fetches")
+    refresh.add_argument("--write", action="store_true", help="add the new rows to data/api_offers.csv")
+    refresh.add_argument("--today", default=datetime.date.today().isoformat(), help="day the prices were read")
+    refresh.set_defaults(run=_refresh)
     return parser
 
 
@@ -195,3 +199,17 @@ def _check_data(options: argparse.Namespace) -> int:
         print(f"PROBLEM  {problem}")
     print("The tables are sound." if not found else f"{len(found)} problems.")
     return 1 if found else 0
+
+
+def _refresh(options: argparse.Namespace) -> int:
+    from .batch.store import Store
+    from .inputs import refresh
+
+    found = refresh.proposed(options.today)
+    new = sum(each.row is not None for each in found)
+    print(refresh.words(found) or "The price maps have nothing new.")
+    if new and options.write:
+        Store(str(DATA)).write(f"{refresh.TABLE}.csv", refresh.extended(found))
+    print(f"\n{new} new rows {'are in' if options.write else 'for'} data/{refresh.TABLE}.csv.", end=" ")
+    print("Look at them, then run: where-to-run check-data" if options.write else "Nothing is written without --write.")
+    return 0

@@ -20,7 +20,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, log_hours
 from where_to_run.inputs.question import grid, presets
 from where_to_run.inputs.usage import usage
-from where_to_run.views import pages, rules_prices
+from where_to_run.views import order, pages, rules_prices
 from where_to_run.views.pages import PAGES, REFINED, USAGE
 from where_to_run.views.panel import Pieces
 from where_to_run.views.usage import NOTHING
@@ -189,26 +189,31 @@ def test_panels_in_cells_follow_the_controls(known):
     book = Workbook(grid(), known)
     book.controls()
     with contextlib.redirect_stdout(None):
-        book.show(rules_prices.price_of_rules)
+        book.show(order.explained)
     slot = book._slots["panel 0"]
     book._seconds["panel 0"] = 0.0
     first = slot.content
     say(book, "move", values={"requests_per_month": 1e9})
     assert slot.content["rev"] == first["rev"] + 1 == book.board.state["rev"]
-    assert slot.content["name"] == "price_of_rules" and slot.content["pieces"] != first["pieces"]
-    assert slot.content["pieces"] == sent(rules_prices.price_of_rules(truth(grid(requests_per_month=1e9))))
+    assert slot.content["name"] == "explained" and slot.content["pieces"] != first["pieces"]
+    assert slot.content["pieces"] == sent(order.explained(truth(grid(requests_per_month=1e9))))
 
 
-def test_charts_go_ahead_of_words(known):
-    book = Workbook(grid(), known)
-    board, told = book.app(), []
-    board.observe(lambda change: told.append((set(board.panels["parts"]), change["new"]["more"])), "state")
-    book._seconds = dict.fromkeys(book._seconds, 0.0)
-    state = say(book, "move", values={"requests_per_month": 1e9})
-    (charts, more), (words, still_more) = told
-    assert charts == {"costs", "order", "sizing"} and more
-    assert words == {s.name for s in PAGES["Decide"]} - charts and not still_more
-    assert state["rev"] == book._rev and state["pending"] == []
+def test_charts_go_ahead_of_words_and_what_takes_many_scenarios_comes_last(known):
+    async def move():
+        book = Workbook(grid(), known)
+        board, told = book.app(), []
+        board.observe(lambda change: told.append((set(board.panels["parts"]), change["new"]["more"])), "state")
+        book._seconds = dict.fromkeys(book._seconds, 0.0)
+        say(book, "move", values={"requests_per_month": 1e9})
+        (charts, more), (words, still_more) = told
+        assert charts == {"costs", "order", "sizing"} and more
+        assert words == {s.name for s in PAGES["Decide"]} - charts - {"price_of_rules"} and not still_more
+        assert board.state["rev"] == book._rev and board.state["pending"] == ["price_of_rules"]
+        await until(lambda: not board.state["pending"])
+        assert told[-1] == ({"price_of_rules"}, False)
+
+    asyncio.run(move())
 
 
 class Slow:

@@ -63,6 +63,19 @@ def test_30_machines_of_6_providers_on_demand_reserved_and_spot_are_shipped(ship
         assert machines[tariff].notna().any(), tariff
 
 
+def test_a_machine_is_not_rented_out_any_more_from_the_day_it_ends_on():
+    assert "hyperstack/h100-sxm-1x/any" in facts.load("2026-10-05").table("machines").index
+    assert "hyperstack/h100-sxm-1x/any" not in facts.load("2026-10-06").table("machines").index
+
+
+def test_endpoints_of_ones_own_are_shipped_and_are_no_rented_machines(shipped):
+    dedicated = shipped.table("dedicated")
+    assert dedicated["provider"].nunique() >= 5
+    assert not set(dedicated.index) & set(shipped.table("machines").index)
+    assert list(dedicated.columns) == list(shipped.table("machines").columns)
+    assert "hugging-face/aws/h100-1x" not in dedicated.index, "the vendor ended it in December 2025"
+
+
 def test_10_servers_from_18000_to_over_400000_usd_are_shipped(shipped):
     servers = shipped.table("servers")
     assert len(servers) >= 10
@@ -140,6 +153,7 @@ def test_prices_papers_and_figures_of_quality_are_stale_after_180_days_and_nothi
     assert set(old["table"]) == {
         "api_offers",
         "machines",
+        "dedicated",
         "servers",
         "quality",
         "quality_levels",

@@ -18,7 +18,7 @@ from where_to_run.views.figure import Figure
 from where_to_run.views.pages import PAGES, USAGE
 from where_to_run.views.titles import at_vendor, distinct, titles
 
-HAIKU, H100, EIGHT, SERVER = "anthropic/claude-haiku-4.5", "hyperstack/h100-sxm-1x/any", "aws/p5.48xlarge", "h100-8"
+HAIKU, H100, EIGHT, SERVER = "anthropic/claude-haiku-4.5", "runpod/h100-1x/global", "aws/p5.48xlarge", "h100-8"
 ANTHROPIC = "Claude Haiku 4.5 at Anthropic's API"
 SONNET = {"api_model": "anthropic/claude-sonnet-5.5", "quality_floor": 0.01}
 
@@ -147,7 +147,7 @@ def test_what_the_search_finds_is_shown_only_where_it_is_none_of_the_others():
     assert "free_search" not in distinct(answered("hospital"))
     assert titles(answered("hospital"))["free_search"] == titles(answered("hospital"))["rented"]
     words = hybrid.free_search(answered("hospital")).words
-    assert words.startswith("<p>A search over all routings finds nothing better than Qwen3.8 27B on 2 to 3 rented")
+    assert words.startswith("<p>A search over all routings finds nothing better than Qwen3.8 27B on 2 rented H100")
 
 
 def test_open_weights_at_a_vendor_are_another_option_than_the_api_where_they_are_another_model():

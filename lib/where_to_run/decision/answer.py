@@ -45,24 +45,17 @@ class Judged:
 
     index: Array
     question: Question
-    profiles: list[Mapping[str, str]]
     found: Found
     columns: dict[str, Array]
-
-    def goes(self, scenario: int, option: int) -> list[tuple[int, int]]:
-        """Place and overflow of every stream."""
-        tried, at = self.found.of(scenario, option)
-        return list(zip(tried.routing.place[at].tolist(), tried.routing.overflow[at].tolist(), strict=True))
 
     def spoken(self, s: int) -> Iterator[tuple[Any, ...]]:
         """Every verdict of one scenario of the block, by rule and by limit."""
         facts, number = self.question.facts, int(self.index[s])
-        present = self.question.shares[s] > 0
-        profile = self.profiles[s]
-        told = list(rules.fired(facts, profile))
+        present, profile = self.question.shares[s] > 0, self.question.permits.profile(s)
         for o, option in enumerate(self.found.names):
-            goes = self.goes(s, o)
-            for stream, place, rule, level in told:
+            tried, at = self.found.of(s, o)
+            goes = list(zip(tried.routing.place[at].tolist(), tried.routing.overflow[at].tolist(), strict=True))
+            for stream, place, rule, level in rules.fired(facts, profile, tried.offer[at]):
                 if present[stream] and place in goes[stream]:
                     found, who = facts.rules["rules"][rule], " ".join(STREAMS[stream])
                     because = found["condition" if level == CONDITIONAL else "because"]

@@ -1,5 +1,6 @@
 """Models: which open models are worth a try in a scenario, before their machines are sized."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from ..places import replicas
 from ..places.workload import service_levels
 from ..units import HOURS_PER_MONTH, Array
 from . import criteria, quality
+from .permits import permits
+from .routing import RENTED
 
 MOST, NEAR = 3, 1.3
 """Models tried in a scenario, and up to what of the estimated cost of the first another is tried; more where quality is
@@ -19,11 +22,15 @@ worth a premium.
 
 
 @of_tables
-def worthwhile(facts: Facts, task: str) -> Array:
-    """Keys of the open models with a figure for a task that fit on some machine."""
+def worthwhile(facts: Facts, task: str, may: bytes) -> tuple[Array, list[replicas.Machine]]:
+    """Keys of the open models with a figure for a task that fit on some machine that `may` be rented, and the machines
+    of each.
+    """
     keys = facts.table("models").index.to_numpy(object)
     known = ~np.isnan(quality.figures(facts).of(task, keys))
-    return keys[known & np.array([len(replicas.on_rent(facts, key).each) > 0 for key in keys])]
+    machines = {key: replicas.on_rent(facts, key, may) for key in keys[known]}
+    held = [key for key, machine in machines.items() if len(machine.each)]
+    return np.array(held, object), [machines[key] for key in held]
 
 
 def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
@@ -36,21 +43,41 @@ def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
     found = np.full((len(rows["task"]), MOST), "", object)
     named = rows["open_model"] != GOOD_ENOUGH
     found[named, 0] = rows["open_model"][named]
-    for task in dict.fromkeys(rows["task"][~named]):
-        here = np.flatnonzero(~named & (rows["task"] == task))
-        found[here] = _of_task(facts, task, {name: column[here] for name, column in rows.items()})
+    members = defaultdict[tuple[str, bytes], list[int]](list)
+    searched = np.flatnonzero(~named)
+    for number, may in zip(searched.tolist(), _may_rent(facts, _some(rows, searched)), strict=True):
+        members[rows["task"][number], may].append(number)
+    for (task, may), here in members.items():
+        found[here] = _of_task(facts, task, may, _some(rows, here))
     return found
 
 
-def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
-    models = worthwhile(facts, task)
+def _some(rows: Mapping[str, Array], here: Array | list[int]) -> dict[str, Array]:
+    return {name: column[here] for name, column in rows.items()}
+
+
+def _may_rent(facts: Facts, rows: Mapping[str, Array]) -> list[bytes]:
+    """For each scenario a byte a machine: whether it may serve all of its traffic; all may where none does."""
+    said, every = permits(facts, rows), np.ones(len(facts.table("machines")), bool)
+    if said.alike[RENTED]:
+        return [every.tobytes()] * len(said.code)
+    shares = demand.stream_shares(*(rows[f"{name}_share"] for name in ("sensitive", "specialised", "hard")))
+    way = said.code * (1 << shares.shape[1]) + (shares > 0) @ (1 << np.arange(shares.shape[1]))
+    _, first, back = np.unique(way, return_index=True, return_inverse=True)
+    barred = said.take(first).barred(RENTED, shares[first] > 0)
+    ways = [(every if mine.all() else ~mine).tobytes() for mine in np.asarray(barred).T]
+    return [ways[number] for number in back]
+
+
+def _of_task(facts: Facts, task: str, may: bytes, rows: Mapping[str, Array]) -> Array:
+    models, machines = worthwhile(facts, task, may)
     if not len(models):
         return np.full((len(rows["task"]), MOST), "", object)
-    figure = quality.figures(facts).of(task, models)
-    every = np.repeat(quality.figures(facts).family[task], len(rows["task"]))
-    lack = 1 - quality.points(facts, every, np.broadcast_to(figure, (len(every), len(models))))
+    known = quality.figures(facts)
+    figure, every = known.of(task, models), np.repeat(known.family[task], len(rows["task"]))
+    lack = 1 - known.points(every, np.broadcast_to(figure, (len(every), len(models))))
     premium = criteria.premiums(rows)[:, CRITERIA.index("quality")]
-    cost = _estimated(facts, rows, models) * (1 + premium[:, None] * lack)
+    cost = _estimated(service_levels(facts, rows["latency"]), rows, machines) * (1 + premium[:, None] * lack)
     floor, holds = quality.floors(facts, rows), np.isfinite(cost)
     good = (figure >= floor[:, :1]) & holds
     best = (holds * (1e-9 + figure)).argmax(axis=1)[:, None] == np.arange(len(models))
@@ -67,7 +94,7 @@ def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
     return found
 
 
-def _estimated(facts: Facts, rows: Mapping[str, Array], models: Array) -> Array:
+def _estimated(level: Mapping[str, Array], rows: Mapping[str, Array], machines: list[replicas.Machine]) -> Array:
     """Rent of the machines of least cost for the busiest hours of a middling month, over (scenario, model) [USD/month].
 
     Whole machines with the spare replica, at the nearest of the shapes of request, without the hours in which fewer
@@ -77,14 +104,12 @@ def _estimated(facts: Facts, rows: Mapping[str, Array], models: Array) -> Array:
         np.abs(np.log(shapes) - np.log(rows[name].astype(float))[:, None]).argmin(axis=1)
         for name, shapes in (("input_tokens", replicas.PROMPTS), ("output_tokens", replicas.ANSWERS))
     ]
-    level = service_levels(facts, rows["latency"])
     month = demand.monthly_requests(rows["requests_per_month"], rows["growth_per_month"], rows["horizon_months"] / 2)
     busiest = np.maximum((1 - rows["batch_share"]) * rows["spikiness"], 1)
     peak = demand.requests_per_second(month) * busiest / level["derate"][:, 0]
-    usd = []
-    for model in models:
-        machine = replicas.on_rent(facts, model)
+    usd, tokens = [], rows["input_tokens"] + rows["output_tokens"]
+    for machine in machines:
         needed = np.ceil((peak * machine.seconds[:, *at] + level["spare_replicas"][:, 0]) / machine.each[:, None])
-        usd.append((needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH)
-    tokens, context = rows["input_tokens"] + rows["output_tokens"], facts.table("models")["context_tokens"]
-    return np.where(tokens[:, None] <= context[models].to_numpy(float), np.stack(usd, axis=1), np.inf)
+        rent = (needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH
+        usd.append(np.where(tokens <= machine.context_tokens, rent, np.inf))
+    return np.stack(usd, axis=1)

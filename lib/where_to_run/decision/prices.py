@@ -92,6 +92,39 @@ def prices(answer: Answer) -> pd.DataFrame:
     return frame.sort_values(order, ascending=[True, False, True], kind="stable").reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class Without:
+    """What is recommended once a firm is not to be had, and what that costs more [generalised USD/month]: the option
+    and the fields it is the answer to; "" and not a number where nothing is allowed then.
+    """
+
+    firm: str
+    fields: dict[str, Any]
+    option: str
+    more_usd_per_month: float
+
+
+@remembered
+def without_vendors(answer: Answer) -> list[Without]:
+    """For each firm behind the recommended option of a one-row answer what is recommended without it."""
+    now = answer.figures[answer.figures["recommended"]]
+    if now.empty:
+        return []
+    firms = answer.option(str(now["option"].iloc[0])).firms
+    every = set(answer.asked["approved_vendors"].split(",")) - {""} or {*answer.facts.table("vendors")["firm"]}
+    changed = [{"approved_vendors": ",".join(sorted(every - {firm}))} for firm in firms if every - {firm}]
+    if not changed:
+        return []
+    rows = pd.concat([answer.scenarios.assign(**fields) for fields in changed], ignore_index=True)
+    then = evaluate(rows, answer.facts, answer.hours, ENOUGH).figures
+    best, found = then[then["recommended"]].set_index("scenario"), []
+    for at, (firm, fields) in enumerate(zip(firms, changed, strict=True)):
+        option, usd = (best.at[at, name] if at in best.index else "" for name in ("option", MEASURE))
+        more = float(usd) - float(now[MEASURE].iloc[0]) if option else np.nan
+        found.append(Without(firm, fields, str(option), more))
+    return found
+
+
 def _together(asked: Mapping[str, Any], bars: Sequence[Bar]) -> dict[str, Any]:
     """The fields that lift some bars, each with its value; pieces of evidence add up."""
     found: dict[str, Any] = {}

@@ -38,6 +38,13 @@ class Figures:
         """Positions of the families of tasks."""
         return np.array([self.family[task] for task in tasks], np.intp)
 
+    def points(self, families: Array, figure: Array) -> Array:
+        """Value of figures over (scenario, any) [share]: 0 at the light level of the task or below, 1 at the frontier
+        or above, 0 without a figure. `families` are the positions of the tasks.
+        """
+        ends = self.floors[families]
+        return np.clip(np.nan_to_num((figure - ends[:, :1]) / (ends[:, -1:] - ends[:, :1])), 0, 1)
+
 
 @of_tables
 def figures(facts: Facts) -> Figures:
@@ -68,14 +75,6 @@ def floors(facts: Facts, rows: Mapping[str, Array]) -> Array:
     return np.stack([easy, np.maximum(easy, hard)], axis=1)
 
 
-def points(facts: Facts, families: Array, figure: Array) -> Array:
-    """Value of figures over (scenario, any) [share]: 0 at the light level of the task or below, 1 at the frontier or
-    above, 0 without a figure. `families` are the positions of the tasks.
-    """
-    ends = figures(facts).floors[families]
-    return np.clip(np.nan_to_num((figure - ends[:, :1]) / (ends[:, -1:] - ends[:, :1])), 0, 1)
-
-
 def name(facts: Facts, key: str) -> str:
     """The name of an open model, or of the model of an API offer."""
     table, column = ("models", "name") if key in facts.table("models").index else ("api_offers", "model")
@@ -93,13 +92,15 @@ def described(facts: Facts, key: str, task: str) -> str:
 
 
 @of_tables
-def worthwhile_offers(facts: Facts, task: str, hosted: bool) -> Array:
+def worthwhile_offers(facts: Facts, task: str, may: bytes, hosted: bool) -> Array:
     """Keys of the API offers on the front of cost and quality for a task, of open weights alone where `hosted`.
+
+    Of those that `may` be called: a byte an offer, in the order of the table.
 
     No other is as good and costs as little by every price, takes prompts as long and is as cheap in a region.
     """
     table, known = facts.table("api_offers"), figures(facts)
-    table = table[table["open_model"] != ""] if hosted else table
+    table = table[np.frombuffer(may, bool) & ((table["open_model"] != "") | (not hosted))]
     figure = known.of(task, table.index)
     table, figure = table[~np.isnan(figure)], figure[~np.isnan(figure)]
     cached = table["cached_input_usd_per_mtok"].fillna(table["input_usd_per_mtok"])

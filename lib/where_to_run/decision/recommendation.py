@@ -7,7 +7,7 @@ import numpy as np
 from ..formulas import scoring
 from ..inputs.question import CRITERIA
 from ..units import Array
-from . import criteria, quality
+from . import criteria
 from .block import Question
 from .routing import Routing
 from .rules import BLOCKED
@@ -19,9 +19,9 @@ def compared(question: Question, routing: Routing, figures: Mapping[str, Array])
     The value of quality is that of the figures its streams are served with, by their traffic.
     """
     weeks, hires, spilled = (figures[name] for name in ("launch_weeks", "hires", "overflow_share"))
-    found = criteria.values(criteria.scales(question.facts), question.shares, routing, weeks, hires, spilled)
+    found = criteria.values(question.scales, question.shares, routing, weeks, hires, spilled)
     served = question.served(routing)
-    found["quality"] = (question.shares * quality.points(question.facts, question.families, served)).sum(axis=1)
+    found["quality"] = (question.shares * question.figures.points(question.families, served)).sum(axis=1)
     values = np.stack([found[name] for name in CRITERIA], axis=1)
     cost = scoring.generalised_cost(figures["level_usd_per_month"], question.premiums, values)
     return {"values": values, "generalised_usd_per_month": cost}

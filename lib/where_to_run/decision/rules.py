@@ -82,9 +82,8 @@ def _said(rule: Mapping[str, Any], at: Sites, held: set[str], profile: Mapping[s
     lacking = [paper for paper in rule.get("own", []) if paper not in held and not (instead and set(instead) <= held)]
     housed = (at.service == COLOCATION) & ~asked & bool(lacking)
     wait = np.where(barred, np.inf, np.where(housed, _weeks_of(at, lacking), wait))
-    worst = CONDITIONAL if rule.get("missing") == "conditional" else BLOCKED
-    obtainable = np.isfinite(wait) & (profile["papers"] == "obtainable")
-    level = np.where(missing | barred | housed, np.where(obtainable, CONDITIONAL, worst), OK)
+    warns = rule.get("missing") == "conditional" or profile["papers"] == "obtainable"
+    level = np.where(missing | barred | housed, np.where(np.isfinite(wait) & warns, CONDITIONAL, BLOCKED), OK)
     own = np.isin(at.service, (COLOCATION, OWN_ROOM)) & bool(lacking)
     return np.maximum(level, np.where(own, CONDITIONAL, OK)).astype(np.int8), wait
 
@@ -148,9 +147,9 @@ def judged(facts: Facts, *profile: str) -> tuple[Judgement, ...]:
     for said in spoken(facts, *profile):
         here, worse = said.streams[:, None], said.streams[:, None] & (said.level > level)
         level, rule = np.where(worse, said.level, level), np.where(worse, said.number, rule)
-        if facts.rules["rules"][said.number].get("missing") != "conditional":
-            weeks = np.maximum(weeks, np.where(here, said.wait, 0))
-            far += np.where(here, np.minimum(said.wait, FAR), 0)
+        warns = facts.rules["rules"][said.number].get("missing") == "conditional"
+        wait = np.where(here & (np.isinf(said.wait) | (not warns)), said.wait, 0)
+        weeks, far = np.maximum(weeks, wait), far + np.minimum(wait, FAR)
     housing, found = profile[PROFILE.index("housing")], []
     for place in PLACES:
         sold = at.of[housing if place == "own_gpus" else place]
@@ -162,18 +161,12 @@ def judged(facts: Facts, *profile: str) -> tuple[Judgement, ...]:
     return tuple(found)
 
 
-def at_places(judgements: Sequence[Judgement]) -> tuple[Array, Array]:
-    """The verdict of the nearest offer of every place, and the rule that gives it: two arrays of STREAMS x PLACES."""
+def fired(facts: Facts, profile: Mapping[str, str], offers: Array) -> Iterator[tuple[int, int, int, int]]:
+    """What every rule that speaks says of offers, rows of their tables over (stream, place): (stream, place, rule,
+    level), as positions.
+    """
     rows = np.arange(len(STREAMS))
-    nearest = [(j.level[rows, j.nearest], j.rule[rows, j.nearest]) for j in judgements]
-    level, rule = (np.stack(part, axis=1) for part in zip(*nearest, strict=True))
-    return level, rule
-
-
-def fired(facts: Facts, profile: Mapping[str, str]) -> Iterator[tuple[int, int, int, int]]:
-    """What every rule that speaks says of the nearest offer of a place: (stream, place, rule, level), as positions."""
-    found, rows = judge(facts, profile), np.arange(len(STREAMS))
-    there = [judgement.site[rows, judgement.nearest].tolist() for judgement in found]
+    there = [said.site[rows, offers[:, place]].tolist() for place, said in enumerate(judge(facts, profile))]
     for said in spoken(facts, *(profile[name] for name in PROFILE)):
         for s in np.flatnonzero(said.streams).tolist():
             for p in range(len(PLACES)):

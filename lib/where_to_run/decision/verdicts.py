@@ -126,6 +126,13 @@ LIMITS = (
         "weeks_to_launch of at least %s, or the missing skills in the team",
     ),
     Limit(
+        "papers",
+        "papers_weeks",
+        "weeks_to_launch",
+        "Takes %s weeks to get the papers that are missing; the deadline is %s",
+        "weeks_to_launch of at least %s, or the papers in hand",
+    ),
+    Limit(
         "capex",
         "capex_usd",
         "capex_limit_usd",

@@ -137,17 +137,19 @@ class Need:
 @dataclass(frozen=True)
 class Workload:
     """What a place is asked to carry: a demand, the replicas it needs, the GPU type each scenario insists on or
-    `cheapest`, and the worth today of a dollar in each month, over (scenario, month).
+    `cheapest`, and the worth today of a dollar in each month, over (scenario, month). `barred` says over (row of the
+    table of machines, scenario) which machines the rules bar, where they bar any.
     """
 
     load: Load
     need: Need
     gpu: Array
     factors: Array
+    barred: Array | None = None
 
-    def part(self, share: Array) -> "Workload":
-        """A share of it, one share a scenario."""
-        return replace(self, load=self.load.part(share), need=self.need.part(share))
+    def part(self, share: Array, barred: Array | None = None) -> "Workload":
+        """A share of it, one share a scenario, with machines that the rules bar for it."""
+        return replace(self, load=self.load.part(share), need=self.need.part(share), barred=barred)
 
     def at(self, months: Array, factors: Array) -> "Workload":
         """The same in some of the months, with other factors."""
@@ -228,26 +230,33 @@ PROMPTS, ANSWERS = np.geomspace(100, 25_600, 5), np.geomspace(50, 12_800, 5)
 @dataclass(frozen=True)
 class Machine:
     """Machines to rent that hold replicas of a model, over (machine): least rent [USD/hour], replicas each holds, and
-    seconds of a replica a request takes over (machine, PROMPTS, ANSWERS); infinite where it holds none.
+    seconds of a replica a request takes over (machine, PROMPTS, ANSWERS); infinite where it holds none. The longest
+    request the model takes [token].
     """
 
     usd_per_h: Array
     each: Array
     seconds: Array
+    context_tokens: float
 
 
 @of_tables
-def on_rent(facts: Facts, model: str) -> Machine:
-    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full."""
+def on_rent(facts: Facts, model: str, may: bytes) -> Machine:
+    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full.
+
+    Of those that `may` be rented: a byte a machine, in the order of the table.
+    """
     rows = kinds(facts, model).reset_index(names="kind")
-    pairs = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    machines = facts.table("machines")[np.frombuffer(may, bool)].reset_index()
+    pairs = machines.merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     prompts, answers = (size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij"))
     seconds = rates(facts, model, prompts, answers, np.zeros_like(prompts))[0][pairs["kind"], :, 0]
     rents = pairs[[name for name in pairs if name.endswith("_usd_per_h")]].min(axis=1).to_numpy(float)
     each = np.floor(pairs["gpus"] / pairs["gpus_replica"]).to_numpy()
     kept = undominated(np.column_stack([rents, rents / each, seconds * (rents / each)[:, None]]))
-    return Machine(rents[kept], each[kept], seconds[kept].reshape(len(kept), len(PROMPTS), len(ANSWERS)))
+    context = float(facts.table("models").at[model, "context_tokens"])
+    return Machine(rents[kept], each[kept], seconds[kept].reshape(len(kept), len(PROMPTS), len(ANSWERS)), context)
 
 
 def undominated(less: Array) -> Array:
