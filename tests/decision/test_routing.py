@@ -174,7 +174,7 @@ def may_go(row) -> np.ndarray:
 
     Sensitive hard requests may stay on machines whose model is too weak for them.
     """
-    allowed = rules.at_places(rules.judge(shipped(), row))[0] < rules.BLOCKED
+    allowed = np.stack([said.level.min(axis=1) for said in rules.judge(shipped(), row)], axis=1) < rules.BLOCKED
     known, floors = quality.figures(shipped()), quality.floors(shipped(), {n: np.array([v]) for n, v in row.items()})[0]
     everything, machines = np.ones(len(STREAMS), bool), ~(HARD & SENSITIVE)
     for models, places, bound in (("api_model", [API], everything), ("open_model", [RENTED, OWN], machines)):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from where_to_run.analysis import data_check
 from where_to_run.decision import rules
 from where_to_run.decision.rules import BLOCKED, CONDITIONAL, NO_RULE, OK
 from where_to_run.decision.verdicts import LIMITS
@@ -31,7 +32,9 @@ def world(*written):
 
 
 def at_places(known, **profile):
-    return rules.at_places(rules.judge(known, DEFAULTS | profile))
+    """Verdict of the nearest offer of each place, and the rule behind it, over (stream, place)."""
+    said, rows = rules.judge(known, DEFAULTS | profile), np.arange(len(STREAMS))
+    return tuple(np.stack([getattr(j, name)[rows, j.nearest] for j in said], axis=1) for name in ("level", "rule"))
 
 
 def of_vendor(known, place, vendor, **profile):
@@ -107,11 +110,13 @@ def test_a_machine_is_not_asked_for_what_only_an_api_can_give():
     assert level[0].tolist() == [BLOCKED, OK, OK]
 
 
-def test_a_rule_that_warns_is_conditional_at_worst_and_costs_no_weeks():
+def test_a_rule_that_warns_bars_only_who_gives_nothing_and_costs_no_weeks():
     known = world(WARNS)
     level, _ = at_places(known)
     assert level[SENSITIVE].tolist() == [[CONDITIONAL, OK, OK]] * 4
-    assert (rules.judge(known, DEFAULTS)[VENDOR].weeks == 0).all()
+    assert (of_vendor(known, VENDOR, "DeepSeek")[SENSITIVE] == BLOCKED).all()  # it may train on what it is sent
+    found = rules.judge(known, DEFAULTS)[VENDOR]
+    assert (found.weeks[found.level < BLOCKED] == 0).all() and np.isinf(found.weeks[found.level == BLOCKED]).all()
 
 
 def test_a_bar_stays_whatever_is_signed():
@@ -245,7 +250,7 @@ def damaged():
 
 
 def test_the_shipped_rules_have_no_problem():
-    assert rules.problems(shipped().rules) == []
+    assert data_check.rule_problems(shipped().rules) == []
 
 
 @pytest.mark.parametrize(
@@ -262,12 +267,12 @@ def test_the_shipped_rules_have_no_problem():
 )
 def test_a_name_that_is_not_defined_and_a_source_that_is_none_are_found(damaged, field, value, words):
     damaged["rules"][0][field] = value
-    (problem,) = rules.problems(damaged)
+    (problem,) = data_check.rule_problems(damaged)
     assert damaged["rules"][0]["id"] in problem and words in problem
 
 
 @pytest.mark.parametrize(("field", "words"), [("because", "lacks because"), ("asks", "asks nothing, bars nothing")])
 def test_a_rule_without_a_reason_or_without_a_demand_is_found(damaged, field, words):
     del damaged["rules"][0][field]
-    (problem,) = rules.problems(damaged)
+    (problem,) = data_check.rule_problems(damaged)
     assert damaged["rules"][0]["id"] in problem and words in problem

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import PLACES, STREAMS
-from ..inputs.tables import source_problem
 from ..units import Array
+from .sites import API, CLOUD, COLOCATION, OWN_ROOM, SERVICES, Sites, sites
 
 VERDICTS = ("ok", "conditional", "blocked")
 OK, CONDITIONAL, BLOCKED = range(3)
@@ -21,94 +21,9 @@ PROFILE = ("regimes", "evidence", "control", "customisation", "jurisdiction", "a
 SLICES = {"data_class": np.array([s[0] for s in STREAMS]), "domain": np.array([s[1] for s in STREAMS])}
 """What a rule may ask of a stream."""
 
-SERVICES = ("api", "cloud", "colocation")
-OWN_ROOM = "own_room"
 DEMANDS = ("served_in", "owned_in", "approved", "whole_machine")
 FAR = 1e6
 """Weeks that stand for never where offers are told apart by how near they are to what is asked."""
-
-
-@dataclass(frozen=True)
-class Sites:
-    """Where offers are served from: columns over sites, each a vendor's service in a region, or a house of our own.
-
-    `asked` and `weeks` are over (paper, site): whether the service is asked for a paper, and the weeks to get it there
-    (not finite: it is not given), from `passport`, a key of passports.csv. `of` has the sites of every offer of a
-    place, over (offer, site), the cheapest first, the last repeated.
-    """
-
-    service: Array
-    vendor: Array
-    firm: Array
-    owned_in: Array
-    region: Array
-    served_in: Array
-    whole: Array
-    uplift: Array
-    papers: Mapping[str, int]
-    asked: Array
-    weeks: Array
-    passport: Array
-    of: Mapping[str, Array]
-
-
-@of_tables
-def sites(facts: Facts) -> Sites:
-    """The sites of all offers in force, and of own servers in each housing."""
-    vendors, regions = facts.table("vendors"), facts.table("regions").sort_values("uplift_share", kind="stable")
-    number: dict[tuple[Any, ...], int] = {}
-
-    def site(service: str, vendor: str, region: str, served_in: str, whole: bool, uplift: float) -> int:
-        return number.setdefault((service, vendor, region, served_in, whole, uplift), len(number))
-
-    houses = {OWN_ROOM: site(OWN_ROOM, "", "", "", True, 0.0)}
-    houses["colocation"] = site("colocation", "Colocation", "", "", True, 0.0)
-    apis = regions[regions["service"] == "api"].groupby("vendor")
-    of_apis = []
-    for offer in facts.table("api_offers").itertuples():
-        known = apis.get_group(offer.vendor).itertuples() if offer.vendor in apis.groups else ()
-        sold = [r for r in known if not r.models or offer.Index in r.models.split()]
-        mine = [site("api", offer.vendor, r.region, r.jurisdiction, False, r.uplift_share) for r in sold]
-        of_apis.append(mine or [site("api", offer.vendor, "", "", False, 0.0)])
-    machines, served = facts.table("machines"), regions["jurisdiction"].to_dict()
-    asked = machines[["provider", "region", "whole_machine"]].itertuples(index=False)
-    of_machines = [[site("cloud", p, r, served.get(f"{p}/cloud/{r}", ""), w == "yes", 0.0)] for p, r, w in asked]
-    named = zip(*number, strict=True)
-    service, vendor, region, served_in = (np.array(next(named), object) for _ in range(4))
-    of = {"vendor_api": _padded(of_apis), "rented_gpus": _padded(of_machines)}
-    of |= {housing: np.array([[at]]) for housing, at in houses.items()}
-    firms, owners = (vendors[name].to_dict() for name in ("firm", "owned_in"))
-    firm, owned_in = (
-        np.array([column.get(v, d) for v, d in zip(vendor, other, strict=True)], object)
-        for column, other in ((firms, vendor), (owners, [""] * len(vendor)))
-    )
-    whole, uplift = (np.array(next(named)) for _ in range(2))
-    at, asked_for, weeks, passport = _papers(facts, service, vendor, region)
-    columns = service, vendor, firm, owned_in, region, served_in, whole, uplift
-    return Sites(*columns, at, asked_for, weeks, passport, of)
-
-
-def _padded(lists: Sequence[Sequence[int]]) -> Array:
-    """Lists of sites as one array, short ones with their last repeated."""
-    width = max(map(len, lists), default=1)
-    return np.array([[*mine, *[mine[-1]] * (width - len(mine))] for mine in lists], int).reshape(len(lists), width)
-
-
-def _papers(facts: Facts, service: Array, vendor: Array, region: Array) -> tuple[Any, ...]:
-    """Position of every paper, then over (paper, site) whether it is asked for, its weeks, and its passport."""
-    written = facts.rules["papers"]
-    at = {paper: position for position, paper in enumerate(written)}
-    asked = np.array([np.isin(service, paper.get("of", SERVICES)) for paper in written.values()])
-    weeks = np.array([np.full(len(service), float(paper.get("weeks", np.inf))) for paper in written.values()])
-    passport = np.full(weeks.shape, "", object)
-    given = facts.table("passports")
-    for row in given[given["available"] != "no"].itertuples():
-        here = (vendor == row.vendor) & (service == row.service)
-        here &= np.isin(region, row.region.split()) if row.region else True
-        for paper in (row.paper, *written[row.paper].get("covers", [])):
-            sooner = here & (row.weeks < weeks[at[paper]])
-            weeks[at[paper], sooner], passport[at[paper], sooner] = row.weeks, row.Index
-    return at, asked, weeks, passport
 
 
 @dataclass(frozen=True)
@@ -160,17 +75,16 @@ def _said(rule: Mapping[str, Any], at: Sites, held: set[str], profile: Mapping[s
         ours = _weeks_of(at, [paper for paper in instead if paper not in held])
         wait, missing = np.minimum(wait, ours), missing & (not set(instead) <= held)
     barred = np.isin(at.service, rule.get("bars", []))
-    barred |= (
-        np.isin(at.service, ("api", "cloud")) & ("serve_in" in rule) & ~np.isin(at.served_in, rule.get("serve_in", []))
-    )
+    if "serve_in" in rule:
+        barred |= np.isin(at.service, (API, CLOUD)) & ~np.isin(at.served_in, rule["serve_in"])
     for demand in rule.get("demands", []):
         barred |= ~_meets(demand, at, profile)
-    lacking = [paper for paper in rule.get("own", []) if paper not in held]
-    housed = (at.service == "colocation") & ~asked & bool(lacking)
+    lacking = [paper for paper in rule.get("own", []) if paper not in held and not (instead and set(instead) <= held)]
+    housed = (at.service == COLOCATION) & ~asked & bool(lacking)
     wait = np.where(barred, np.inf, np.where(housed, _weeks_of(at, lacking), wait))
     warns = rule.get("missing") == "conditional" or profile["papers"] == "obtainable"
     level = np.where(missing | barred | housed, np.where(np.isfinite(wait) & warns, CONDITIONAL, BLOCKED), OK)
-    own = np.isin(at.service, ("colocation", OWN_ROOM)) & bool(lacking)
+    own = np.isin(at.service, (COLOCATION, OWN_ROOM)) & bool(lacking)
     return np.maximum(level, np.where(own, CONDITIONAL, OK)).astype(np.int8), wait
 
 
@@ -184,12 +98,12 @@ def _spared(where: Mapping[str, Sequence[str]] | None, at: Sites) -> Array:
     if not where:
         return np.zeros(len(at.service), bool)
     inside = [np.isin(getattr(at, column), names) for column, names in where.items()]
-    return np.all(inside, axis=0) | (at.service == "colocation")
+    return np.all(inside, axis=0) | (at.service == COLOCATION)
 
 
 def _meets(demand: str, at: Sites, profile: Mapping[str, str]) -> Array:
     """Whether a site meets a demand of the scenario; a house of our own stands where we want it."""
-    ours, there = ~np.isin(at.service, ("api", "cloud")), profile["jurisdiction"]
+    ours, there = ~np.isin(at.service, (API, CLOUD)), profile["jurisdiction"]
     if demand == "whole_machine":
         return at.whole
     if demand == "approved":
@@ -233,21 +147,17 @@ def judged(facts: Facts, *profile: str) -> tuple[Judgement, ...]:
     for said in spoken(facts, *profile):
         here, worse = said.streams[:, None], said.streams[:, None] & (said.level > level)
         level, rule = np.where(worse, said.level, level), np.where(worse, said.number, rule)
-        if facts.rules["rules"][said.number].get("missing") != "conditional":
-            weeks = np.maximum(weeks, np.where(here, said.wait, 0))
-            far += np.where(here, np.minimum(said.wait, FAR), 0)
-    housing = profile[PROFILE.index("housing")]
-    own_uplift = {"vendor_api": facts.table("api_offers")["residency_uplift_share"].to_numpy()}
-    found = []
+        warns = facts.rules["rules"][said.number].get("missing") == "conditional"
+        wait = np.where(here & (np.isinf(said.wait) | (not warns)), said.wait, 0)
+        weeks, far = np.maximum(weeks, wait), far + np.minimum(wait, FAR)
+    housing, found = profile[PROFILE.index("housing")], []
     for place in PLACES:
         sold = at.of[housing if place == "own_gpus" else place]
         score = (level * FAR**2 + far)[:, sold]
         site = np.take_along_axis(np.broadcast_to(sold, score.shape), score.argmin(axis=2)[..., None], 2)[..., 0]
-        said_of = [np.take_along_axis(column, site, 1) for column in (level, rule, weeks)]
-        uplift, own = at.uplift[site], own_uplift.get(place, np.full(len(sold), np.nan))
-        uplift = np.where((uplift > 0) & np.isfinite(own), own, uplift)
+        there = [np.take_along_axis(column, site, 1) for column in (level, rule, weeks)]
         nearest = score.min(axis=2).argmin(axis=1) if len(sold) else np.zeros(len(STREAMS), int)
-        found.append(Judgement(said_of[0], said_of[1], said_of[2], uplift, site, nearest))
+        found.append(Judgement(there[0], there[1], there[2], at.uplift[site], site, nearest))
     return tuple(found)
 
 
@@ -265,24 +175,24 @@ def fired(facts: Facts, profile: Mapping[str, str], offers: Array) -> Iterator[t
 
 def service_of(place: str, profile: Mapping[str, str]) -> str:
     """The service that a place buys: an API, a cloud, colocation, or none for a room of one's own."""
-    return {"vendor_api": "api", "rented_gpus": "cloud"}.get(place, profile["housing"])
+    return {"vendor_api": API, "rented_gpus": CLOUD}.get(place, profile["housing"])
 
 
 def missing(facts: Facts, rule: int, place: str, profile: Mapping[str, str]) -> list[tuple[str, ...]]:
     """What is not in hand of the papers a rule asks at a place, or of those that stand in for them; none left out."""
-    written, held, service = facts.rules["rules"][rule], in_hand(facts, profile), service_of(place, profile)
-    papers = facts.rules["papers"]
-    asked = (
-        [] if service == OWN_ROOM else [p for p in written.get("asks", []) if service in papers[p].get("of", SERVICES)]
-    )
-    ways = [asked, written.get("instead", []) if asked else []]
-    if service in (OWN_ROOM, "colocation") and not asked:
-        ways = [written.get("own", [])]
+    written, held, papers = facts.rules["rules"][rule], in_hand(facts, profile), facts.rules["papers"]
+    service = service_of(place, profile)
+    asked = [paper for paper in written.get("asks", []) if service in papers[paper].get("of", SERVICES)]
+    ours = written.get("own", []) if service in (OWN_ROOM, COLOCATION) else []
+    ways = [asked, written.get("instead", [])] if asked else [ours]
     return [left for way in ways if (left := tuple(paper for paper in way if paper not in held))]
 
 
 NAMED = 3
 """Most firms that a remedy names."""
+
+KNOWN = {"estimate": " (an estimate)", "reported": " (reported)"}
+"""What a remedy says of how a paper is known, where not in the vendor's own words."""
 
 
 def unlock(facts: Facts, rule: int, place: str, profile: Mapping[str, str]) -> str:
@@ -321,33 +231,11 @@ def _terms(facts: Facts, passports: Sequence[str]) -> str:
     if rows.empty:
         return "not asked for it where it serves"
     how = "on request" if (rows["available"] == "on_request").any() else "in its terms"
-    known = [basis for basis in ("estimate", "reported") if (rows["basis"] == basis).any()]
-    words = {"estimate": " (an estimate)", "reported": " (reported)"}
-    return f"{how}, {_in_weeks(rows['weeks'].max())}{words[known[0]] if known else ''}"
+    known = next((words for basis, words in KNOWN.items() if (rows["basis"] == basis).any()), "")
+    return f"{how}, {_in_weeks(rows['weeks'].max())}{known}"
 
 
 def _in_weeks(weeks: float) -> str:
     if weeks < 1:
         return "at once" if weeks == 0 else "within days"
     return "about 1 week" if round(weeks) == 1 else f"about {weeks:.0f} weeks"
-
-
-def problems(rules: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the rule file: names that are not defined, a rule without a reason or a source."""
-    found = []
-    for rule in rules["rules"]:
-        where = f"rules.yaml, rule {rule.get('id', '?')!r}"
-        lacking = [k for k in ("when", "because", "condition", "unlock", "source", "since") if k not in rule]
-        found += [f"{where}: lacks {k}" for k in lacking]
-        if lacking:
-            continue
-        if not {"asks", "bars", "serve_in", "demands"} & set(rule):
-            found.append(f"{where}: asks nothing, bars nothing and demands nothing")
-        if problem := source_problem(rule["source"], rule["because"]):
-            found.append(f"{where}: {problem}")
-        papers = {paper for field in ("asks", "instead", "own", "unless") for paper in rule.get(field, [])}
-        named = {"papers": (papers, rules["papers"]), "regimes": (rule["when"].get("regimes", []), rules["regimes"])}
-        named |= {"services": (rule.get("bars", []), SERVICES), "demands": (rule.get("demands", []), DEMANDS)}
-        for kind, (names, known) in named.items():
-            found += [f"{where}: {n!r} is not among the {kind}" for n in sorted(set(names) - set(known))]
-    return found
