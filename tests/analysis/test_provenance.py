@@ -1,5 +1,7 @@
 """What an error in a fact would change: held to arithmetic by hand, and to overrides answered afresh."""
 
+from functools import cache
+
 import pandas as pd
 import pytest
 
@@ -13,6 +15,7 @@ from where_to_run.views import sources
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "growth_per_month": 0.0}
 
 
+@cache
 def asked(**fields):
     return evaluate(question.grid(**fields), shipped())
 
@@ -49,6 +52,13 @@ def test_an_error_in_the_price_of_power_by_hand():
     assert row["usd_at_high"] == pytest.approx(10 / 13 * power)
 
 
+@cache
+def with_cell(*cell):
+    """The shipped facts with a table's figure laid over them, which remember nothing of those without."""
+    cells = pd.DataFrame([[*cell, "estimate", "its high"]], ["a test"], tables.gathered([]).columns, dtype=object)
+    return facts.laid_over(shipped(), cells)
+
+
 @pytest.mark.parametrize("preset", ["hospital", "bank", "research_lab", "public_body"])
 def test_a_change_is_what_an_override_makes_of_the_whole_answer(preset):
     # nothing remembered may leak from the value before: every table and every kind of figure is answered afresh
@@ -57,8 +67,7 @@ def test_a_change_is_what_an_override_makes_of_the_whole_answer(preset):
     before = answer.options.set_index("option").at[names[0], "usd_per_month"]
     for _, row in found.groupby("table").head(3).iterrows():
         column = provenance._headline(Fact(row["table"], row["key"]))
-        cells = [row["table"], row["key"], column, row["high"], "estimate", "its high"]
-        known = facts.laid_over(shipped(), pd.DataFrame([cells], ["a test"], tables.gathered([]).columns, dtype=object))
+        known = with_cell(row["table"], row["key"], column, row["high"])
         after = evaluate(answer.scenarios, known).options.set_index("option")
         assert row["usd_at_high"] == pytest.approx(after.at[names[0], "usd_per_month"] - before, abs=1e-6), row["key"]
         ahead = after.loc[names, "rank"].dropna()

@@ -79,45 +79,56 @@ def guest(chromium, house):
         yield one
 
 
-def test_every_headline_slider_moved_by_mouse_gives_the_answer_of_evaluate(guest):
-    guest.open()
-    check_page(guest)
-    told, moved = guest.bottom_line(), {}
+@pytest.fixture(scope="module")
+def open_page(chromium, house):
+    with visitor(chromium, house.root) as one:
+        yield one.open()
+
+
+@pytest.fixture
+def regular(open_page):
+    """A visitor whose page is open already, at the default scenario: to open one anew takes as long as many moves."""
+    open_page.afresh()
+    yield open_page
+    open_page.unharmed()
+
+
+def test_every_headline_slider_moved_by_mouse_gives_the_answer_of_evaluate(regular):
+    check_page(regular)
+    told, moved = regular.bottom_line(), {}
     for name, share in zip(HEADLINE, (0.75, 0.9, 0.1, 0.8), strict=True):
-        with guest.moving():
-            guest.drag(name, share)
-        moved[name] = guest.stop(name)
+        with regular.moving():
+            regular.drag(name, share)
+        moved[name] = regular.stop(name)
         assert moved[name] != question.BY_NAME[name].default
-        answer = check_page(guest, **moved)
-        check_figures(guest, "costs", decide.costs(answer))
-    assert guest.bottom_line() != told
+        answer = check_page(regular, **moved)
+        check_figures(regular, "costs", decide.costs(answer))
+    assert regular.bottom_line() != told
 
 
-def test_every_headline_slider_moved_by_keyboard_gives_the_answer_of_evaluate(guest):
-    guest.open()
+def test_every_headline_slider_moved_by_keyboard_gives_the_answer_of_evaluate(regular):
     moved = {}
     for name in HEADLINE:
         stops = controls.stops(question.BY_NAME[name])
         above = next(stop for stop in stops if stop > question.BY_NAME[name].default)
         keys = {"ArrowRight": above, "End": stops[-1], "ArrowLeft": stops[-2], "Home": stops[0]}
         for key, value in keys.items():
-            with guest.moving():
-                guest.slider(name).press(key)
-            assert guest.stop(name) == value
-            guest.linked(question.grid(**moved | {name: value}))
-            said = guest.slider(name).get_attribute("aria-valuetext")
+            with regular.moving():
+                regular.slider(name).press(key)
+            assert regular.stop(name) == value
+            regular.linked(question.grid(**moved | {name: value}))
+            said = regular.slider(name).get_attribute("aria-valuetext")
             assert said.startswith(controls.readout(question.BY_NAME[name], value))
         moved[name] = value
-        check_page(guest, **moved)
+        check_page(regular, **moved)
 
 
-def test_a_burst_of_key_presses_ends_at_the_last_value_and_an_even_newer_one_wins(guest):
-    guest.open()
-    with guest.moving():
+def test_a_burst_of_key_presses_ends_at_the_last_value_and_an_even_newer_one_wins(regular):
+    with regular.moving():
         for _ in range(25):
-            guest.page.keyboard.press("ArrowRight") if _ else guest.slider("spikiness").press("ArrowRight")
-    assert guest.stop("spikiness") == 5 + 25 * 0.25
-    check_page(guest, spikiness=11.25)
+            regular.page.keyboard.press("ArrowRight") if _ else regular.slider("spikiness").press("ArrowRight")
+    assert regular.stop("spikiness") == 5 + 25 * 0.25
+    check_page(regular, spikiness=11.25)
 
 
 def open_groups(page) -> None:
@@ -126,45 +137,45 @@ def open_groups(page) -> None:
             group.locator("summary").click()
 
 
-def test_every_control_that_is_no_slider_sets_its_field(guest):
-    page = guest.open().page
+def test_every_control_that_is_no_slider_sets_its_field(regular):
+    page = regular.page
     open_groups(page)
     chosen = {"latency": "interactive", "control": "own_tenancy", "customisation": "fine_tuning"}
     for name, value in chosen.items():
-        with guest.moving():
+        with regular.moving():
             page.select_option(f"select#wtr-{name}", value)
     ticked = {"regimes": ["gdpr", "hipaa"], "evidence": ["baa"]}
     for name, keys in ticked.items():
         for key in keys:
-            with guest.moving():
+            with regular.moving():
                 page.locator(f"#wtr-{name} input[value={key}]").check()
     button = page.get_by_role("button", name="Move control up")
-    with guest.moving():
+    with regular.moving():
         button.click()
     order = ["control", *(name for name in question.PRIORITIES if name != "control")]
-    check_page(guest, **chosen, **ticked, priorities=order)
+    check_page(regular, **chosen, **ticked, priorities=order)
     assert "Change to the model fine_tuning" in page.locator("#wtr-changed").inner_text()
     assert page.evaluate("document.activeElement.textContent") == "↑"
 
 
-def test_presets_and_reset_give_their_scenarios(guest):
-    page = guest.open().page
+def test_presets_and_reset_give_their_scenarios(regular):
+    page = regular.page
     for name, story in question.presets().items():
-        with guest.moving():
+        with regular.moving():
             page.select_option("#wtr-preset", name)
-        check_page(guest, name)
+        check_page(regular, name)
         assert story["story"][:40] in page.inner_text(".wtr-story")
         assert "Nothing is changed" in page.inner_text("#wtr-changed")
-    with guest.moving():
-        guest.slider("spikiness").press("End")
+    with regular.moving():
+        regular.slider("spikiness").press("End")
     assert "Spikiness 20" in page.inner_text("#wtr-changed")
-    check_page(guest, name, spikiness=20)
-    with guest.moving():
+    check_page(regular, name, spikiness=20)
+    with regular.moving():
         page.get_by_role("button", name="Reset").click()
-    check_page(guest, name)
-    with guest.moving():
+    check_page(regular, name)
+    with regular.moving():
         page.select_option("#wtr-preset", "")
-    check_page(guest)
+    check_page(regular)
 
 
 def test_the_link_opens_the_same_scenario_for_somebody_else(guest, chromium, house):
@@ -274,19 +285,21 @@ def test_html_in_a_link_is_shown_as_text_and_runs_nothing(guest):
         assert guest.page.evaluate("window.ran") is None and guest.page.locator("img").count() == 0
 
 
-def test_wrong_files_are_told_in_words_and_the_answer_stands(guest):
-    page = guest.open("?preset=bank").page
-    told = guest.bottom_line()
+def test_wrong_files_are_told_in_words_and_the_answer_stands(regular):
+    page = regular.page
+    with regular.moving():
+        page.select_option("#wtr-preset", "bank")
+    told = regular.bottom_line()
     for name, (content, said) in WRONG_FILES.items():
         page.set_input_files("#wtr-load", a_file(name, content))
         page.wait_for_function("document.querySelector('#wtr-alert').textContent")
-        guest.settled()
-        assert said in guest.alert(), name
-        assert guest.bottom_line() == told
-        with guest.moving():
+        regular.settled()
+        assert said in regular.alert(), name
+        assert regular.bottom_line() == told
+        with regular.moving():
             page.get_by_role("button", name="Reset").click()
-        assert guest.alert() == ""
-    check_page(guest, "bank")
+        assert regular.alert() == ""
+    check_page(regular, "bank")
     assert page.evaluate("window.ran") is None and page.locator("img").count() == 0
 
 
@@ -355,23 +368,24 @@ def test_the_slow_pages_say_that_they_work_and_a_slider_moved_meanwhile_is_answe
     assert guest.table("what_would_it_take")
 
 
-def test_every_other_page_shows_what_its_panels_make_of_the_answer(guest):
-    guest.open("?preset=hospital")
-    guest.tab("Hybrid")
-    with guest.moving():
-        guest.slider("spikiness").press("ArrowRight")
+def test_every_other_page_shows_what_its_panels_make_of_the_answer(regular):
+    with regular.moving():
+        regular.page.select_option("#wtr-preset", "hospital")
+    regular.tab("Hybrid")
+    with regular.moving():
+        regular.slider("spikiness").press("ArrowRight")
     answer = truth(question.grid("hospital", spikiness=4.25))
     for section in PAGES["Hybrid"]:
-        check_figures(guest, section.name, section.panel(answer))
-    assert without_blanks(guest.bottom_line()) == without_blanks(spoken(answer))
-    guest.tab("Sources")
-    asked = {cells[0]["text"]: cells[1]["text"] for cells in guest.table("asked")}
+        check_figures(regular, section.name, section.panel(answer))
+    assert without_blanks(regular.bottom_line()) == without_blanks(spoken(answer))
+    regular.tab("Sources")
+    asked = {cells[0]["text"]: cells[1]["text"] for cells in regular.table("asked")}
     assert set(asked) == {f.name for f in question.FIELDS} and asked["spikiness"] == "4.25"
-    assert guest.panel("sources").locator("tbody tr").count() > 30
-    guest.tab("Decide")
-    check_answer(guest, answer)
+    assert regular.panel("sources").locator("tbody tr").count() > 30
+    regular.tab("Decide")
+    check_answer(regular, answer)
     for section in PAGES["Decide"]:
-        check_figures(guest, section.name, section.panel(answer))
+        check_figures(regular, section.name, section.panel(answer))
 
 
 def tabbed(page, at_most: int = 120) -> list[dict]:
@@ -489,11 +503,11 @@ def test_the_reader_may_choose_dark_on_a_light_machine_and_it_stays_readable(gue
     assert page.locator(".wtr-board").get_attribute("data-theme") == "dark"
 
 
-def test_a_chart_keeps_its_drawing_while_a_slider_moves(guest):
-    page = guest.open().page
+def test_a_chart_keeps_its_drawing_while_a_slider_moves(regular):
+    page = regular.page
     page.evaluate("window.before = [...document.querySelectorAll('[data-panel=costs] canvas')]")
-    with guest.moving():
-        guest.slider("spikiness").press("ArrowRight")
+    with regular.moving():
+        regular.slider("spikiness").press("ArrowRight")
     assert page.evaluate("window.before.length === 2 && window.before.every((canvas) => canvas.isConnected)"), (
         "the charts of costs were made anew"
     )

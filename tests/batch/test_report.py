@@ -1,10 +1,13 @@
 """The report and the notebooks, run as a user runs them."""
 
 import base64
+import io
 import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -89,32 +92,44 @@ def test_the_page_names_the_rule_its_source_and_what_lifts_it(hospital):
     assert "hhs.gov" in page and "zero_retention" in page
 
 
-def test_the_terminal_shows_a_line_for_every_option(tmp_path, capsys):
-    assert main(["report", "--set", "spikiness=8", "--out", str(tmp_path / "r")]) == 0
-    told = capsys.readouterr().out
-    answer = evaluate(question.grid(spikiness=8), facts.load())
+SETTINGS = {"spikiness": 8.0, "sensitive_share": 0.6}
+OVERRIDES = """\
+table,key,column,value,source,note
+api_offers,anthropic/claude-sonnet-5.5,output_usd_per_mtok,7,https://example.com/offer,our contract
+gpus,h100,memory_gb,80,https://example.com/x,"<script>alert(1)</script>"
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A report of the bank with settings and overrides, the answer it is about, and what the terminal said."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my.csv").write_text(OVERRIDES)
+    settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    asked = ["--preset", "bank", *settings, "--facts", str(folder / "my.csv"), "--out", str(folder / "r")]
+    with redirect_stdout(io.StringIO()) as told:
+        assert main(["report", *asked]) == 0
+    answer = evaluate(question.grid("bank", **SETTINGS), facts.load(overrides=folder / "my.csv"))
+    return folder / "r", answer, told.getvalue()
+
+
+def test_the_terminal_shows_a_line_for_every_option(own):
+    folder, answer, told = own
     rows = [
         line for line in told.splitlines() if re.search(r"^  \S.*: (\$[\d,]+ a month, \w+|struck out by .+: .+)$", line)
     ]
     named = titles(answer)
     assert [sum(line.startswith(f"  {title}: ") for line in rows) for title in {*named.values()}] == [1] * len(rows)
     assert any(" a month, " in line for line in rows) and any("struck out" in line for line in rows)
-    assert str(tmp_path / "r" / "report.html") in told
+    assert str(folder / "report.html") in told
 
 
-def test_settings_and_overrides_reach_the_report(tmp_path):
-    mine = tmp_path / "my.csv"
-    mine.write_text(
-        "table,key,column,value,source,note\n"
-        "api_offers,anthropic/claude-sonnet-5.5,output_usd_per_mtok,7,https://example.com/offer,our contract\n"
-    )
-    out = tmp_path / "r"
-    asked = ["--preset", "bank", "--set", "sensitive_share=0.6", "--facts", str(mine), "--out", str(out)]
-    assert main(["report", *asked]) == 0
-    told = json.loads((out / "decision.json").read_text())
-    assert told["scenario"]["sensitive_share"] == 0.6
+def test_settings_and_overrides_reach_the_report(own):
+    folder, _, _ = own
+    told = json.loads((folder / "decision.json").read_text())
+    assert told["scenario"]["sensitive_share"] == 0.6 and told["scenario"]["spikiness"] == 8
     assert told["facts"]["overrides"][0]["note"] == "our contract"
-    assert "our contract" in (out / "report.html").read_text()
+    assert "our contract" in (folder / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -168,22 +183,30 @@ def test_a_report_is_about_one_scenario(tmp_path):
         report.make(answer, {}, tmp_path / "r")
 
 
-def test_names_from_outside_become_no_html_and_no_path(tmp_path):
-    mine = tmp_path / "my.csv"
-    mine.write_text(
-        'table,key,column,value,source,note\ngpus,h100,memory_gb,80,https://example.com/x,"<script>alert(1)</script>"\n'
-    )
-    assert main(["report", "--facts", str(mine), "--out", str(tmp_path / "r")]) == 0
-    page = (tmp_path / "r" / "report.html").read_text()
+def test_names_from_outside_become_no_html_and_no_path(own):
+    page = (own[0] / "report.html").read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page
     assert report.folder_name("../../etc", {}) == "______etc"
 
 
+@pytest.fixture(scope="module")
+def by_papermill(tmp_path_factory):
+    """Runs a notebook in a kernel by plain papermill, at a volume of its own, once; the notebook that comes of it."""
+
+    @cache
+    def run(name):
+        folder = tmp_path_factory.mktemp("plain")
+        asked = [str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb", "-p", "requests_per_month", "2e8"]
+        done = papermill_cli(*asked, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return nbformat.read(folder / "out.ipynb", 4)
+
+    return run
+
+
 @pytest.mark.parametrize("name", ["report", "1_decide", "2_break_even", "3_hybrid"])
-def test_a_notebook_runs_headless_under_plain_papermill(name, tmp_path):
-    run = papermill_cli(str(NOTEBOOKS / f"{name}.ipynb"), "out.ipynb", "-p", "requests_per_month", "2e8", cwd=tmp_path)
-    assert run.returncode == 0, run.stderr
-    outputs = [o for cell in nbformat.read(tmp_path / "out.ipynb", 4).cells for o in cell.get("outputs", [])]
+def test_a_notebook_runs_headless_under_plain_papermill(name, by_papermill):
+    outputs = [o for cell in by_papermill(name).cells for o in cell.get("outputs", [])]
     shown = "".join(o.get("data", {}).get("text/html", "") for o in outputs)
     answer = evaluate(question.grid(requests_per_month=2e8), facts.load())
     bill = answer.options.set_index("option").at["api", "usd_per_month"]
@@ -214,22 +237,24 @@ def test_papermill_lists_every_field_with_unit_and_meaning(tmp_path):
         assert field.name in flat and f"{field.unit}. {field.meaning}"[:60] in flat
 
 
-def test_the_warm_engine_gives_what_a_real_kernel_gives(tmp_path):
-    def run(**engine):
-        parameters = {"preset": "startup"}
-        target = str(tmp_path / "out.ipynb")
-        return papermill.execute_notebook(
-            str(NOTEBOOKS / "report.ipynb"), target, parameters, kernel_name="python3", progress_bar=False, **engine
-        )
-
+def test_the_warm_engine_gives_what_a_real_kernel_gives(by_papermill, tmp_path):
     from where_to_run.batch import warm_engine
+
+    warm = papermill.execute_notebook(
+        str(NOTEBOOKS / "report.ipynb"),
+        str(tmp_path / "out.ipynb"),
+        {"requests_per_month": 2e8},
+        kernel_name="python3",
+        progress_bar=False,
+        engine_name=warm_engine.NAME,
+    )
 
     def plain(page):
         """The page with its pictures as text, without the random id of the cell papermill injects and clips counted."""
         page = re.sub('base64,([^"]+)', lambda found: base64.b64decode(found[1]).decode(), page)
         return re.sub("cell-id=[0-9a-f]+|clip[0-9]+", "", page)
 
-    warm_page, kernel_page = to_html(run(engine_name=warm_engine.NAME), "t"), to_html(run(), "t")
+    warm_page, kernel_page = to_html(warm, "t"), to_html(by_papermill("report"), "t")
     assert plain(warm_page) == plain(kernel_page)
 
 

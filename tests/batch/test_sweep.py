@@ -67,10 +67,12 @@ def parts(out) -> dict[str, bytes]:
 
 
 def wait_for(true, seconds=120.0):
+    """What a condition gives once it holds; asked again it may not."""
     end = time.monotonic() + seconds
-    while not true():
+    while not (found := true()):
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+    return found
 
 
 def kill(pid):
@@ -80,10 +82,11 @@ def kill(pid):
 
 def children(pid) -> list[int]:
     """Processes started by a process, and by those."""
-    try:
-        first = [int(n) for t in Path(f"/proc/{pid}/task").iterdir() for n in (t / "children").read_text().split()]
-    except OSError:
-        return []
+    first: list[int] = []
+    with suppress(OSError):
+        for thread in list(Path(f"/proc/{pid}/task").iterdir()):
+            with suppress(OSError):  # a thread that has ended by now has none
+                first += map(int, (thread / "children").read_text().split())
     return first + [other for child in first for other in children(child)]
 
 
@@ -333,15 +336,13 @@ def test_disk_full_and_killed_while_reports_are_made_it_makes_what_is_missing(tm
     assert 1 <= len(first) <= 3
 
     running = begun(command(file, out, "--workers", "2"))
-    wait_for(lambda: makers(running.pid))
-    kill(makers(running.pid)[0])
+    kill(wait_for(lambda: makers(running.pid))[0])
     assert running.wait(timeout=120) == 1
     told = json.loads((out / "manifest.json").read_text())
     assert told["state"] == "finished with failures" and "died with status -9" in told["failures"][0]["why"]
 
     running = begun(command(file, out, "--workers", "2"))
-    wait_for(lambda: makers(running.pid))
-    maker = makers(running.pid)[0]
+    (maker, *_) = wait_for(lambda: makers(running.pid))
     kill(int(Path(f"/proc/{maker}/stat").read_text().split()[3]))  # the worker it works for
     assert running.wait(timeout=120) == 0
     last = pages()

@@ -6,7 +6,9 @@ import pytest
 
 from damaged import cell
 from where_to_run.analysis import data_check
-from where_to_run.inputs import facts, tables
+from where_to_run.decision.evaluate import evaluate
+from where_to_run.inputs import facts, question, tables
+from where_to_run.inputs.question import ScenarioError
 from where_to_run.inputs.tables import FactsError
 
 HEADER = "table,key,column,value,source,note"
@@ -381,6 +383,118 @@ def test_an_empty_override_file_is_refused_with_its_empty_first_line(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(FactsError, match=rf"empty.csv: its first line is ''; it must be '{HEADER}'"):
         facts.load(overrides=tmp_path / "empty.csv")
+
+
+# what a user withdraws
+
+
+@pytest.mark.parametrize("table", ["api_offers", "machines", "servers", "models"])
+def test_a_line_without_a_column_withdraws_its_row_and_no_other(shipped, override, table):
+    # none of these is named by another row
+    models = shipped.table("models")
+    unnamed = models.index.difference(shipped.table("api_offers")["open_model"])
+    unnamed = unnamed.difference(shipped.table("throughput")["model"])
+    key = {"api_offers": "bedrock/kimi-k3", "machines": "aws/p5.48xlarge/us-east-1", "servers": "h100-8"}.get(table)
+    lines = [f"{table},{key or unnamed[0]},,,estimate,not for us"]
+    lines += [] if key else [f"quality,{unnamed[0]}:*,,,estimate,not for us"]
+    mine = facts.load(overrides=override(*lines))
+    pd.testing.assert_frame_equal(mine.table(table), shipped.table(table).drop(index=key or unnamed[0]))
+    assert mine.overrides["key"].tolist()[0] == (key or unnamed[0])
+
+
+def test_a_star_withdraws_all_of_a_vendor(shipped, override):
+    lines = [f"{table},openai/*,,,estimate,no contract with them" for table in ("api_offers", "quality")]
+    mine = facts.load(overrides=override(*lines))
+    left = [key for key in shipped.table("api_offers").index if not key.startswith("openai/")]
+    assert 0 < len(left) < len(shipped.table("api_offers"))
+    assert mine.table("api_offers").index.tolist() == left
+
+
+@pytest.mark.parametrize(("day", "there"), [("2026-11-29", False), ("2026-11-30", True)])
+def test_an_offer_ends_on_the_day_an_override_gives(override, day, there):
+    mine = facts.load("2026-11-29", override(f"api_offers,bedrock/kimi-k3,ends_on,{day},estimate,our contract ends"))
+    assert ("bedrock/kimi-k3" in mine.table("api_offers").index) == there
+
+
+def test_a_cell_that_may_be_empty_is_emptied(shipped, override):
+    key, lines = "openai/gpt-6-astra", ["cached_input_usd_per_mtok", "quality_model"]
+    mine = facts.load(overrides=override(*(f"api_offers,{key},{column},,estimate,not for us" for column in lines)))
+    row = mine.table("api_offers").loc[key]
+    assert np.isnan(row["cached_input_usd_per_mtok"])
+    assert row["quality_model"] == ""
+    assert shipped.table("api_offers").at[key, "cached_input_usd_per_mtok"] == 1
+
+
+def test_an_emptied_end_of_a_range_is_none_that_vouches_for_a_figure_far_outside(override):
+    # By hand: the range of own.pue is 1.15 to 1.8; ten times off is above 18
+    lines = ["assumptions,own.pue,value,19,estimate,why", "assumptions,own.pue,high,,estimate,why"]
+    with pytest.raises(FactsError, match="ten times off its range"):
+        facts.load(overrides=override(*lines))
+
+
+def test_a_row_withdrawn_by_one_file_is_a_new_one_for_the_next(tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(f"{HEADER}\nservers,h100-8,,,estimate,not for us\n")
+    second.write_text(f"{HEADER}\nservers,h100-8,server_usd,200000,estimate,our quote\n")
+    with pytest.raises(FactsError, match=r"second.csv, line 2: no key 'h100-8' in servers; .*a new one lacks: name"):
+        facts.load(overrides=[first, second])
+    assert "h100-8" not in facts.load(overrides=[second, first]).table("servers").index
+
+
+def test_a_model_withdrawn_with_all_that_names_it_leaves_nothing_of_it(override):
+    lines = ["models,kimi-k3", "quality,kimi-k3:*", "api_offers,*/kimi-k3"]
+    mine = facts.load(overrides=override(*(f"{line},,,estimate,a licence we cannot take" for line in lines)))
+    assert "kimi-k3" not in mine.keys()["models"]
+    assert "kimi-k3" not in set(mine.table("api_offers")["open_model"]) | set(mine.table("quality")["model"])
+
+
+def test_a_scenario_that_names_a_withdrawn_offer_is_refused(override):
+    lines = [f"{table},openai/*,,,estimate,no contract with them" for table in ("api_offers", "quality")]
+    mine = facts.load(overrides=override(*lines))
+    with pytest.raises(ScenarioError, match=r"api_model: no 'openai/gpt-6-astra'\. Allowed: "):
+        evaluate(question.grid(api_model="openai/gpt-6-astra"), mine)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("machines,aws/*,,3,estimate,why", "a line without a column withdraws 'aws/*' and takes no value; got '3'"),
+        ("machines,awss/p5,,,estimate,why", "no key 'awss/p5' in machines to withdraw; near it: aws/"),
+        ("machines,aws/*,,,a friend,why", "source 'a friend' is neither a https link nor 'estimate'"),
+        ("machines,aws/*,,,estimate,", "an estimate needs its reasoning in note"),
+        ("machines,*,,,estimate,why", "that leaves no row in machines; keep one"),
+        (
+            "gpus,h200,,,estimate,why",
+            "no row of gpus can be withdrawn; those of api_offers, machines, servers, models,",
+        ),
+        ("assumptions,own.pue,,,estimate,why", "no row of assumptions can be withdrawn"),
+        # what would be left dangling
+        ("models,kimi-k3,,,estimate,why", "models 'kimi-k3' is withdrawn, but api_offers still names it: "),
+        (
+            "api_offers,openai/gpt-6-astra,,,estimate,why",
+            "api_offers 'openai/gpt-6-astra' is withdrawn, but quality still names it: 'openai/gpt-6-astra:agents' and",
+        ),
+        ("api_offers,openai/gpt-6-astra,ends_on,2026-01-01,estimate,why", "but quality still names it: "),
+        (
+            "quality,kimi-k3:general,,,estimate,why",
+            "'kimi-k3' is left without a general figure; withdraw the model too",
+        ),
+        # what must have a value
+        ("servers,h100-8,server_usd,,estimate,why", "server_usd: got ''; allowed: a number from 100 to 1e+07 USD"),
+        ("api_offers,openai/gpt-6-astra,vendor,,estimate,why", "vendor: got ''"),
+    ],
+)
+def test_what_cannot_be_withdrawn_or_emptied_is_refused_with_its_line(override, line, words):
+    with pytest.raises(FactsError) as refused:
+        facts.load(overrides=override(GOOD, line))
+    assert "mine.csv, line 3" in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_of_many_lines_that_withdraw_the_one_that_leaves_something_dangling_is_named(override):
+    keys = ["bedrock/kimi-k3", "openai/gpt-6-*", "bedrock/glm-5"]
+    with pytest.raises(FactsError, match=r"mine.csv, line 3: api_offers 'openai/gpt-6-astra' is withdrawn"):
+        facts.load(overrides=override(*(f"api_offers,{key},,,estimate,not for us" for key in keys)))
 
 
 # damaged tables

@@ -12,7 +12,7 @@ from ..decision.models import shortlist
 from ..decision.option import Option
 from ..decision.routing import OWN, RENTED
 from ..decision.staffing import ROUTING
-from ..inputs.facts import Facts, of_tables
+from ..inputs.facts import Facts, of_tables, remembered
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
 from ..places.bill import line
@@ -157,6 +157,7 @@ them changes.
 """
 
 
+@remembered
 def at_stake(answer: Answer) -> pd.DataFrame:
     """What the low and the high of a fact change, one at a time, all else as it is; the largest change first.
 

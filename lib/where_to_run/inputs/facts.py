@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import pandas as pd
 from ..paths import DATA, read_yaml
 from ..units import Array
 from . import tables
+from .quality import GENERAL, quality_models
 from .question import ScenarioError
 from .tables import FactsError as FactsError
 from .tables import columns_of, gathered, is_day, is_numeric, read, row_problems, schema, source_problem, typed_column
@@ -168,13 +170,73 @@ def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:
     """The facts with overrides laid over them: the columns of an override file, indexed by where each is written.
 
     The cells of one key are laid together, in the order of the first; a key that is not there becomes a row of its own.
+    A line without a column withdraws the rows its key stands for.
     """
-    tables = dict(facts.tables)
-    for (name, key), cells in overrides.groupby(["table", "key"], sort=False):
+    tables, withdraws = dict(facts.tables), overrides["column"] == ""
+    for (name, key, out, _), cells in overrides.groupby(["table", "key", withdraws, withdraws.cumsum()], sort=False):
         if name not in tables:
             raise FactsError(f"{cells.index[0]}: no table {name!r}; there are: {', '.join(tables)}")
-        tables[name] = _laid(tables, str(name), str(key), cells, facts.as_of)
+        tables[name] = _without(tables, name, key, cells) if out else _laid(tables, name, key, cells, facts.as_of)
+    for name, rows in tables.items():
+        if "ends_on" in rows:
+            tables[name] = rows[(rows["ends_on"] == "") | (rows["ends_on"] > facts.as_of)]
+        if gone := set(facts.tables[name].index) - set(tables[name].index):
+            _check_gone(tables, name, gone, overrides)
     return Facts(facts.as_of, tables, facts.rules, pd.concat([facts.overrides, overrides]))
+
+
+WITHDRAWABLE = ("api_offers", "machines", "servers", "models", "throughput", "quality")
+"""Tables of what may be had or not, and of what is known of it."""
+
+
+def _without(tables: Mapping[str, pd.DataFrame], name: str, key: str, cells: pd.DataFrame) -> pd.DataFrame:
+    """A table without the rows a key stands for, in which `*` stands for anything."""
+    rows, (_, cell), where = tables[name], next(cells.iterrows()), cells.index[0]
+    if name not in WITHDRAWABLE:
+        raise FactsError(f"{where}: no row of {name} can be withdrawn; those of {', '.join(WITHDRAWABLE)} can")
+    if cell["value"]:
+        raise FactsError(
+            f"{where}: a line without a column withdraws {key!r} and takes no value; got {cell['value']!r}"
+        )
+    if problem := source_problem(cell["source"], cell["note"]):
+        raise FactsError(f"{where}: {problem}")
+    gone = [each for each in rows.index if fnmatchcase(each, key)]
+    if not gone:
+        near = get_close_matches(key, list(rows.index), n=3) or list(rows.index)[:5]
+        raise FactsError(f"{where}: no key {key!r} in {name} to withdraw; near it: {', '.join(near)}")
+    return rows.drop(index=gone)
+
+
+def _check_gone(tables: Mapping[str, pd.DataFrame], name: str, gone: set[str], overrides: pd.DataFrame) -> None:
+    """Refuse to withdraw or end rows of a table that others name, and all there are."""
+    lines = overrides["key"][(overrides["table"] == name) & overrides["column"].isin(["", "ends_on"])]
+    if tables[name].empty:
+        raise FactsError(f"{lines.index[-1]}: that leaves no row in {name}; keep one")
+    for other, column in _naming(name):
+        rows = tables[other][tables[other][column].isin(gone)]
+        if len(rows):
+            key, more = rows[column].iloc[0], f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            raise FactsError(
+                f"{_line(lines, key)}: {name} {key!r} is withdrawn, but {other} still names it: "
+                f"{rows.index[0]!r}{more}; withdraw that too"
+            )
+    if name == "quality":
+        served = {*tables["models"].index, *quality_models(tables["api_offers"])}
+        if lacking := sorted(model for model in served if f"{model}:{GENERAL}" in gone):
+            where = _line(lines, f"{lacking[0]}:{GENERAL}")
+            raise FactsError(f"{where}: {lacking[0]!r} is left without a {GENERAL} figure; withdraw the model too")
+
+
+def _line(lines: pd.Series, key: str) -> str:
+    """Where a key is withdrawn or ended."""
+    return str(next(where for where, written in lines.items() if fnmatchcase(key, written)))
+
+
+def _naming(name: str) -> list[tuple[str, str]]:
+    """Tables and columns that name keys of a table; a model of quality.csv, of two, which tables.yaml cannot say."""
+    every = [(other, *each) for other, spec in schema()["tables"].items() for each in spec["columns"].items()]
+    named = [(other, column) for other, column, spec in every if spec.get("table") == name]
+    return named + [("quality", "model")] * (name in ("models", "api_offers"))
 
 
 def _laid(tables: dict[str, pd.DataFrame], name: str, key: str, cells: pd.DataFrame, day: str) -> pd.DataFrame:
@@ -192,13 +254,19 @@ def _laid(tables: dict[str, pd.DataFrame], name: str, key: str, cells: pd.DataFr
             raise FactsError(f"{at}: no column {column!r} in {name}; it has: {', '.join(own)}")
         if problem := source_problem(cell["source"], cell["note"]):
             raise FactsError(f"{at}: {problem}")
-        must = spec[column] | {"required": True}
-        row[column] = typed_column(f"{at}, {name}", column, must, pd.Series([cell["value"]]), pd.Series([key])).iloc[0]
+        row[column] = typed_column(
+            f"{at}, {name}", column, spec[column], pd.Series([cell["value"]]), pd.Series([key])
+        ).iloc[0]
     row |= {"source": cells["source"].iloc[-1], "note": cells["note"].iloc[-1]}
     keys = {other: set(rows.index) for other, rows in (tables | {name: table}).items()}
     for problem in row_problems(name, pd.DataFrame([{"key": key} | row]), keys):
         raise FactsError(f"{where}: {problem}")
-    if name == "assumptions" and key in shipped.index and "value" in given and not {"low", "high"} & set(given):
+    if (
+        name == "assumptions"
+        and key in shipped.index
+        and "value" in given
+        and not (given.get("low") or given.get("high"))
+    ):
         _check_range(shipped.loc[key], row["value"], f"{where}: {key}")
     table.loc[key] = pd.Series(row)
     return table

@@ -57,9 +57,16 @@ class LiveFigure {
     this.view = null;
     this.spec = "";
     this.work = Promise.resolve();
+    new ResizeObserver(() => this.reach()).observe(this.host);
   }
 
-  /** Show a piece; resolves when it is painted. What has to be scrolled can be reached by key. */
+  /** Let keys reach a chart that has to be scrolled, one that was drawn unseen or wider than the page is by now too. */
+  reach() {
+    if (this.host.scrollWidth > this.host.clientWidth) this.host.tabIndex = 0;
+    else this.host.removeAttribute("tabindex");
+  }
+
+  /** Show a piece; resolves when it is painted. */
   show(piece, setting) {
     this.asked = [piece, setting];
     // one at a time, and always the newest: a resize must not bring back what a slider has replaced
@@ -68,9 +75,7 @@ class LiveFigure {
   }
 
   async draw(piece, setting) {
-    if (!(await this.paint(piece, setting))) return;
-    if (this.host.scrollWidth > this.host.clientWidth) this.host.tabIndex = 0;
-    else this.host.removeAttribute("tabindex");
+    if (await this.paint(piece, setting)) this.reach();
   }
 
   /** Whether the chart had to be drawn anew; `setting` has the theme, the room and the size of type. */
