@@ -78,9 +78,8 @@ def test_what_all_of_them_cost_together_is_said_and_what_they_explain_one_by_one
 
 
 def test_where_nothing_binds_the_panel_says_so():
-    assert rules_prices.price_of_rules(answered("consumer_platform")) == [
-        "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
-    ]
+    says = "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
+    assert rules_prices.price_of_rules(answered("consumer_platform")).words.startswith(says)
 
 
 def test_where_nothing_is_allowed_the_bottom_line_lists_what_opens_which_option():
@@ -109,4 +108,4 @@ def test_words_are_those_people_read():
     words = rules_prices.price_of_rules(answered("public_body")).words
     assert "control own_tenancy" not in words and "control none in place of own tenancy" in words
     critical = answered("", **PAIRED | {"regimes": "nis2"})
-    assert "Data processing agreement with third-party risk assessment" in rules_prices.price_of_rules(critical).words
+    assert "Third-party risk assessment with data processing agreement" in rules_prices.price_of_rules(critical).words
