@@ -36,6 +36,10 @@ SETTLED = """([before]) => {
 }"""
 STATE = """() => [document.body.innerText.slice(0, 300),
   ...[...document.querySelectorAll(".wtr-board")].map(({ dataset: d }) => [d.panel, d.rev, d.settled].join())]"""
+DROPPED = """(slider) => {
+  delete slider.dataset.dropped;
+  slider.addEventListener("change", () => { slider.dataset.dropped = true; }, { once: true });
+}"""
 TABLE = """(table) => [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => ({
   text: cell.textContent.trim(), sort: cell.dataset.sort === undefined ? null : +cell.dataset.sort })))"""
 PAINTED = """(canvas) => {
@@ -115,19 +119,22 @@ class Visitor:
 
     def drag(self, name: str, share: float) -> None:
         """Take the knob of a slider with the mouse to a share of its length."""
-        slider = self.slider(name)
+        slider, knob = self.slider(name), 16
+        at = int(slider.input_value()) / int(slider.get_attribute("max"))
         slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
-        at = int(slider.input_value()) / int(slider.get_attribute("max"))
-        knob = 16
+        # waits until the page lies still: what was painted last may have moved the slider
+        slider.hover(position={"x": knob / 2 + at * (box["width"] - knob), "y": box["height"] / 2})
+        box = slider.bounding_box()
         x = lambda part: box["x"] + knob / 2 + part * (box["width"] - knob)  # noqa: E731
         y = box["y"] + box["height"] / 2
-        self.page.mouse.move(x(at), y)
+        slider.evaluate(DROPPED)
         self.page.mouse.down()
         self.page.mouse.move(x((at + share) / 2), y, steps=3)
         self.page.mouse.move(x(share), y, steps=3)
         self.page.mouse.up()
-        self.page.wait_for_timeout(300)  # the last of the moves is told after those before it are answered
+        # a busy browser hears of the last moves some time after they were made: the slider says when it was let go
+        self.page.wait_for_function("slider => slider.dataset.dropped", arg=slider.element_handle())
 
     def stop(self, name: str) -> float:
         """The value at which the slider of a field stands."""
