@@ -263,9 +263,10 @@ def test_more_evidence_never_raises_the_least_generalised_cost(case, have, more)
 @few
 @given(case=cases)
 def test_relaxing_the_control_demanded_never_raises_the_least_generalised_cost(case):
-    # below an air gap; its own case follows
+    # below an air gap; its own case follows. Streams that may call other offers choose each for itself, though the
+    # quality of one is a share of what all are worth
     costs = least_cost(answered(**case, jurisdiction="us", control=["own_tenancy", "region", "none"]))
-    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(costs)), costs
+    assert all(after <= before * (1 + 1e-3) for before, after in pairwise(costs)), costs
 
 
 def test_lifting_an_air_gap_never_raises_the_least_generalised_cost():

@@ -459,7 +459,7 @@ def test_a_scenario_that_names_a_withdrawn_offer_is_refused(override):
     ("line", "words"),
     [
         ("machines,aws/*,,3,estimate,why", "a line without a column withdraws 'aws/*' and takes no value; got '3'"),
-        ("machines,awss/p5,,,estimate,why", "no key 'awss/p5' in machines to withdraw; near it: aws/"),
+        ("machines,awss/p5,,,estimate,why", "no key 'awss/p5' in machines to withdraw; near it: akash/"),
         ("machines,aws/*,,,a friend,why", "source 'a friend' is neither a https link nor 'estimate'"),
         ("machines,aws/*,,,estimate,", "an estimate needs its reasoning in note"),
         ("machines,*,,,estimate,why", "that leaves no row in machines; keep one"),

@@ -22,10 +22,10 @@ def facts() -> Facts:
     base = the_facts.load()
     offers = pd.DataFrame(
         {
-            "full": (2.0, 0.2, 10.0, 0.5, NONE, NONE, NONE, 0.1, 3000.0),
-            "bare": (2.0, NONE, 10.0, NONE, NONE, NONE, NONE, NONE, NONE),
-            "long": (2.0, 0.2, 10.0, 0.5, 3000.0, 4.0, 15.0, NONE, NONE),
-            "long-in": (2.0, NONE, 10.0, NONE, 3000.0, 4.0, NONE, NONE, NONE),
+            "full": (2.0, 0.2, 10.0, 0.5, NONE, NONE, NONE, 3000.0),
+            "bare": (2.0, NONE, 10.0, NONE, NONE, NONE, NONE, NONE),
+            "long": (2.0, 0.2, 10.0, 0.5, 3000.0, 4.0, 15.0, NONE),
+            "long-in": (2.0, NONE, 10.0, NONE, 3000.0, 4.0, NONE, NONE),
         },
         index=list(vendor_api.PRICES),
     ).T.assign(open_model="")

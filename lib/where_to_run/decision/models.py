@@ -44,7 +44,8 @@ def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
     named = rows["open_model"] != GOOD_ENOUGH
     found[named, 0] = rows["open_model"][named]
     members = defaultdict[tuple[str, bytes], list[int]](list)
-    searched = np.flatnonzero(~named)
+    if not len(searched := np.flatnonzero(~named)):
+        return found
     for number, may in zip(searched.tolist(), _may_rent(facts, _some(rows, searched)), strict=True):
         members[rows["task"][number], may].append(number)
     for (task, may), here in members.items():
