@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..inputs.facts import Facts
-from ..inputs.question import PLACES, STREAMS
+from ..inputs.question import PLACES
 from ..units import Array
 from .rules import BLOCKED, OK, PROFILE, Judgement, judged
 
@@ -90,7 +90,3 @@ def permits(facts: Facts, rows: Mapping[str, Array]) -> Permits:
     number = {profile: position for position, profile in enumerate(dict.fromkeys(asked))}
     said = [judged(facts, *profile) for profile in number]
     return Permits(np.array([number[profile] for profile in asked], np.intp), [*number], said)
-
-
-EVERY = np.arange(len(STREAMS))
-"""Positions of all streams."""
