@@ -72,7 +72,7 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
         figures=FIGURES | {"own.delivery_weeks": delivery_months * WEEKS},
     )
     skills = [(place, area, *pair) for place, row in NEEDED.items() for area, pair in zip(SKILLS, row, strict=True)]
-    prices = dict.fromkeys(PRICES, np.nan) | {
+    prices = dict.fromkeys((*PRICES, "residency_uplift_share"), np.nan) | {
         "input_usd_per_mtok": api_price,
         "cached_input_usd_per_mtok": api_price / 2,
         "output_usd_per_mtok": 2 * api_price,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -193,7 +194,7 @@ def models_sized(task):
     """What is remembered once the open models of a task are sized, and the figures that was made from."""
     known = replace(shipped(), made={})
     known.__dict__["values"] = noted = Noted(known.values)
-    worthwhile(known, task)
+    worthwhile(known, task, np.ones(len(known.table("machines")), bool).tobytes())
     return known.made, noted.asked
 
 

@@ -38,7 +38,6 @@ def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=
         may=np.array([may if second != NOWHERE else 0.0]),
         bill=SimpleNamespace(offer=(offer,)),
         machines=SimpleNamespace(count=count, operating=(count > 0) * 1.0),
-        hard=np.zeros(1),
         overflow_offer=(overflow,),
     )
 
@@ -47,6 +46,8 @@ def named(*parts, places=None, shares=(0.0, 0.0, 1.0, 0.0), fits=True):
     """The title of an option made of parts, of an answer that has no other; places and shares by data and domain."""
     routing = by_hand(tuple(np.repeat(places or (parts[0].place,) * 4, 2)), 1)
     easy = np.stack([shares, np.zeros(4)], axis=1).reshape(1, -1)
+    for one in parts:
+        one.mix = easy * (routing.place == one.place)
     asked = SimpleNamespace(facts=shipped(), model="llama-3.3-70b", shares=easy, hosted=False)
     option = SimpleNamespace(question=asked, routing=routing, parts=[*parts], fits=fits)
     rows = [{"option": "free_search", "rank": 1.0, "npv_usd": 1.0}]

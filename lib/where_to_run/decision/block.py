@@ -1,6 +1,6 @@
 """A block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -101,9 +101,11 @@ class Question:
 
     @cached_property
     def called(self) -> Array:
-        """Which of `apis` each stream calls: streams that may call the same offers and are as hard share one."""
-        may, present = self.permits.may[API], self.shares.any(axis=0)
-        keys = [(bool(hard), may[:, stream].tobytes()) for stream, hard in enumerate(HARD)]
+        """Which of `apis` each stream calls: those that may call the same offers at the same price, and are as hard,
+        share one.
+        """
+        said, present = (self.permits.may[API], self.permits.uplift[API]), self.shares.any(axis=0)
+        keys = [(bool(hard), *(of[:, stream].tobytes() for of in said)) for stream, hard in enumerate(HARD)]
         number = {key: n for n, key in enumerate(dict.fromkeys(keys[stream] for stream in np.flatnonzero(present)))}
         alike = {key[0]: n for key, n in reversed(number.items())}
         # a stream without traffic calls what another does
@@ -196,8 +198,9 @@ class Question:
         pinned = self.hosted & (self.rows["open_model"] != GOOD_ENOUGH)
         hosts = of.index[of.isin(self.rows["open_model"][pinned])]
         some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named], *hosts])
-        offers = np.array(list(some) or [self.facts.table("api_offers").index[0]], object)
-        row = self.row(offers)
+        # in the order of the table, so that of equals the same is taken whatever else is asked
+        row = np.unique(self.row(some)) if some else np.zeros(1, np.intp)
+        offers = of.index[row].to_numpy(object)
         figure = known.value[self.families][:, known.at(offers)].T
         number = {way: n for n, way in enumerate(fronts)}
         listed = np.stack([np.isin(offers, front) for front in fronts.values()])[[number[way] for way in ways]].T
@@ -221,7 +224,7 @@ class Question:
         years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
         return found.over(course**years, self.load.requests * self.factors)
 
-    def row(self, offers: Array) -> Array:
+    def row(self, offers: Iterable[str]) -> Array:
         """Rows of API offers in their table."""
         position = tariffs(self.facts).position
         return np.array([position[offer] for offer in offers], np.intp)
@@ -237,8 +240,9 @@ class Question:
 
     @cached_property
     def apis(self) -> tuple[Api, ...]:
-        """The APIs that streams call."""
-        return tuple(self._api(int(np.argmax(self.called == n))) for n in range(self.called.max() + 1))
+        """The APIs that streams call, each chosen for the first stream with traffic that calls it."""
+        present = self.shares.any(axis=0)
+        return tuple(self._api(int(np.argmax(present & (self.called == n)))) for n in range(self.called.max() + 1))
 
     @property
     def offers(self) -> Array:

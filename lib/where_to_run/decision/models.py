@@ -66,7 +66,7 @@ def _may_rent(facts: Facts, rows: Mapping[str, Array]) -> list[bytes]:
     way = said.code * (1 << shares.shape[1]) + (shares > 0) @ (1 << np.arange(shares.shape[1]))
     _, first, back = np.unique(way, return_index=True, return_inverse=True)
     barred = said.take(first).barred(RENTED, shares[first] > 0)
-    ways = [(every if mine.all() else ~mine).tobytes() for mine in np.asarray(barred).T]
+    ways = [(~mine).tobytes() for mine in np.asarray(barred).T]
     return [ways[number] for number in back]
 
 

@@ -72,11 +72,13 @@ class Permits:
 
     def barred(self, place: int, streams: Array) -> Array | None:
         """Which offers of a place may not serve all the `streams` of a scenario, over (offer, scenario); None where the
-        rules tell no offers apart. `streams` are over (scenario, stream).
+        rules tell no offers apart. `streams` are over (scenario, stream). Where none may, none is set aside: what is
+        barred has a price too.
         """
         if self.alike[place]:
             return None
-        return np.asarray((~self.may[place][self.code] & streams[..., None]).any(axis=1).T)
+        barred: Array = (~self.may[place][self.code] & streams[..., None]).any(axis=1).T
+        return barred & ~barred.all(axis=0)
 
     def passes(self, place: int) -> Array | None:
         """Whether offers may serve each stream under each profile, over (offer, any); None where all are alike."""
