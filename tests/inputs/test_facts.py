@@ -259,6 +259,28 @@ def test_an_override_of_an_assumption_is_the_value_asked_for(override):
         # By hand: the range of own.pue is 1.15 to 1.8; ten times off is below 0.115 or above 18
         ("assumptions,own.pue,value,0.1,estimate,why", "ten times off its range"),
         ("assumptions,own.pue,value,19,estimate,why", "ten times off its range"),
+        # withdrawn or emptied
+        ("machines,aws/*,,3,estimate,why", "a line without a column withdraws 'aws/*' and takes no value; got '3'"),
+        ("machines,awss/p5,,,estimate,why", "no key 'awss/p5' in machines to withdraw; near it: "),
+        ("machines,aws/*,,,a friend,why", "source 'a friend' is neither a https link nor 'estimate'"),
+        ("machines,aws/*,,,estimate,", "an estimate needs its reasoning in note"),
+        ("machines,*,,,estimate,why", "that leaves no row in machines; keep one"),
+        ("gpus,h200,,,estimate,why", "no row of gpus can be withdrawn; those of api_offers, machines, "),
+        ("assumptions,own.pue,,,estimate,why", "no row of assumptions can be withdrawn"),
+        # what would be left dangling
+        ("models,kimi-k3,,,estimate,why", "models 'kimi-k3' is withdrawn, but api_offers still names it: "),
+        (
+            "api_offers,openai/gpt-6-astra,,,estimate,why",
+            "api_offers 'openai/gpt-6-astra' is withdrawn, but quality still names it: 'openai/gpt-6-astra:agents' and",
+        ),
+        ("api_offers,openai/gpt-6-astra,ends_on,2026-01-01,estimate,why", "but quality still names it: "),
+        (
+            "quality,kimi-k3:general,,,estimate,why",
+            "'kimi-k3' is left without a general figure; withdraw the model too",
+        ),
+        # what must have a value
+        ("servers,h100-8,server_usd,,estimate,why", "server_usd: got ''; allowed: a number from 100 to 1e+07 USD"),
+        ("api_offers,openai/gpt-6-astra,vendor,,estimate,why", "vendor: got ''"),
     ],
 )
 def test_a_bad_override_is_refused_with_its_line_and_its_problem(override, line, words):
@@ -431,39 +453,6 @@ def test_a_scenario_that_names_a_withdrawn_offer_is_refused(override):
     mine = facts.load(overrides=override(*lines))
     with pytest.raises(ScenarioError, match=r"api_model: no 'openai/gpt-6-astra'\. Allowed: "):
         evaluate(question.grid(api_model="openai/gpt-6-astra"), mine)
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("machines,aws/*,,3,estimate,why", "a line without a column withdraws 'aws/*' and takes no value; got '3'"),
-        ("machines,awss/p5,,,estimate,why", "no key 'awss/p5' in machines to withdraw; near it: "),
-        ("machines,aws/*,,,a friend,why", "source 'a friend' is neither a https link nor 'estimate'"),
-        ("machines,aws/*,,,estimate,", "an estimate needs its reasoning in note"),
-        ("machines,*,,,estimate,why", "that leaves no row in machines; keep one"),
-        ("gpus,h200,,,estimate,why", "no row of gpus can be withdrawn; those of api_offers, machines, "),
-        ("assumptions,own.pue,,,estimate,why", "no row of assumptions can be withdrawn"),
-        # what would be left dangling
-        ("models,kimi-k3,,,estimate,why", "models 'kimi-k3' is withdrawn, but api_offers still names it: "),
-        (
-            "api_offers,openai/gpt-6-astra,,,estimate,why",
-            "api_offers 'openai/gpt-6-astra' is withdrawn, but quality still names it: 'openai/gpt-6-astra:agents' and",
-        ),
-        ("api_offers,openai/gpt-6-astra,ends_on,2026-01-01,estimate,why", "but quality still names it: "),
-        (
-            "quality,kimi-k3:general,,,estimate,why",
-            "'kimi-k3' is left without a general figure; withdraw the model too",
-        ),
-        # what must have a value
-        ("servers,h100-8,server_usd,,estimate,why", "server_usd: got ''; allowed: a number from 100 to 1e+07 USD"),
-        ("api_offers,openai/gpt-6-astra,vendor,,estimate,why", "vendor: got ''"),
-    ],
-)
-def test_what_cannot_be_withdrawn_or_emptied_is_refused_with_its_line(override, line, words):
-    with pytest.raises(FactsError) as refused:
-        facts.load(overrides=override(GOOD, line))
-    assert "mine.csv, line 3" in str(refused.value)
-    assert words in str(refused.value)
 
 
 def test_of_many_lines_that_withdraw_the_one_that_leaves_something_dangling_is_named(override):

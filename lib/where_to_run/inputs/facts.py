@@ -132,8 +132,11 @@ def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
     So are those whose last row `ends_on` that day or before.
     """
     held = rows[rows["effective_from"] <= as_of].sort_values("effective_from", kind="stable")
-    held = held.drop_duplicates("key", keep="last").set_index("key").sort_index()
-    return held[(held["ends_on"] == "") | (held["ends_on"] > as_of)] if "ends_on" in held else held
+    return _not_ended(held.drop_duplicates("key", keep="last").set_index("key").sort_index(), as_of)
+
+
+def _not_ended(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
+    return rows[(rows["ends_on"] == "") | (rows["ends_on"] > as_of)] if "ends_on" in rows else rows
 
 
 def load(as_of: str | None = None, overrides: str | Path | Sequence[str | Path] | None = None) -> Facts:
@@ -176,8 +179,7 @@ def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:
             raise FactsError(f"{cells.index[0]}: no table {name!r}; there are: {', '.join(tables)}")
         tables[name] = _without(tables, name, key, cells) if out else _laid(tables, name, key, cells, facts.as_of)
     for name, rows in tables.items():
-        if "ends_on" in rows:
-            tables[name] = rows[(rows["ends_on"] == "") | (rows["ends_on"] > facts.as_of)]
+        tables[name] = _not_ended(rows, facts.as_of)
         if gone := set(facts.tables[name].index) - set(tables[name].index):
             _check_gone(tables, name, gone, overrides)
     return Facts(facts.as_of, tables, facts.rules, pd.concat([facts.overrides, overrides]))

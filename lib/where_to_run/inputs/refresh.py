@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import pandas as pd
+
 from ..paths import DATA, read_yaml
+from .facts import in_force
 from .price_map import READERS, Said, content, fetched, is_same
 from .tables import FactsError, columns_of, is_day, read, row_problems
 
@@ -149,8 +152,8 @@ def compared(
 
 def held(rows: Sequence[Row], day: str) -> Row | None:
     """The row of an offer in force on a day; none before the first, and none once it has ended."""
-    begun = sorted((row for row in rows if row["effective_from"] <= day), key=lambda row: row["effective_from"])
-    return begun[-1] if begun and not "" < begun[-1]["ends_on"] <= day else None
+    found = in_force(pd.DataFrame(rows), day).reset_index()
+    return found.to_dict("records")[0] if len(found) else None
 
 
 def _ends(ours: Sequence[Row], said: Sequence[tuple[PriceMap, Sequence[Said]]], today: str) -> list[Finding]:

@@ -41,6 +41,12 @@ class Pieces(list[Piece]):
         return f"Pieces: {len(self)}, {sum(isinstance(p, Figure) for p in self)} of them figures"
 
 
+def aside(panel: Callable[..., Pieces]) -> Callable[..., Pieces]:
+    """A panel that many scenarios are answered for, so that the charts of a page do not wait for it."""
+    panel.aside = True  # type: ignore[attr-defined]
+    return panel
+
+
 def _still(piece: Piece) -> str:
     """A piece as HTML that needs no script."""
     if isinstance(piece, Figure):

@@ -18,7 +18,7 @@ from ..inputs.question import ScenarioError
 from ..units import Array
 from .charts import OPTION_COLOURS, WIDTH
 from .figure import FRAME, Figure, Spec, columns, of
-from .panel import Pieces
+from .panel import Pieces, aside
 from .table import Cell, money, numbers, table, usd
 from .titles import titles
 
@@ -46,8 +46,7 @@ def _panel(make: Callable[[Answer, Roadmap], Pieces]) -> Panel:
             return Pieces([f"<p>{escape(str(error))}</p>"])
 
     # they share one roadmap, and whichever comes first makes it
-    panel.aside = True  # type: ignore[attr-defined]
-    return panel
+    return aside(panel)
 
 
 @_panel

@@ -8,7 +8,7 @@ from ..decision.answer import Answer
 from ..decision.evaluate import evaluate
 from ..decision.prices import ENOUGH, prices
 from ..inputs.facts import remembered
-from .panel import Pieces
+from .panel import Pieces, aside
 from .table import money, table, usd
 from .titles import titles
 
@@ -35,6 +35,7 @@ def opened(answer: Answer) -> list[tuple[str, str]]:
     return list(zip(few["lifted"], _destinations(answer, few), strict=True))
 
 
+@aside
 def price_of_rules(answer: Answer) -> Pieces:
     """A panel: one row a rule, limit or demand that costs something, and pairs that only together open more."""
     rows, now = prices(answer), answer.figures[answer.figures["recommended"]]
@@ -61,7 +62,3 @@ def price_of_rules(answer: Answer) -> Pieces:
         "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
     return Pieces([says + table(shown, "What the answer would be without a rule, a limit or a demand", left=3)])
-
-
-# many scenarios are answered for it, and the charts need not wait
-price_of_rules.aside = True  # type: ignore[attr-defined]
