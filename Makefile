@@ -27,14 +27,14 @@ lab: $(READY)  ## explore in JupyterLab
 	$(BIN)/where-to-run lab notebooks/1_decide.ipynb
 
 test: browser  ## run every test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: browser  ## lint, format, types, tables, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/where-to-run check-data
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 bench: $(READY)  ## time and memory of evaluate, and of a report, beside their floors
 	$(BIN)/python tests/bench.py

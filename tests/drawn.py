@@ -7,7 +7,7 @@ from where_to_run.inputs import facts, question
 from where_to_run.inputs.question import BY_NAME
 
 PROMISES = ("zero_retention", "no_training")
-ALL_EVIDENCE = ("baa", "dpa", "residency", "transfer_basis", "tokenised", "vendor_fine_tuning", *PROMISES)
+ALL_EVIDENCE = ("baa", "dpa", "residency", "transfer_clauses", "tokenised", "vendor_fine_tuning", *PROMISES)
 
 
 def random_rows(number=60, seed=1) -> pd.DataFrame:
@@ -46,4 +46,10 @@ def random_rows(number=60, seed=1) -> pd.DataFrame:
         "priorities": draw.choice(["cost", "control,cost", "launch,skills", ""], number),
         **{f"skill_{area}": draw.integers(0, 6, number) for area in question.SKILLS},
     }
+    later = np.random.default_rng([seed, 1])
+    where = later.choice(["any", "any", "us", "eu"], number)
+    regional = np.isin(drawn["control"], ["region", "region_owned"])
+    drawn["jurisdiction"] = np.where(regional & (where == "any"), "us", where)
+    drawn["papers"] = later.choice(BY_NAME["papers"].choices, number)
+    drawn["housing"] = later.choice(BY_NAME["housing"].choices, number)
     return rows.assign(**{name: np.asarray(column, dtype=rows[name].dtype) for name, column in drawn.items()})

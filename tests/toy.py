@@ -92,7 +92,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
             points,
             columns=["model", "gpu", "gpus", "precision", "input_tokens", "output_tokens", "output_tokens_per_s"],
         ),
-        "machines": _table(machines, columns),
+        "machines": _table(machines, columns).assign(provider="AWS", region="us-east-1", whole_machine="yes"),
         "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]),
     }
     return replace(base, tables={**base.tables, **made}, made={})

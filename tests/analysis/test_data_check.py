@@ -42,3 +42,22 @@ def test_check_data_refuses_an_offer_with_the_figures_of_a_model_nobody_knows(da
     damage("api_offers", cell("openai/gpt-5.5", "quality_model", "gpt-5.5"))
     (problem,) = data_check.problems()
     assert problem.startswith("api_offers.csv, key 'openai/gpt-5.5': its model 'gpt-5.5' has no general figure")
+
+
+@pytest.mark.parametrize(
+    ("table", "edit", "words"),
+    [
+        ("vendors", lambda rows: rows[rows["key"] != "Vultr"], "'Vultr' is no key of vendors.csv"),
+        ("passports", lambda rows: rows[rows["vendor"] != "xAI"], "no row of passports.csv says what 'xAI' signs"),
+        ("regions", lambda rows: rows[rows["key"] != "OCI/cloud/all"], "no row of regions.csv is of 'OCI/cloud/all'"),
+        ("passports", cell("AWS/cloud/baa", "paper", "handshake"), "its key must be AWS/cloud/handshake"),
+        ("passports", cell("AWS/cloud/baa", "paper", "exit_test"), "'exit_test' is no paper a vendor gives"),
+        ("passports", cell("AWS/cloud/baa", "region", "mars-1"), "no row of regions.csv has 'mars-1'"),
+        ("regions", cell("AWS/cloud/us-east-1", "jurisdiction", "mars"), "jurisdiction 'mars' is no choice"),
+        ("vendors", cell("Vultr", "owned_in", "mars"), "owned_in 'mars' is no choice"),
+    ],
+)
+def test_check_data_wants_a_vendor_a_passport_and_a_region_for_every_offer(damage, table, edit, words):
+    damage(table, edit)
+    problems = data_check.problems()
+    assert any(words in problem for problem in problems), problems

@@ -36,7 +36,7 @@ def test_an_error_in_the_share_of_retries_by_hand(late):
     row = moved(late).loc["assumptions api.retry_share"]
     assert (row["value"], row["low"], row["high"], row["unit"]) == (0.02, 0, 0.08, "share")
     best = provenance.leading(late)[0]
-    price = shipped().table("api_offers").loc[late.option(best).question.api().offer[0]]
+    price = shipped().table("api_offers").loc[late.option(best).question.offers[0, -1]]
     tokens = 1_200 * price["input_usd_per_mtok"] + 250 * price["output_usd_per_mtok"]
     assert row["usd_at_low"] == pytest.approx(-0.02 * tokens)
     assert row["usd_at_high"] == pytest.approx(0.06 * tokens)

@@ -140,7 +140,7 @@ def open_groups(page) -> None:
 def test_every_control_that_is_no_slider_sets_its_field(regular):
     page = regular.page
     open_groups(page)
-    chosen = {"latency": "interactive", "control": "region", "customisation": "fine_tuning"}
+    chosen = {"latency": "interactive", "control": "own_tenancy", "customisation": "fine_tuning"}
     for name, value in chosen.items():
         with regular.moving():
             page.select_option(f"select#wtr-{name}", value)

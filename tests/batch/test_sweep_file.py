@@ -49,7 +49,7 @@ def test_steps_of_a_whole_field_are_whole_and_each_stands_once(tmp_path):
 
 
 def test_a_field_of_names_sweeps_over_lists_of_names(tmp_path):
-    found = plan(tmp_path, "grid:\n  regimes: [[], [hipaa], [gdpr, hipaa]]\n  control: [none, region]\n")
+    found = plan(tmp_path, "grid:\n  regimes: [[], [hipaa], [gdpr, hipaa]]\n  control: [none, own_tenancy]\n")
     assert found.size == 6 and list(found.columns(range(0, 6, 2))["regimes"]) == ["", "hipaa", "gdpr,hipaa"]
 
 
@@ -240,7 +240,7 @@ def test_a_whole_field_drawn_evenly_takes_its_ends_as_often_as_the_rest():
 
 def test_drawn_scenarios_can_be_answered(tmp_path):
     text = (
-        "sample:\n  n: 8\n  fields:\n    skill_ml: [0, 5]\n    control: {values: [none, region]}\n"
+        "sample:\n  n: 8\n  fields:\n    skill_ml: [0, 5]\n    control: {values: [none, own_tenancy]}\n"
         "    output_tokens: {distribution: normal, mean: 300, sd: 80}\n"
     )
     assert len(evaluate(plan(tmp_path, text).rows(range(8)), load()).options) == 8 * len(NAMES)

@@ -72,7 +72,7 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
         figures=FIGURES | {"own.delivery_weeks": delivery_months * WEEKS},
     )
     skills = [(place, area, *pair) for place, row in NEEDED.items() for area, pair in zip(SKILLS, row, strict=True)]
-    prices = dict.fromkeys(PRICES, np.nan) | {
+    prices = dict.fromkeys((*PRICES, "residency_uplift_share"), np.nan) | {
         "input_usd_per_mtok": api_price,
         "cached_input_usd_per_mtok": api_price / 2,
         "output_usd_per_mtok": 2 * api_price,
@@ -89,7 +89,14 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
     return replace(made, tables={**made.tables, **tables}, made={})
 
 
-TOY_API = {"open_model": "", "quality_model": "", "model": "toy", "ends_on": "", "input_modalities": "text"}
+TOY_API = {
+    "vendor": "AWS Bedrock",
+    "open_model": "",
+    "quality_model": "",
+    "model": "toy",
+    "ends_on": "",
+    "input_modalities": "text",
+}
 
 ABLE = {f"skill_{area}": 5 for area in SKILLS}
 TEAM = {"skill_ml": 2, "skill_cloud": 3, "skill_hardware": 0, "skill_integration": 2, "skill_operations": 1}

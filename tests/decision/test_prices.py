@@ -16,29 +16,37 @@ def recommended(rows):
 
 
 def test_the_price_of_a_paper_is_the_difference_of_the_generalised_costs():
-    # the hospital has its agreement with the cloud; zero retention opens an API
-    rows = question.grid("hospital")
-    now = recommended(rows)
-    then = recommended(rows.assign(evidence="baa,zero_retention"))
-    found = prices(evaluate(rows, facts.load())).set_index("lifted").loc["zero data retention"]
+    # without its business associate agreement the hospital may go to no vendor
+    rows = question.grid("hospital", evidence=[], capex_limit_usd=1e10, weeks_to_launch=100, skill_ml=3)
+    now, then = recommended(rows), recommended(rows.assign(evidence="baa"))
+    found = prices(evaluate(rows, facts.load())).set_index("lifted").loc["business associate agreement"]
     saves = now["generalised_usd_per_month"] - then["generalised_usd_per_month"]
     assert saves > 0 and found["saves_usd_per_month"] == pytest.approx(saves)
     assert found["bill_usd_per_month"] == pytest.approx(then["level_usd_per_month"] - now["level_usd_per_month"])
     assert found["option"] == "api" and found["filters"] and found["bars"] == 1
 
 
-def test_what_two_bars_open_only_together_is_a_row_of_two():
-    # own tenancy and a missing transfer basis both keep the public body off an API: one alone opens none
-    rows = question.grid("public_body")
+def test_what_two_papers_open_only_together_is_a_row_of_two():
+    fields = {"sensitive_share": 1, "regimes": ["hipaa", "soc2"], "weeks_to_launch": 60, "capex_limit_usd": 1e10}
+    rows = question.grid(**fields, **{f"skill_{area}": 4 for area in question.SKILLS})
     found = prices(evaluate(rows, facts.load()))
-    pairs = found[found["bars"] == 2]
-    (both,) = [row for row in pairs.itertuples() if row.fields.get("control") == "none" and "evidence" in row.fields]
+    (both,) = [row for row in found[found["bars"] == 2].itertuples() if row.fields == {"evidence": "baa,soc2"}]
     assert both.option == "api"
     now, then = recommended(rows), recommended(rows.assign(**both.fields))
     saves = now["generalised_usd_per_month"] - then["generalised_usd_per_month"]
     assert both.saves_usd_per_month == pytest.approx(saves)
-    for alone in ({"control": "none"}, {"evidence": both.fields["evidence"]}):
-        assert recommended(rows.assign(**alone))["option"] != "api"
+    for alone in ("baa", "soc2"):
+        assert recommended(rows.assign(evidence=alone))["option"] == now["option"] != "api"
+
+
+def test_where_a_jurisdiction_or_a_list_of_firms_bars_something_it_has_a_price():
+    # the firm has no API among its offers, and only an API is quick enough
+    rows = question.grid("startup", approved_vendors=["Lambda"])
+    found = prices(evaluate(rows, facts.load())).set_index("lifted")
+    assert found.loc["any vendor", "option"] == "api" and found.loc["any vendor", "fields"] == {"approved_vendors": ""}
+    rows = question.grid("startup", jurisdiction="cn", evidence=["zero_retention", "no_training"], regimes=["contract"])
+    found = prices(evaluate(rows, facts.load()))
+    assert "any jurisdiction" in set(found["lifted"]) or found["lifted"].str.contains("any jurisdiction").any()
 
 
 def test_where_nothing_costs_anything_the_table_is_empty():
@@ -61,7 +69,7 @@ def test_where_nothing_is_allowed_it_says_what_opens_an_option():
 
 
 def test_lifting_what_only_filters_never_raises_the_least_generalised_cost():
-    rows = random_rows(40, seed=8).assign(api_model=GOOD_ENOUGH, open_model=GOOD_ENOUGH, quality_needed="light")
+    rows = random_rows(60, seed=8).assign(api_model=GOOD_ENOUGH, open_model=GOOD_ENOUGH, quality_needed="light")
     seen = 0
     for number in range(len(rows)):
         answer = evaluate(rows.iloc[[number]].reset_index(drop=True), facts.load())

@@ -132,6 +132,7 @@ def test_without_hard_requests_there_is_no_router_and_one_model():
 def test_sensitive_hard_requests_stay_on_the_sensitive_fleet_and_the_shortfall_is_told():
     # bound to machines of one's own by the contract; no open model reaches 50
     fields = {"sensitive_share": 0.3, "regimes": ["contract"], "hard_share": 0.1, "hard_quality": "frontier"}
+    fields |= {"evidence": ["dpa"]}
     answer = answered(**fields, requests_per_month=1e7, **{f"skill_{area}": 5 for area in question.SKILLS})
     found = row(answer, "split_by_sensitivity")
     assert found["verdict"] != "blocked"
@@ -147,6 +148,7 @@ def test_sensitive_hard_requests_stay_on_the_sensitive_fleet_and_the_shortfall_i
 def test_where_all_is_hard_and_sensitive_the_fleet_must_still_reach_the_floor_of_easy_requests():
     # Llama 3.3 70B has 5.7: below 24, though its requests are hard and may stay where 50 is not reached
     fields = {"sensitive_share": 1, "hard_share": 1, "hard_quality": "frontier", "regimes": ["contract"]}
+    fields |= {"evidence": ["dpa"]}
     found = row(answered(**fields, open_model="llama-3.3-70b"), "rented")
     assert found["verdict"] == "blocked" and found["because"].startswith("Llama 3.3 70B: 5.7 on")
     assert row(answered(**fields, open_model="qwen3.8-27b"), "rented")["verdict"] != "blocked"
@@ -184,7 +186,8 @@ def drawn(number, seed=5) -> pd.DataFrame:
 
 
 def test_no_admitted_offer_is_cheaper_for_the_stream_where_quality_is_worth_nothing():
-    rows = drawn(40).assign(premium=0.0, batch_share=0.0)
+    # nothing is confidential, so that the rules let every offer serve it
+    rows = drawn(40).assign(premium=0.0, batch_share=0.0, sensitive_share=0.0)
     table, known = shipped().table("api_offers"), quality.figures(shipped())
     prices = tariffs(shipped()).prices
     for number in range(len(rows)):

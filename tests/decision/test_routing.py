@@ -133,8 +133,6 @@ FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch":
 WAYS = ((API, NO), (RENTED, NO), (RENTED, API), (OWN, NO), (OWN, API), (OWN, RENTED))
 """Places a stream can go to, and where what they cannot carry goes."""
 
-PROFILE = ("regimes", "evidence", "control", "customisation")
-
 
 @cache
 def shipped() -> facts.Facts:
@@ -158,15 +156,14 @@ def drawn(number, seed, **fields) -> pd.DataFrame:
         "specialised_share": among(0, 0, 0.3, 0.8),
         "batch_share": among(0, 0, 0.4, 1),
         "regimes": among("", "hipaa", "gdpr", "contract", "classified"),
-        "evidence": among(
-            "", "baa", "baa,dpa", "dpa,transfer_basis", promises, f"no_training,vendor_fine_tuning,{promises}"
-        ),
+        "evidence": among("", "baa", "baa,dpa", "dpa,transfer_clauses", promises, f"dpa,vendor_fine_tuning,{promises}"),
         "control": among("none", "none", "region", "own_tenancy"),
         "customisation": among("prompting", "fine_tuning", "weights"),
         "api_model": among("anthropic/claude-sonnet-5.5", "openai/gpt-6-luna", "deepinfra/llama-3.1-8b"),
         "latency": among("batch", "chat", "interactive"),
         **{f"skill_{area}": draw.integers(2, 6, number) for area in SKILLS},
     }
+    columns["jurisdiction"] = ["us" if control == "region" else "any" for control in columns["control"]]
     columns["evidence"] = [",".join(sorted(set(names.split(",")) - {""})) for names in columns["evidence"]]
     made = {name: np.asarray(values, dtype=rows[name].dtype) for name, values in columns.items()}
     return check(rows.assign(**made).assign(**fields), shipped().keys())
@@ -177,7 +174,7 @@ def may_go(row) -> np.ndarray:
 
     Sensitive hard requests may stay on machines whose model is too weak for them.
     """
-    allowed = rules.judge(shipped().rules["rules"], {name: row[name] for name in PROFILE})[0] < rules.BLOCKED
+    allowed = np.stack([said.level.min(axis=1) for said in rules.judge(shipped(), row)], axis=1) < rules.BLOCKED
     known, floors = quality.figures(shipped()), quality.floors(shipped(), {n: np.array([v]) for n, v in row.items()})[0]
     everything, machines = np.ones(len(STREAMS), bool), ~(HARD & SENSITIVE)
     for models, places, bound in (("api_model", [API], everything), ("open_model", [RENTED, OWN], machines)):
@@ -308,6 +305,7 @@ def test_open_streams_may_go_to_an_api_while_sensitive_ones_burst_from_own_serve
         growth_per_month=0.054,
         sensitive_share=0.9,
         regimes=["contract"],
+        evidence=["dpa"],
         batch_share=0.4,
         latency="interactive",
     )
@@ -373,7 +371,7 @@ cases = st.fixed_dictionaries(
         "sensitive_share": st.sampled_from([0, 0.3, 1]),
         "specialised_share": st.sampled_from([0, 0.4]),
         "regimes": st.sampled_from(["", "hipaa", "contract", "classified"]),
-        "evidence": st.sampled_from(["", "baa", "no_training,zero_retention"]),
+        "evidence": st.sampled_from(["", "baa", "dpa", "no_training,zero_retention"]),
         "customisation": st.sampled_from(["prompting", "weights"]),
         "horizon_months": st.sampled_from([6, 12, 36]),
         "budget_usd_per_month": st.sampled_from([2e4, 2e5, 1e9]),

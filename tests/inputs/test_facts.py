@@ -65,6 +65,19 @@ def test_30_machines_of_6_providers_on_demand_reserved_and_spot_are_shipped(ship
         assert machines[tariff].notna().any(), tariff
 
 
+def test_a_machine_is_not_rented_out_any_more_from_the_day_it_ends_on():
+    assert "hyperstack/h100-sxm-1x/any" in facts.load("2026-10-05").table("machines").index
+    assert "hyperstack/h100-sxm-1x/any" not in facts.load("2026-10-06").table("machines").index
+
+
+def test_endpoints_of_ones_own_are_shipped_and_are_no_rented_machines(shipped):
+    dedicated = shipped.table("dedicated")
+    assert dedicated["provider"].nunique() >= 5
+    assert not set(dedicated.index) & set(shipped.table("machines").index)
+    assert list(dedicated.columns) == list(shipped.table("machines").columns)
+    assert "hugging-face/aws/h100-1x" not in dedicated.index, "the vendor ended it in December 2025"
+
+
 def test_10_servers_from_18000_to_over_400000_usd_are_shipped(shipped):
     servers = shipped.table("servers")
     assert len(servers) >= 10
@@ -129,7 +142,7 @@ def test_nothing_is_stale_on_the_day_it_was_read(shipped):
     assert facts.stale(shipped, shipped.as_of).empty
 
 
-def test_prices_and_figures_of_quality_are_stale_after_180_days_and_nothing_else_is(shipped):
+def test_prices_papers_and_figures_of_quality_are_stale_after_180_days_and_nothing_else_is(shipped):
     # By hand from the first day read, 2026-11-22: 8 days to the end of November, 31 + 31 + 28 + 31 + 30 = 151 to the
     # end of April, 21 in May: 2027-05-21 is day 180, the last fresh one. What was read a week later lasts a week longer
     assert set(shipped.table("api_offers")["read_on"]) == {"2026-11-22", "2026-11-29"}
@@ -139,7 +152,16 @@ def test_prices_and_figures_of_quality_are_stale_after_180_days_and_nothing_else
     assert set(old["age_days"]) == {181}
     assert set(facts.stale(shipped, "2027-05-28")["age_days"]) == {187}
     old = facts.stale(shipped, "2027-05-29")
-    assert set(old["table"]) == {"api_offers", "machines", "servers", "quality", "quality_levels"}
+    assert set(old["table"]) == {
+        "api_offers",
+        "machines",
+        "dedicated",
+        "servers",
+        "quality",
+        "quality_levels",
+        "passports",
+        "regions",
+    }
     assert set(old["age_days"]) == {181, 188}
 
 
@@ -167,9 +189,9 @@ def test_an_unknown_table_is_refused_with_the_tables_there_are(shipped):
 
 def test_names_a_scenario_may_use_come_from_the_tables_in_force(shipped):
     keys = shipped.keys()
-    assert set(keys) == {"api_offers", "models", "gpus", "regimes", "evidence"}
+    assert set(keys) == {"api_offers", "models", "gpus", "firms", "regimes", "papers"}
     assert "hipaa" in keys["regimes"]
-    assert "baa" in keys["evidence"]
+    assert "baa" in keys["papers"] and "AWS" in keys["firms"]
     assert keys["gpus"] == list(shipped.table("gpus").index)
 
 
@@ -604,7 +626,7 @@ def test_the_audit_finds_what_is_wrong_with_the_lines(damage, column, value, wor
 
 def test_the_audit_looks_at_the_rules_and_the_tables_alone_do_not(damage):
     path = tables.DATA / "rules.yaml"
-    path.write_text(path.read_text().replace("lifted_by: [us_persons]", "lifted_by: [handshake]"))
+    path.write_text(path.read_text().replace("asks: [us_persons]", "asks: [handshake]"))
     assert tables.problems() == []
     (problem,) = data_check.problems()
-    assert "'handshake' is not among its evidence" in problem
+    assert "'handshake' is not among the papers" in problem

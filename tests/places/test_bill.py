@@ -15,7 +15,7 @@ ROOMY = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch"
 BUSY = ROOMY | {"requests_per_month": 3e8, "input_tokens": 100_000, "batch_share": 0.4}
 MANY = [
     *({"preset": name} for name in question.presets()),
-    BUSY | {"sensitive_share": 0.5, "control": "region", "api_model": "openai/gpt-6-sol"},
+    BUSY | {"sensitive_share": 0.5, "jurisdiction": "eu", "control": "region", "api_model": "openai/gpt-6-sol"},
     BUSY | {"gpu": "h100", "horizon_months": 35, "spikiness": 1.2, "growth_per_month": 0.0},
 ]
 

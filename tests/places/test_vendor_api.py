@@ -22,10 +22,10 @@ def facts() -> Facts:
     base = the_facts.load()
     offers = pd.DataFrame(
         {
-            "full": (2.0, 0.2, 10.0, 0.5, NONE, NONE, NONE, 0.1, 3000.0),
-            "bare": (2.0, NONE, 10.0, NONE, NONE, NONE, NONE, NONE, NONE),
-            "long": (2.0, 0.2, 10.0, 0.5, 3000.0, 4.0, 15.0, NONE, NONE),
-            "long-in": (2.0, NONE, 10.0, NONE, 3000.0, 4.0, NONE, NONE, NONE),
+            "full": (2.0, 0.2, 10.0, 0.5, NONE, NONE, NONE, 3000.0),
+            "bare": (2.0, NONE, 10.0, NONE, NONE, NONE, NONE, NONE),
+            "long": (2.0, 0.2, 10.0, 0.5, 3000.0, 4.0, 15.0, NONE),
+            "long-in": (2.0, NONE, 10.0, NONE, 3000.0, 4.0, NONE, NONE),
         },
         index=list(vendor_api.PRICES),
     ).T.assign(open_model="")
@@ -54,9 +54,9 @@ def load(requests=1e6, input_tokens=2000.0, output_tokens=500.0, cached_share=0.
     )
 
 
-def lines(facts, offer, in_region=False, **given) -> dict[str, float]:
+def lines(facts, offer, uplift=0.0, **given) -> dict[str, float]:
     """The lines of month 1."""
-    found = vendor_api.bill(vendor_api.tariffs(facts), load(**given), np.array([offer]), np.array([in_region])).lines
+    found = vendor_api.bill(vendor_api.tariffs(facts), load(**given), np.array([offer]), np.array([uplift])).lines
     return {name: float(line[0, 1]) for name, line in found.items()}
 
 
@@ -64,7 +64,7 @@ def test_a_million_requests_cost_what_the_price_list_says_line_by_line(facts):
     # 1e6 requests x 2,000 tokens = 2,000 Mtok in, 1e6 x 500 = 500 Mtok out; a quarter of the input from the
     # cache; 2 USD/Mtok in, 0.20 cached, 10 out; 40 % can wait at half price; 10 % uplift in a region; 2 %
     # sent again
-    assert lines(facts, "full", in_region=True) == pytest.approx(
+    assert lines(facts, "full", uplift=0.1) == pytest.approx(
         {
             "input tokens": 3_000,  # 2,000 x 0.75 x 2
             "cached input tokens": 100,  # 2,000 x 0.25 x 0.20
@@ -78,7 +78,7 @@ def test_a_million_requests_cost_what_the_price_list_says_line_by_line(facts):
 
 
 def test_without_a_demanded_region_there_is_no_uplift_and_retries_shrink_with_it(facts):
-    found = lines(facts, "full", in_region=False)
+    found = lines(facts, "full")
     assert found["residency uplift"] == 0
     assert found["retries"] == pytest.approx(129.6)  # 6,480 x 0.02
     assert sum(found.values()) == pytest.approx(6_609.6)  # 6,480 x 1.02
@@ -86,7 +86,7 @@ def test_without_a_demanded_region_there_is_no_uplift_and_retries_shrink_with_it
 
 def test_what_a_vendor_does_not_offer_costs_as_usual(facts):
     # no cache price: 2,000 Mtok at 2 USD; no batch discount; no uplift: 4,000 + 5,000, and 2 % again
-    found = lines(facts, "bare", in_region=True)
+    found = lines(facts, "bare")
     assert found["input tokens"] + found["cached input tokens"] == pytest.approx(4_000)
     assert found["long prompts"] == found["batch discount"] == found["residency uplift"] == 0
     assert sum(found.values()) == pytest.approx(9_180)  # 9,000 x 1.02
@@ -117,7 +117,7 @@ def test_a_long_tariff_for_input_alone_leaves_the_answer_at_its_price(facts):
 
 
 def test_nothing_falls_due_on_the_day_of_the_decision_and_every_month_of_a_steady_load_costs_the_same(facts):
-    bill = vendor_api.bill(vendor_api.tariffs(facts), load(months=3), np.array(["full"]), np.array([False]))
+    bill = vendor_api.bill(vendor_api.tariffs(facts), load(months=3), np.array(["full"]), np.zeros(1))
     assert sum(bill.lines.values())[0] == pytest.approx([0, 6_609.6, 6_609.6, 6_609.6])
 
 
@@ -125,7 +125,7 @@ def test_nothing_falls_due_on_the_day_of_the_decision_and_every_month_of_a_stead
 def test_a_request_fits_up_to_the_length_of_the_context(facts, output_tokens, fits):
     # context of 3,000 tokens, prompt of 2,000
     bill = vendor_api.bill(
-        vendor_api.tariffs(facts), load(output_tokens=output_tokens), np.array(["full"]), np.array([False])
+        vendor_api.tariffs(facts), load(output_tokens=output_tokens), np.array(["full"]), np.zeros(1)
     )
     assert bill.fits.tolist() == [fits]
 
@@ -133,13 +133,13 @@ def test_a_request_fits_up_to_the_length_of_the_context(facts, output_tokens, fi
 def test_each_scenario_pays_the_prices_of_its_own_offer(facts):
     two = load()
     two = replace(two, **{name: np.repeat(getattr(two, name), 2, axis=0) for name in two.__dataclass_fields__})
-    bill = vendor_api.bill(vendor_api.tariffs(facts), two, np.array(["bare", "full"]), np.array([False, False]))
+    bill = vendor_api.bill(vendor_api.tariffs(facts), two, np.array(["bare", "full"]), np.zeros(2))
     assert sum(bill.lines.values())[:, 1] == pytest.approx([9_180, 6_609.6])
 
 
 def test_a_share_of_the_requests_costs_that_share_of_the_bill(facts):
-    whole = vendor_api.bill(vendor_api.tariffs(facts), load(), np.array(["full"]), np.array([False]))
-    part = vendor_api.bill(vendor_api.tariffs(facts), load(requests=0.3e6), np.array(["full"]), np.array([False]))
+    whole = vendor_api.bill(vendor_api.tariffs(facts), load(), np.array(["full"]), np.zeros(1))
+    part = vendor_api.bill(vendor_api.tariffs(facts), load(requests=0.3e6), np.array(["full"]), np.zeros(1))
     assert {n: v[0, 1] for n, v in part.lines.items()} == pytest.approx(
         {n: 0.3 * v[0, 1] for n, v in whole.lines.items()}
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -30,7 +31,14 @@ MANY = [
     {"preset": "bank"},
     {"preset": "public_body"},
     FREE | {"requests_per_month": 1e9, "horizon_months": 60, "batch_share": 0.5, "input_tokens": 100_000},
-    FREE | {"sensitive_share": 0.5, "control": "region", "open_model": "mixtral-8x7b", "requests_per_month": 3e8},
+    FREE
+    | {
+        "sensitive_share": 0.5,
+        "jurisdiction": "eu",
+        "control": "region",
+        "open_model": "mixtral-8x7b",
+        "requests_per_month": 3e8,
+    },
     {"control": "air_gapped", "horizon_months": 6},
     {"budget_usd_per_month": 0},
     FREE | {"specialised_share": 0.4, "customisation": "weights", "spikiness": 12},
@@ -186,7 +194,7 @@ def models_sized(task):
     """What is remembered once the open models of a task are sized, and the figures that was made from."""
     known = replace(shipped(), made={})
     known.__dict__["values"] = noted = Noted(known.values)
-    worthwhile(known, task)
+    worthwhile(known, task, np.ones(len(known.table("machines")), bool).tobytes())
     return known.made, noted.asked
 
 

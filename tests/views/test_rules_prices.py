@@ -32,57 +32,65 @@ def rows(panel):
     ]
 
 
-def test_a_promise_of_zero_retention_would_send_the_hospital_to_a_vendor():
-    """Asked again with the promise in hand, by another way than the panel goes."""
-    now, then = answered("hospital"), answered("hospital", evidence="baa,zero_retention")
+UNSIGNED = {"evidence": "", "weeks_to_launch": 100.0, "skill_ml": 3, "capex_limit_usd": 1e10}
+"""The hospital before anything is signed, with the time and the means for servers of its own."""
+
+
+def test_a_business_associate_agreement_would_send_the_hospital_to_a_vendor():
+    """Asked again with the agreement in hand, by another way than the panel goes."""
+    now, then = answered("hospital", **UNSIGNED), answered("hospital", **UNSIGNED | {"evidence": "baa"})
     (_, have), (title, found) = recommended(now), recommended(then)
     panel = rules_prices.price_of_rules(now)
     first = rows(panel)[0]
     saves = have["generalised_usd_per_month"] - found["generalised_usd_per_month"]
     more = found["level_usd_per_month"] - have["level_usd_per_month"]
     money = [usd(found["usd_per_month"]), usd(saves), usd(more)]
-    assert first == ["Zero data retention", "a rule or limit", title, *money]
-    assert "together cost" in panel.words and "one by one they explain all of it.</p>" in panel.words
+    assert first == ["Business associate agreement", "a rule or limit", title, *money]
+    assert "together cost" in panel.words and "one by one they explain" in panel.words
     # the destination names model and vendor
     offer = shipped().table("api_offers").loc[then.option("api").parts[0].bill.offer[0]]
     assert title == f"{offer['model']} at {offer['vendor']}'s API"
 
 
+PAIRED = {"sensitive_share": 1.0, "regimes": "hipaa,soc2", "weeks_to_launch": 60.0, "capex_limit_usd": 1e10}
+PAIRED |= {f"skill_{area}": 4 for area in question.SKILLS}
+
+
 def test_what_all_of_them_cost_together_is_said_and_what_they_explain_one_by_one():
-    """Of the public body, asked again without each of its demands, and without all of them and its rules and limits."""
-    demands = [{f"skill_{area}": 5 for area in question.SKILLS}, {"control": "none"}, {"quality_needed": "light"}]
-    others = {"evidence": "dpa,transfer_basis", "budget_usd_per_month": 1e9, "capex_limit_usd": 1e10}
+    """Of a scenario under two regimes, asked again without each of its demands, and without all of them."""
+    demands = [{f"skill_{area}": 5 for area in question.SKILLS}, {"quality_needed": "light"}]
+    others = {"evidence": "baa,soc2", "budget_usd_per_month": 1e9, "weeks_to_launch": 260.0}
     everything = {name: value for demand in demands for name, value in demand.items()} | others
 
     def saves(**given_up):
-        _, have = recommended(answered("public_body"))
-        _, found = recommended(answered("public_body", **given_up))
-        return have["generalised_usd_per_month"] - found["generalised_usd_per_month"]
+        _, have = recommended(answered("", **PAIRED))
+        _, found = recommended(answered("", **PAIRED | given_up))
+        return max(0.0, have["generalised_usd_per_month"] - found["generalised_usd_per_month"])
 
-    panel = rules_prices.price_of_rules(answered("public_body"))
+    panel = rules_prices.price_of_rules(answered("", **PAIRED))
     one_by_one = sum(saves(**demand) for demand in demands)
-    says = f"together cost {usd(saves(**everything, weeks_to_launch=260))} a month; one by one they explain"
+    says = f"together cost {usd(saves(**everything))} a month; one by one they explain"
     assert f"{says} {usd(one_by_one)}.</p>" in panel.words
     # a pair that opens what neither does alone has a row
-    pair = saves(control="none", evidence="dpa,transfer_basis")
+    pair = saves(evidence="baa,soc2")
     told = {row[0]: row[4] for row in rows(panel)}
-    assert told["Transfer basis and control none in place of own tenancy"] == usd(pair)
+    assert told["Business associate agreement and SOC 2 report"] == usd(pair)
 
 
 def test_where_nothing_binds_the_panel_says_so():
-    assert rules_prices.price_of_rules(answered("consumer_platform")) == [
-        "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
-    ]
+    says = "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
+    assert rules_prices.price_of_rules(answered("consumer_platform")).words.startswith(says)
 
 
 def test_where_nothing_is_allowed_the_bottom_line_lists_what_opens_which_option():
-    barred = answered("hospital", budget_usd_per_month=20e3)
+    asked = {"evidence": "", "budget_usd_per_month": 20e3}
+    barred = answered("hospital", **UNSIGNED | asked)
     opened, words = rules_prices.opened(barred), decide.bottom_line(barred).words
     assert words.startswith("<p class='bottom-line'><strong>Nothing is allowed as asked.</strong>")
-    title, _ = recommended(answered("hospital", budget_usd_per_month=20e3, evidence="baa,zero_retention"))
-    assert ("zero data retention", title) in opened
-    # without a budget the hospital rents, and the budget told is what that takes
-    title, row = recommended(answered("hospital", budget_usd_per_month=1e9))
+    title, _ = recommended(answered("hospital", **UNSIGNED | asked | {"evidence": "baa"}))
+    assert ("business associate agreement", title) in opened
+    # without a budget the hospital has its own servers, and the budget told is what that takes
+    title, row = recommended(answered("hospital", **UNSIGNED | {"budget_usd_per_month": 1e9}))
     (budget,) = [change for change, to in opened if "budget" in change and to == title]
     told = int(budget.split("budget of ")[1].split(" USD")[0].replace(",", ""))
     assert told - 1 < row["running_usd_per_month"] <= told
@@ -98,5 +106,6 @@ def test_the_panel_stands_on_the_first_page_after_the_charts_of_what_it_costs():
 
 def test_words_are_those_people_read():
     words = rules_prices.price_of_rules(answered("public_body")).words
-    assert "own_tenancy" not in words and "control none in place of own tenancy" in words
-    assert "DORA contract clauses with tested exit" in rules_prices.price_of_rules(answered("bank")).words
+    assert "control own_tenancy" not in words and "control none in place of own tenancy" in words
+    critical = answered("", **PAIRED | {"regimes": "nis2"})
+    assert "Third-party risk assessment with data processing agreement" in rules_prices.price_of_rules(critical).words

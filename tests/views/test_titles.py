@@ -18,7 +18,7 @@ from where_to_run.views.figure import Figure
 from where_to_run.views.pages import PAGES, USAGE
 from where_to_run.views.titles import at_vendor, distinct, titles
 
-HAIKU, H100, EIGHT, SERVER = "anthropic/claude-haiku-4.5", "hyperstack/h100-sxm-1x/any", "aws/p5.48xlarge", "h100-8"
+HAIKU, H100, EIGHT, SERVER = "anthropic/claude-haiku-4.5", "runpod/h100-1x/global", "aws/p5.48xlarge", "h100-8"
 ANTHROPIC = "Claude Haiku 4.5 at Anthropic's API"
 SONNET = {"api_model": "anthropic/claude-sonnet-5.5", "quality_floor": 0.01}
 
@@ -38,7 +38,6 @@ def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=
         may=np.array([may if second != NOWHERE else 0.0]),
         bill=SimpleNamespace(offer=(offer,)),
         machines=SimpleNamespace(count=count, operating=(count > 0) * 1.0),
-        hard=np.zeros(1),
         overflow_offer=(overflow,),
     )
 
@@ -47,6 +46,8 @@ def named(*parts, places=None, shares=(0.0, 0.0, 1.0, 0.0), fits=True):
     """The title of an option made of parts, of an answer that has no other; places and shares by data and domain."""
     routing = by_hand(tuple(np.repeat(places or (parts[0].place,) * 4, 2)), 1)
     easy = np.stack([shares, np.zeros(4)], axis=1).reshape(1, -1)
+    for one in parts:
+        one.mix = easy * (routing.place == one.place)
     asked = SimpleNamespace(facts=shipped(), model="llama-3.3-70b", shares=easy, hosted=False)
     option = SimpleNamespace(question=asked, routing=routing, parts=[*parts], fits=fits)
     rows = [{"option": "free_search", "rank": 1.0, "npv_usd": 1.0}]
@@ -147,7 +148,7 @@ def test_what_the_search_finds_is_shown_only_where_it_is_none_of_the_others():
     assert "free_search" not in distinct(answered("hospital"))
     assert titles(answered("hospital"))["free_search"] == titles(answered("hospital"))["rented"]
     words = hybrid.free_search(answered("hospital")).words
-    assert words.startswith("<p>A search over all routings finds nothing better than Qwen3.8 27B on 2 to 3 rented")
+    assert words.startswith("<p>A search over all routings finds nothing better than Qwen3.8 27B on 2 rented H100")
 
 
 def test_open_weights_at_a_vendor_are_another_option_than_the_api_where_they_are_another_model():

@@ -1,14 +1,19 @@
 """Check of the data: everything wrong with the facts, from a missing source to more tokens than a GPU can read."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
-from ..decision import rules
 from ..decision.evaluate import evaluate
+from ..decision.rules import DEMANDS
+from ..decision.sites import API, CLOUD, SERVICES
 from ..decision.staffing import ROUTING
 from ..inputs import facts, question, tables
 from ..inputs.facts import Facts
 from ..inputs.quality import GENERAL, quality_models
 from ..inputs.question import PLACES
+from ..inputs.tables import source_problem
 from ..places.replicas import EIGHT_BIT, PEAKS
 from ..units import BYTES_PER_GB, FLOPS_PER_TFLOPS, PARAMETERS_PER_BILLION
 from .provenance import WORDS, named
@@ -20,9 +25,73 @@ def problems() -> list[str]:
     if found:
         return found
     loaded = facts.load()
-    found = rules.problems(loaded.rules) + above_ceiling(loaded)
+    found = rule_problems(loaded.rules) + passport_problems(loaded) + above_ceiling(loaded)
     found += resting_on_nothing(loaded) + quality_problems(loaded)
     return found or undeclared(evaluate(pd.concat(map(question.grid, question.presets())), loaded).means)
+
+
+RULE = ("when", "because", "condition", "unlock", "source", "since")
+"""What every rule has."""
+
+
+def rule_problems(rules: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the rule file: names that are not defined, a rule without a reason or a source."""
+    found = []
+    for rule in rules["rules"]:
+        where = f"rules.yaml, rule {rule.get('id', '?')!r}"
+        lacking = [k for k in RULE if k not in rule]
+        found += [f"{where}: lacks {k}" for k in lacking]
+        if lacking:
+            continue
+        if not {"asks", "bars", "serve_in", "demands"} & set(rule):
+            found.append(f"{where}: asks nothing, bars nothing and demands nothing")
+        if problem := source_problem(rule["source"], rule["because"]):
+            found.append(f"{where}: {problem}")
+        papers = {paper for field in ("asks", "instead", "own", "unless") for paper in rule.get(field, [])}
+        named = {"papers": (papers, rules["papers"]), "regimes": (rule["when"].get("regimes", []), rules["regimes"])}
+        named |= {"services": (rule.get("bars", []), SERVICES), "demands": (rule.get("demands", []), DEMANDS)}
+        for kind, (names, known) in named.items():
+            found += [f"{where}: {n!r} is not among the {kind}" for n in sorted(set(names) - set(known))]
+    return found
+
+
+def passport_problems(facts: Facts) -> list[str]:
+    """Offers without a vendor, passport or region, and names in these tables that nobody knows, a sentence each."""
+    papers, named = facts.rules["papers"], set(tables.read("regions")["key"])
+    found = []
+    for name, last in (("passports", "paper"), ("regions", "region")):
+        for row in tables.read(name).to_dict("records"):
+            if row["key"] != (meant := f"{row['vendor']}/{row['service']}/{row[last]}"):
+                found.append(f"{name}.csv, key {row['key']!r}: its key must be {meant}")
+    for row in tables.read("passports").to_dict("records"):
+        where, held = f"passports.csv, key {row['key']!r}", [] if row["region"] == "" else row["region"].split()
+        if papers.get(row["paper"], {"ours": True}).get("ours"):
+            found.append(f"{where}: {row['paper']!r} is no paper a vendor gives; see papers.yaml")
+        nowhere = [region for region in held if f"{row['vendor']}/{row['service']}/{region}" not in named]
+        found += [f"{where}: no row of regions.csv has {region!r}" for region in nowhere]
+    known = {"", *question.BY_NAME["jurisdiction"].choices}
+    for name, column in (("regions", "jurisdiction"), ("vendors", "owned_in")):
+        rows = tables.read(name)
+        for key, where in rows[["key", column]][~rows[column].isin(known)].itertuples(index=False):
+            found.append(f"{name}.csv, key {key!r}: {column} {where!r} is no choice of the question")
+    return found + without_passport("api_offers", "vendor", API) + without_passport("machines", "provider", CLOUD)
+
+
+def without_passport(table: str, column: str, service: str) -> list[str]:
+    """Offers of a table of which no row says who their vendor is, what it signs and where it serves."""
+    found, passports, regions = [], tables.read("passports"), tables.read("regions")
+    signs, vendors = set(passports["vendor"] + "/" + passports["service"]), set(tables.read("vendors")["key"])
+    serves = set(regions["key"]) | set(regions["vendor"] + "/" + regions["service"])
+    for row in tables.read(table).to_dict("records"):
+        where, sold = f"{table}.csv, key {row['key']!r}", f"{row[column]}/{service}"
+        place = f"{sold}/{row['region']}" if row.get("region") else sold
+        if row[column] not in vendors:
+            found.append(f"{where}: {row[column]!r} is no key of vendors.csv")
+        if sold not in signs:
+            found.append(f"{where}: no row of passports.csv says what {row[column]!r} signs for its {service}")
+        if place not in serves and row.get("region") != "":  # a price without a region promises no place
+            found.append(f"{where}: no row of regions.csv is of {place!r}; its jurisdiction may be empty")
+    return found
 
 
 def resting_on_nothing(facts: Facts) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..decision.answer import Answer
 from ..decision.option import Option, Part
-from ..decision.routing import API, HARD, NAMES, NOWHERE, OWN, TITLES
+from ..decision.routing import API, NAMES, NOWHERE, OWN, TITLES
 from ..decision.staffing import ROUTING
 from ..inputs.question import PLACES, STREAMS
 from ..places import own_gpus
@@ -55,8 +55,8 @@ def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
         used, shares = {part.place: part for part in taken.parts}, taken.question.shares[0]
         for stream in np.flatnonzero(shares > 0):
             place, second = (int(goes[0, stream]) for goes in (taken.routing.place, taken.routing.overflow))
-            # at an API easy and hard requests may call one each
-            called = str(taken.question.api(bool(HARD[stream])).offer[0])
+            # at an API each stream may call one of its own
+            called = str(taken.question.offers[0, stream])
             first = (called if place == API else str(used[place].bill.offer[0])) if taken.fits else ""
             to = ("", "")
             if second != NOWHERE:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.block import Question, until_delivery
+from ..decision.block import Question
 from ..decision.evaluate import evaluate
 from ..decision.models import shortlist
 from ..decision.option import Option
@@ -87,7 +87,7 @@ def _stopgap(taken: Option) -> Iterator[Fact]:
     """The offers that may serve until own servers are delivered."""
     yield from (Fact("api_offers", str(api.offer[0])) for api in taken.question.whole.apis)
     for part in taken.parts:
-        rent = until_delivery(taken.question, part.share) if part.place == OWN else None
+        rent = taken.stopgap(part.share) if part.place == OWN else None
         if rent and rent.fits[0]:
             yield Fact(OFFERS[PLACES[RENTED]], str(rent.offer[0]))
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from ..decision import staffing
 from ..decision.block import OFFERS, Question, overflow, team
-from ..decision.evaluate import gates
 from ..decision.models import shortlist
 from ..decision.option import Outcome, costed
-from ..decision.routing import API, HARD, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
+from ..decision.routing import API, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
+from ..decision.search import gates
 from ..formulas import demand, finance, people
 from ..formulas.lattice import Programme
 from ..formulas.load_curve import Curve
@@ -84,7 +84,7 @@ def stages(
     asked, question = (
         Question(facts, asked, curve).serving(model) for asked in (rows, columns(_steady(scenario, facts, volumes)))
     )
-    allowed = gates(question)[0].good_enough(question).allowed
+    allowed = gates(question).good_enough(question).allowed
     may, found = question.shares[0] @ allowed[0], _worthwhile(_flexible(question, allowed))
     limit = float(scenario["capex_limit_usd"].iloc[0])
     if not np.isclose(may[OWN], 1) or (own := _own(asked, question, may, limit)) is None:
@@ -215,9 +215,7 @@ class _Own:
     def _pool(self, second: int, share: float) -> Fleet:
         """The servers with what a share of the traffic may burst to."""
         may = np.full(len(self.every), share)
-        outlet, _ = overflow(
-            self.question, max(second, API), np.ones(len(may)), may, self.question.shares[:, HARD].sum(axis=1)
-        )
+        outlet, _ = overflow(self.question, max(second, API), np.ones(len(may)), may, self.question.shares)
         kind, each = (np.repeat(of, len(may)) for of in (self.offer.kind, self.offer.each))
         # without bursts a failed replica must be spared, as `own_gpus` has it
         spare = self.need.spare * (share == 0)

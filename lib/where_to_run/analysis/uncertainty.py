@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.block import until_delivery
 from ..decision.evaluate import judge
 from ..decision.routing import Routing
 from ..decision.verdicts import LIMITS
@@ -115,7 +114,7 @@ def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
         taken = answer.option(option)
         keep["api_offers"] |= {api.offer[0] for api in taken.question.whole.apis}
         if taken.question.model and keep["servers"]:
-            keep["machines"].add(until_delivery(taken.question, np.ones(1)).offer[0])
+            keep["machines"].add(taken.stopgap(np.ones(1)).offer[0])
     tables = {
         name: table.loc[table.index.isin(list(keep[name]))] if keep.get(name) else table
         for name, table in facts.tables.items()

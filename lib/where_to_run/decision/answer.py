@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..inputs import question
 from ..inputs.facts import Facts
-from ..inputs.question import CRITERIA, STREAMS
+from ..inputs.question import CRITERIA, PLACES, STREAMS
 from ..places.bill import added_up
 from ..units import Array
 from . import rules, verdicts
@@ -45,34 +45,25 @@ class Judged:
 
     index: Array
     question: Question
-    profiles: list[Mapping[str, str]]
     found: Found
     columns: dict[str, Array]
 
-    def goes(self, scenario: int, option: int) -> list[tuple[int, int]]:
-        """Place and overflow of every stream."""
-        tried, at = self.found.of(scenario, option)
-        return list(zip(tried.routing.place[at].tolist(), tried.routing.overflow[at].tolist(), strict=True))
-
     def spoken(self, s: int) -> Iterator[tuple[Any, ...]]:
         """Every verdict of one scenario of the block, by rule and by limit."""
-        written, number = self.question.facts.rules["rules"], int(self.index[s])
-        present = self.question.shares[s] > 0
-        profile = self.profiles[s]
-        told = list(rules.fired(written, profile))
+        facts, number = self.question.facts, int(self.index[s])
+        present, profile = self.question.shares[s] > 0, self.question.permits.profile(s)
         for o, option in enumerate(self.found.names):
-            goes = self.goes(s, o)
-            for stream, place, rule, level in told:
+            tried, at = self.found.of(s, o)
+            goes = list(zip(tried.routing.place[at].tolist(), tried.routing.overflow[at].tolist(), strict=True))
+            for stream, place, rule, level in rules.fired(facts, profile, tried.offer[at]):
                 if present[stream] and place in goes[stream]:
-                    found, who = written[rule], " ".join(STREAMS[stream])
+                    found, who = facts.rules["rules"][rule], " ".join(STREAMS[stream])
                     because = found["condition" if level == CONDITIONAL else "because"]
-                    remedy = rules.unlock(found, place, profile["evidence"]) if level else ""
+                    remedy = rules.unlock(facts, rule, PLACES[place], profile) if level else ""
                     yield number, option, who, found["id"], VERDICTS[level], because, found["source"], remedy
             for limit, broken in zip(LIMITS, self.columns["broken"][s, o], strict=True):
                 if broken:
-                    because, unlock = verdicts.by_limit(
-                        self.question.facts, limit, self.question.rows, self.columns, s, o
-                    )
+                    because, unlock = verdicts.by_limit(facts, limit, self.question.rows, self.columns, s, o)
                     yield number, option, "all", limit.name, VERDICTS[BLOCKED], because, "the scenario itself", unlock
 
 

@@ -1,11 +1,12 @@
 """A block of scenarios, and the bill of whatever share of its traffic a place carries, each made once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..formulas import demand, finance
 from ..formulas.load_curve import Curve
@@ -22,6 +23,7 @@ from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
 from . import criteria, quality, staffing
+from .permits import Permits, permits
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
 from .staffing import Staff, Team
 
@@ -30,6 +32,8 @@ WORTH_SPLITTING = 0.8
 
 
 SHARED = [
+    "permits",
+    "called",
     "figures",
     "scales",
     "staff",
@@ -91,6 +95,23 @@ class Question:
         return demand.stream_shares(*(self.rows[f"{name}_share"] for name in ("sensitive", "specialised", "hard")))
 
     @cached_property
+    def permits(self) -> Permits:
+        """Which offers may serve which stream."""
+        return permits(self.facts, self.rows)
+
+    @cached_property
+    def called(self) -> Array:
+        """Which of `apis` each stream calls: those that may call the same offers at the same price, and are as hard,
+        share one.
+        """
+        said, present = (self.permits.may[API], self.permits.uplift[API]), self.shares.any(axis=0)
+        keys = [(bool(hard), *(of[:, stream].tobytes() for of in said)) for stream, hard in enumerate(HARD)]
+        number = {key: n for n, key in enumerate(dict.fromkeys(keys[stream] for stream in np.flatnonzero(present)))}
+        alike = {key[0]: n for key, n in reversed(number.items())}
+        # a stream without traffic calls what another does
+        return np.array([number.get(key, alike.get(key[0], 0)) for key in keys])
+
+    @cached_property
     def any_hard(self) -> bool:
         """Whether some scenario has hard requests."""
         return bool(self.shares[:, HARD].any())
@@ -128,6 +149,7 @@ class Question:
     def part(self, rows: Array) -> "Question":
         """A block of some of the scenarios with the same model."""
         some = self.take(rows)
+        some.__dict__["permits"], some.__dict__["called"] = self.permits.take(rows), self.called
         some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
         found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
@@ -149,64 +171,92 @@ class Question:
         return staffing.staff(self.facts)
 
     @cached_property
-    def lacks_of_an_api(self) -> Array:
-        """What an API lacks but quality, as a share of the cost, by scenario."""
+    def lacks_of_an_api(self) -> tuple[Array, Array]:
+        """What an API lacks but quality, as a share of the cost, and what a request costs beside its price [USD], by
+        scenario.
+        """
         everything = by_hand((API,) * len(STREAMS), len(self.shares))
         hands = team(self, everything.uses(self.shares > 0))
         weeks = np.maximum(hands.people_weeks, hands.setup_weeks)
         values = criteria.values(self.scales, self.shares, everything, weeks, hands.hires)
-        return sum(
+        lacks = sum(
             (self.premiums[:, CRITERIA.index(name)] * (1 - value) for name, value in values.items()),
             np.zeros(len(self.shares)),
         )
+        beside = sum(np.einsum("sm,sm->s", line, self.factors) for line in hands.lines.values())
+        return lacks, beside / np.einsum("sm,sm->s", self.load.requests, self.factors)
 
-    def _api(self, hard: bool) -> Api:
-        asked, tasks, known = self.rows["api_model"], self.rows["task"], self.figures
-        named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
-        fronts = {task: quality.worthwhile_offers(self.facts, task, self.hosted) for task in dict.fromkeys(tasks)}
-        pinned = self.hosted & (self.rows["open_model"] != GOOD_ENOUGH)
+    def _api(self, stream: int) -> Api:
+        asked, known, hard = self.rows["api_model"], self.figures, int(HARD[stream])
         of = self.facts.table("api_offers")["open_model"]
+        may = self.permits.may[API][:, stream] & ((of != "").to_numpy() | (not self.hosted))
+        # where none may, the price of what there is
+        may = may | ~may.any(axis=1, keepdims=True)
+        ways = list(zip(self.rows["task"], [way.tobytes() for way in may[self.permits.code]], strict=True))
+        named = asked != GOOD_ENOUGH if not self.hosted else np.zeros(len(asked), bool)
+        fronts = {way: quality.worthwhile_offers(self.facts, *way, self.hosted) for way in dict.fromkeys(ways)}
+        pinned = self.hosted & (self.rows["open_model"] != GOOD_ENOUGH)
         hosts = of.index[of.isin(self.rows["open_model"][pinned])]
         some = dict.fromkeys([*np.concatenate([*fronts.values()]), *asked[named], *hosts])
-        offers = np.array(list(some) or [self.facts.table("api_offers").index[0]], object)
+        # in the order of the table, so that of equals the same is taken whatever else is asked
+        row = np.unique(self.row(some)) if some else np.zeros(1, np.intp)
+        offers = of.index[row].to_numpy(object)
         figure = known.value[self.families][:, known.at(offers)].T
-        listed = np.stack([np.isin(offers, fronts[task]) for task in fronts])[
-            np.array([list(fronts).index(task) for task in tasks])
-        ].T
+        number = {way: n for n, way in enumerate(fronts)}
+        listed = np.stack([np.isin(offers, front) for front in fronts.values()])[[number[way] for way in ways]].T
         if pinned.any():
             # every host of the weights named, also where others are better or they have no figure
-            listed = np.where(pinned, of[offers].to_numpy()[:, None] == self.rows["open_model"], listed)
-        good = listed & (figure >= self.floors[:, int(hard)])
+            hosted = of[offers].to_numpy()[:, None] == self.rows["open_model"]
+            allowed = hosted & may[self.permits.code][:, row].T
+            listed = np.where(pinned, np.where(allowed.any(axis=0), allowed, hosted), listed)
+        good = listed & (figure >= self.floors[:, hard])
         reached = np.where(listed, np.nan_to_num(figure), -1)
         best = listed & (reached == reached.max(axis=0))
         taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
         lack = 1 - known.points(self.families, figure.T).T
-        worth = 1 + self.lacks_of_an_api + self.premiums[:, CRITERIA.index("quality")] * lack
-        found = vendor_api.api(
-            tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), self.rows["control"] == "region"
-        )
+        lacks, beside = self.lacks_of_an_api
+        worth = 1 + lacks + self.premiums[:, CRITERIA.index("quality")] * lack
+        uplift = self.permits.uplift[API][self.permits.code, stream][:, row].T
+        found = vendor_api.api(tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), uplift, beside)
         found = replace(found, fits=found.fits & taken.any(axis=0))
         if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
             return found
         years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
         return found.over(course**years, self.load.requests * self.factors)
 
-    def api(self, hard: bool = False) -> Api:
-        """The API that easy or hard requests call: the model named, or of those good enough the one worth most.
+    def row(self, offers: Iterable[str]) -> Array:
+        """Rows of API offers in their table."""
+        position = tariffs(self.facts).position
+        return np.array([position[offer] for offer in offers], np.intp)
+
+    def api(self, stream: int) -> Api:
+        """The API that a stream calls: the model named, or of those the rules allow that are good enough the one worth
+        most.
 
         Of the front of cost and quality, by price and what its lack of quality is worth. Where none is good enough, the
         best there is, to be told.
         """
-        return self.whole.apis[int(hard and self.any_hard)]
+        return self.whole.apis[self.called[stream]]
 
     @cached_property
     def apis(self) -> tuple[Api, ...]:
-        """The API of easy requests and, where there are any, of hard ones."""
-        return tuple(self._api(hard) for hard in (False, True)[: 1 + self.any_hard])
+        """The APIs that streams call, each chosen for the first stream with traffic that calls it."""
+        present = self.shares.any(axis=0)
+        return tuple(self._api(int(np.argmax(present & (self.called == n)))) for n in range(self.called.max() + 1))
 
-    def calls(self, hard_share: Array) -> Api:
-        """The API of a mixture of easy and hard requests, by scenario."""
-        return self.api().mixed(self.api(True), hard_share) if hard_share.any() else self.api()
+    @property
+    def offers(self) -> Array:
+        """The API offer that each stream calls, over (scenario, stream)."""
+        return np.stack([api.offer for api in self.whole.apis], axis=1)[:, self.called]
+
+    def calls(self, mix: Array) -> Api:
+        """The API of a mixture of streams, by their parts over (scenario, stream)."""
+        found, total = self.whole.apis[0], mix[:, self.called == 0].sum(axis=1)
+        for number, other in enumerate(self.whole.apis[1:], start=1):
+            if (more := mix[:, self.called == number].sum(axis=1)).any():
+                total = total + more
+                found = found.mixed(other, np.divide(more, total, out=np.zeros(len(total)), where=total > 0))
+        return found
 
     @cached_property
     def quality(self) -> Array:
@@ -214,12 +264,12 @@ class Question:
 
         NaN where it has none for the task; a tuned model has what its owner measured of it.
         """
-        known, apis = self.figures, self.whole.apis
-        at_api = np.stack([known.value[self.families, known.at(api.offer)] for api in (apis[0], apis[-1])], axis=1)
+        known = self.figures
+        at_api = np.stack([known.value[self.families, known.at(api.offer)] for api in self.whole.apis], axis=1)
         fleet = np.broadcast_to(self.fleet_figure[:, None], (len(at_api), len(STREAMS)))
         tuned = (self.rows["tuned_quality"] > 0) & (self.rows["customisation"] != "prompting")
         fleet = np.where(tuned[:, None] & SPECIALISED, self.rows["tuned_quality"][:, None], fleet)
-        return np.stack([at_api[:, HARD.astype(int)], fleet, fleet], axis=2)
+        return np.stack([at_api[:, self.called], fleet, fleet], axis=2)
 
     @cached_property
     def fleet_figure(self) -> Array:
@@ -267,7 +317,7 @@ class Question:
     @cached_property
     def machines(self) -> Offers:
         """Machines worth a look, whatever share of the demand they carry."""
-        return rented_gpus.machines(self.facts, self.work)
+        return rented_gpus.machines(self.facts, self.work, self.permits.passes(RENTED))
 
     @cached_property
     def servers(self) -> Offers:
@@ -296,12 +346,20 @@ OFFERS = {RENTED: "machines", OWN: "servers"}
 
 
 @remembered
-def carried(question: Question, place: int, share: Array) -> Bill:
-    """Bill of a place with machines that carries a share of the requests by itself."""
-    work = question.work.part(share)
+def carried(question: Question, place: int, share: Array, barred: Array | None = None) -> Bill:
+    """Bill of a place with machines that carries a share of the requests by itself, without machines that are barred
+    for it.
+    """
+    work = question.work.part(share, barred)
     if place == OWN:
         return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
     return rented_gpus.alone(question.cloud, question.machines, work).times(question.facts.factor("cloud_price"))
+
+
+def machine_rows(facts: Facts, keys: Array | Sequence[str], otherwise: Array) -> Array:
+    """Rows of machines in their table over (scenario, 1); of what is none, `otherwise` over (scenario, any)."""
+    at = facts.table("machines").index.get_indexer(pd.Index(keys))[:, None]
+    return np.where(at < 0, otherwise, at)
 
 
 @remembered
@@ -329,31 +387,34 @@ class Based:
 
 
 def overflow(
-    question: Question, second: int, share: Array, may: Array, hard: Array
+    question: Question, second: int, share: Array, may: Array, mix: Array
 ) -> tuple[Outlet, rented_gpus.Burst | None]:
     """What a base may pass on to a second place and at which price, and the machines by the hour where they take it.
 
-    `hard` is the share of what may be passed on that is hard, by scenario.
+    `mix` are the parts of the streams that may be passed on, over (scenario, stream).
     """
     if second == API:
-        calls, none = question.calls(hard), np.zeros(len(share))
+        calls, none = question.calls(mix), np.zeros(len(share))
         return Outlet(may, may, calls.usd(), calls.usd(waiting=True), none), None
-    machines = rented_gpus.cheapest_burst(question.cloud, question.machines, question.work.part(share))
+    work = question.work.part(share, question.permits.barred(RENTED, mix > 0))
+    machines = rented_gpus.cheapest_burst(question.cloud, question.machines, work)
     outlet = machines.outlet(may, question.cloud.follower)
     return outlet.times(np.ravel(question.facts.factor("cloud_price"))), machines
 
 
 @remembered
-def based(question: Question, places: tuple[int, int], share: Array, may: Array, hard: Array) -> Based:
+def based(
+    question: Question, places: tuple[int, int], share: Array, may: Array, mix: Array, barred: Array | None
+) -> Based:
     """A place that carries the base of a share of the requests, and passes on what comes above.
 
     `places` are the first place and the second, `may` the part of the share by scenario that may go to the second, and
-    `hard` the share of that part that is hard.
+    `mix` the parts of the streams in it; `barred` are machines that may not carry the base.
     """
-    work = question.work.part(share)
+    work = question.work.part(share, barred)
     if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, *question.load.live.shape))), None)
-    outlet, machines = overflow(question, places[1], share, may, hard)
+    outlet, machines = overflow(question, places[1], share, may, mix)
     cloud = question.facts.factor("cloud_price")
     if places[0] == OWN:
         bill, passed = own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"], outlet)
@@ -367,7 +428,7 @@ def based(question: Question, places: tuple[int, int], share: Array, may: Array,
 
 
 @remembered
-def until_delivery(question: Question, share: Array) -> Bill:
+def until_delivery(question: Question, share: Array, barred: Array | None = None) -> Bill:
     """Bill of machines rented on demand for a share of the requests while own servers are awaited."""
     if not len(question.machines):
         return nothing(question.load)
@@ -375,7 +436,7 @@ def until_delivery(question: Question, share: Array) -> Bill:
     load = question.load
     waiting = np.arange(min(2 + int(np.max(question.upkeep.delivery_months)), load.live.shape[1]))
     weights = (question.factors * (load.live - question.operating))[:, waiting]
-    work, after = question.work.part(share).at(waiting, weights), load.live.shape[1] - len(waiting)
+    work, after = question.work.part(share, barred).at(waiting, weights), load.live.shape[1] - len(waiting)
     bill = rented_gpus.alone(question.cloud, question.machines, work, terms=1)
     lines = {name: np.pad(line, ((0, 0), (0, after))) for name, line in bill.lines.items()}
     return Bill(lines, bill.offer, bill.fits).times(question.facts.factor("cloud_price"))

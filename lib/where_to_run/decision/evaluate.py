@@ -10,15 +10,14 @@ import pandas as pd
 
 from ..formulas.load_curve import Curve, Measured
 from ..inputs import question
-from ..inputs.facts import Facts, of_tables
+from ..inputs.facts import Facts
 from ..units import Array
-from . import rules
 from .answer import OPENED, Answer, Judged
 from .block import Question
 from .models import shortlist
 from .recommendation import ranked
 from .routing import NAMES, Routing
-from .search import Gates, follow, search
+from .search import follow, search
 
 BLOCK = 1_500
 """Most scenarios computed at a time: memory stays bounded, and a step of numpy takes longer than to hand the
@@ -27,8 +26,6 @@ interpreter to another thread, which small blocks would mostly wait for.
 
 THREADS = 2
 """Blocks computed side by side."""
-
-PROFILE = ("regimes", "evidence", "control", "customisation")
 
 
 def judge(
@@ -85,29 +82,10 @@ def _block(
     names: Sequence[str],
     committed: Mapping[str, Routing] | None,
 ) -> Judged:
-    allowed, profiles = gates(question)
-    found = follow(question, allowed, committed) if committed else search(question, allowed, models, names)
+    found = follow(question, committed) if committed else search(question, models, names)
     columns = dict(found.figures)
     ranked(columns)
-    return Judged(index, question, profiles, found, columns)
-
-
-@of_tables
-def judged(facts: Facts, *profile: str) -> tuple[Array, Array]:
-    """`rules.judge` of a PROFILE."""
-    return rules.judge(facts.rules["rules"], dict(zip(PROFILE, profile, strict=True)))
-
-
-def gates(question: Question) -> tuple[Gates, list[Mapping[str, str]]]:
-    """What the rules say of every scenario of a block, and the PROFILE they go by."""
-    asked = list(zip(*(question.rows[name] for name in PROFILE), strict=True))
-    profiles = list(dict.fromkeys(asked))
-    position = {profile: number for number, profile in enumerate(profiles)}
-    code = np.array([position[profile] for profile in asked])
-    named = [dict(zip(PROFILE, profile, strict=True)) for profile in profiles]
-    verdicts = [judged(question.facts, *profile) for profile in profiles]
-    level, rule = (np.stack([verdict[part] for verdict in verdicts])[code] for part in (0, 1))
-    return Gates(level, rule, question.shares > 0), [named[c] for c in code]
+    return Judged(index, question, found, columns)
 
 
 KEPT = 640

@@ -1,5 +1,6 @@
 """Models: which open models are worth a try in a scenario, before their machines are sized."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from ..places import replicas
 from ..places.workload import service_levels
 from ..units import HOURS_PER_MONTH, Array
 from . import criteria, quality
+from .permits import permits
+from .routing import RENTED
 
 MOST, NEAR = 3, 1.3
 """Models tried in a scenario, and up to what of the estimated cost of the first another is tried; more where quality is
@@ -19,11 +22,13 @@ worth a premium.
 
 
 @of_tables
-def worthwhile(facts: Facts, task: str) -> tuple[Array, list[replicas.Machine]]:
-    """Keys of the open models with a figure for a task that fit on some machine, and the machines of each."""
+def worthwhile(facts: Facts, task: str, may: bytes) -> tuple[Array, list[replicas.Machine]]:
+    """Keys of the open models with a figure for a task that fit on some machine that `may` be rented, and the machines
+    of each.
+    """
     keys = facts.table("models").index.to_numpy(object)
     known = ~np.isnan(quality.figures(facts).of(task, keys))
-    machines = {key: replicas.on_rent(facts, key) for key in keys[known]}
+    machines = {key: replicas.on_rent(facts, key, may) for key in keys[known]}
     held = [key for key, machine in machines.items() if len(machine.each)]
     return np.array(held, object), [machines[key] for key in held]
 
@@ -38,14 +43,35 @@ def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
     found = np.full((len(rows["task"]), MOST), "", object)
     named = rows["open_model"] != GOOD_ENOUGH
     found[named, 0] = rows["open_model"][named]
-    for task in dict.fromkeys(rows["task"][~named]):
-        here = np.flatnonzero(~named & (rows["task"] == task))
-        found[here] = _of_task(facts, task, {name: column[here] for name, column in rows.items()})
+    members = defaultdict[tuple[str, bytes], list[int]](list)
+    if not len(searched := np.flatnonzero(~named)):
+        return found
+    for number, may in zip(searched.tolist(), _may_rent(facts, _some(rows, searched)), strict=True):
+        members[rows["task"][number], may].append(number)
+    for (task, may), here in members.items():
+        found[here] = _of_task(facts, task, may, _some(rows, here))
     return found
 
 
-def _of_task(facts: Facts, task: str, rows: Mapping[str, Array]) -> Array:
-    models, machines = worthwhile(facts, task)
+def _some(rows: Mapping[str, Array], here: Array | list[int]) -> dict[str, Array]:
+    return {name: column[here] for name, column in rows.items()}
+
+
+def _may_rent(facts: Facts, rows: Mapping[str, Array]) -> list[bytes]:
+    """For each scenario a byte a machine: whether it may serve all of its traffic; all may where none does."""
+    said, every = permits(facts, rows), np.ones(len(facts.table("machines")), bool)
+    if said.alike[RENTED]:
+        return [every.tobytes()] * len(said.code)
+    shares = demand.stream_shares(*(rows[f"{name}_share"] for name in ("sensitive", "specialised", "hard")))
+    way = said.code * (1 << shares.shape[1]) + (shares > 0) @ (1 << np.arange(shares.shape[1]))
+    _, first, back = np.unique(way, return_index=True, return_inverse=True)
+    barred = said.take(first).barred(RENTED, shares[first] > 0)
+    ways = [(~mine).tobytes() for mine in np.asarray(barred).T]
+    return [ways[number] for number in back]
+
+
+def _of_task(facts: Facts, task: str, may: bytes, rows: Mapping[str, Array]) -> Array:
+    models, machines = worthwhile(facts, task, may)
     if not len(models):
         return np.full((len(rows["task"]), MOST), "", object)
     known = quality.figures(facts)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..inputs.question import PLACES
+from ..inputs.question import PLACES, STREAMS
 from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
@@ -20,7 +20,8 @@ class Part:
     """What a routing sends to one place, over the scenarios of a block: a share of the requests, and its bill there.
 
     Of the share `may` is the part that may overflow to a `second` place, or NOWHERE; what does is `passed` on and is
-    not in the bill, and `overflow_offer` takes it. `hard` is the share of it that is hard, at an API that of its own.
+    not in the bill, and `overflow_offer` takes it. `mix` are the parts of the streams in it, at an API of what goes
+    there first, over (scenario, stream); `barred` are machines that the rules bar for it.
     """
 
     place: int
@@ -29,7 +30,8 @@ class Part:
     may: Array
     bill: Bill
     passed: Passed | None = None
-    hard: Array = field(default_factory=lambda: np.zeros(1))
+    mix: Array = field(default_factory=lambda: np.zeros((1, len(STREAMS))))
+    barred: Array | None = None
     overflow_offer: Array | tuple[str] = ("",)
 
     @property
@@ -82,6 +84,21 @@ class Option:
         return place, overflow, model if by_machines else "", called
 
     @property
+    def places(self) -> set[int]:
+        """Where it sends requests first, of those there are."""
+        return {part.place for part in self.parts if part.share[0] > 0}
+
+    @property
+    def firms(self) -> list[str]:
+        """The firms that are paid for what it runs on, own servers aside."""
+        facts, tables = self.question.facts, {API: ("api_offers", "vendor"), RENTED: ("machines", "provider")}
+        keys = [(part.place, part.bill.offer[0]) for part in self.parts if part.share[0] > 0]
+        keys += [(part.second, part.overflow_offer[0]) for part in self.parts if part.second in tables and part.may[0]]
+        sold = [(tables[place], key) for place, key in keys if place in tables]
+        vendors = [facts.table(table).at[key, column] for (table, column), key in sold]
+        return list(dict.fromkeys(str(facts.table("vendors").at[vendor, "firm"]) for vendor in vendors))
+
+    @property
     def parts(self) -> list[Part]:
         """What goes to each place, in the order of PLACES."""
         return sorted(self.outcome.parts, key=lambda part: part.place)
@@ -96,10 +113,17 @@ class Option:
         every = offers(self.question.facts, OFFERS[part.place], self.question.model)
         return every.of(part.bill.offer[0], part.machines.replica[0])
 
+    def stopgap(self, share: Array) -> Bill:
+        """Bill of the machines that may be rented for a share of the requests while own servers are awaited."""
+        permits = self.question.permits
+        open_ = np.asarray(permits.may[RENTED].any(axis=2))[permits.code]
+        waits = (self.routing.place == OWN) & (self.question.shares > 0) & open_
+        return until_delivery(self.question, share, permits.barred(RENTED, waits))
+
     def fleet(self, part: Part, months: Array) -> Fleet:
         """The machines of a part that overflows, in some months, and what they may pass on; of one pair."""
         work, offer = self.question.work.part(part.share), self.offer(part)
-        outlet, _ = overflow(self.question, part.second, part.share, part.may, part.hard)
+        outlet, _ = overflow(self.question, part.second, part.share, part.may, part.mix)
         here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
         return Fleet(load, need, outlet, offer.kind, here, offer.each, np.zeros(1))
 
@@ -113,7 +137,7 @@ def doubts(option: Option) -> list[str]:
     question, routing, told = option.question, option.routing, dict[str, None]()
     task, known = str(question.rows["task"][0]), question.figures
     for stream in np.flatnonzero(question.shares[0] > 0):
-        key = str(question.api(bool(HARD[stream])).offer[0]) if routing.place[0, stream] == API else question.model
+        key = str(question.offers[0, stream]) if routing.place[0, stream] == API else question.model
         at, floor = (known.family[task], known.model[key]), question.floors[0, int(HARD[stream])]
         figure = question.quality[0, stream, routing.place[0, stream]]
         if np.isnan(figure):
@@ -141,10 +165,10 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     used = shares > 0
     number = len(used)
     result.fits = np.ones(number, bool)
-    calls = np.zeros((2, 2, *question.load.requests.shape))
+    calls = np.zeros((len(question.whole.apis), 2, *question.load.requests.shape))
     for place in (OWN, RENTED):
         if used[:, place].any():
-            calls += _place(question, result, routing, place, at[..., place], used)
+            _place(question, result, routing, place, at[..., place], used, calls)
     _call(question, result, at[..., API], calls)
     if (apart := told_apart(question, routing)).any():
         usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
@@ -164,28 +188,33 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
 
 
 def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> None:
-    """Add the bills of the APIs that easy and hard requests call, those that overflow with those that go there first.
+    """Add the bills of the APIs that streams call, those that overflow with those that go there first.
 
-    `at` are the shares of the streams that go to an API, `overflows` requests over (easy or hard, 2, scenario, month).
+    `at` are the shares of the streams that go to an API, `overflows` requests over (API, 2, scenario, month).
     """
-    for hard in (False, True):
-        share, (prompt, waiting) = at[:, hard == HARD].sum(axis=1), overflows[int(hard)]
+    for api, here, (prompt, waiting) in zip(question.whole.apis, _by_api(question), overflows, strict=True):
+        mix = at * here
+        share = mix.sum(axis=1)
         direct = question.load.requests * share[:, None]
         if direct.any() or prompt.any() or waiting.any():
             waits = direct * question.load.batch_share
-            bill = question.api(hard).bill(direct - waits + prompt, waits + waiting)
-            here = (share > 0) | (prompt + waiting).any(axis=1)
-            _add(result, API, bill, here, np.where(here, 1.0, 0.0))
+            bill = api.bill(direct - waits + prompt, waits + waiting)
+            some = (share > 0) | (prompt + waiting).any(axis=1)
+            _add(result, API, bill, some, np.where(some, 1.0, 0.0))
             if direct.any():
-                none, all_of_it = np.zeros(len(share)), np.full(len(share), float(hard))
-                result.parts.append(Part(API, NOWHERE, share, none, bill, None, all_of_it))
+                result.parts.append(Part(API, NOWHERE, share, np.zeros(len(share)), bill, None, mix))
+
+
+def _by_api(question: Question) -> Array:
+    """Whether a stream calls each of the APIs of a block, over (API, stream)."""
+    return np.arange(len(question.whole.apis))[:, None] == question.called
 
 
 def told_apart(question: Question, routing: Routing) -> Array:
     """Whether easy and hard requests of some stream are served by different models, so that a router must tell."""
     present, easy, hard = question.shares > 0, routing.place[:, ~HARD], routing.place[:, HARD]
-    offers = question.api().offer != question.api(True).offer
-    differ = (easy != hard) | ((easy == API) & offers[:, None])
+    offers = question.offers[:, ~HARD] != question.offers[:, HARD]
+    differ = (easy != hard) | ((easy == API) & offers)
     return np.asarray((differ & present[:, ~HARD] & present[:, HARD]).any(axis=1), float)
 
 
@@ -197,9 +226,9 @@ def least_cost(question: Question, routing: Routing) -> Array:
     """
     used = routing.uses(question.shares > 0)
     fixed = team(question, used)
-    calls = np.stack([question.api(hard).least_usd for hard in (False, True)], axis=1)
+    calls = np.stack([api.least_usd for api in question.whole.apis], axis=1)
     rent = np.broadcast_to(full_machine_usd(question)[:, None], routing.place.shape)
-    price = np.stack([calls[:, HARD.astype(int)], rent, np.zeros(routing.place.shape)], axis=2)
+    price = np.stack([calls[:, question.called], rent, np.zeros(routing.place.shape)], axis=2)
     there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
     cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
     requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
@@ -215,38 +244,40 @@ def launch_weeks(question: Question, routing: Routing) -> Array:
     return np.maximum(hands.people_weeks, hands.setup_weeks)
 
 
-def _place(question: Question, result: Outcome, routing: Routing, place: int, at: Array, used: Array) -> Array:
+def _place(
+    question: Question, result: Outcome, routing: Routing, place: int, at: Array, used: Array, calls: Array
+) -> None:
     """Add what a place with machines costs, and what its overflow costs on rented ones; marks the places used.
 
-    Returns the requests that overflow to the API, easy and hard, those that cannot wait and those that can, over (2, 2,
+    Adds to `calls` the requests that overflow to APIs, those that cannot wait and those that can, over (API, 2,
     scenario, month).
     """
     share, here = at.sum(axis=1), used[:, place].copy()
-    calls = np.zeros((2, 2, *question.load.requests.shape))
+    barred = question.permits.barred(RENTED, at > 0) if place == RENTED else None
     goes = np.where(at > 0, routing.overflow, NOWHERE)
     if (goes == NOWHERE).all():
-        bill = carried(question, place, share)
+        bill = carried(question, place, share, barred)
         _add(result, place, bill, here, share)
-        result.parts.append(Part(place, NOWHERE, share, np.zeros(len(share)), bill))
-        return calls
+        result.parts.append(Part(place, NOWHERE, share, np.zeros(len(share)), bill, barred=barred))
+        return
     second = int(goes.max())
     over = at * (goes == second)
-    hard = over[:, HARD].sum(axis=1) / np.maximum(over.sum(axis=1), 1e-300)
+    mix = over / np.maximum(over.sum(axis=1, keepdims=True), 1e-300)
     may = over.sum(axis=1) / np.where(share > 0, share, 1.0)
-    found, some = based(question, (place, second), share, may, hard), may > 0
-    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share))
+    found, some = based(question, (place, second), share, may, mix, barred), may > 0
+    bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share, barred))
     _add(result, place, bill, here, share)
-    offer = (found.bursts or question.api()).offer
-    result.parts.append(Part(place, second, share, may, bill, found.passed, hard, offer))
+    offer = found.bursts.offer if found.bursts else question.offers[np.arange(len(mix)), mix.argmax(axis=1)]
+    result.parts.append(Part(place, second, share, may, bill, found.passed, mix, barred, offer))
     used[:, second] |= some
     if found.bursts:
         _add(result, second, found.bursts, some, share)
     elif second == API:
+        parts = mix @ _by_api(question).T.astype(float)
         for number, rate in enumerate((found.passed.prompt, found.passed.waiting)):
             passed = rate * some[:, None] * SECONDS_PER_MONTH
-            calls[0, number] += passed * (1 - hard[:, None])
-            calls[1, number] += passed * hard[:, None]
-    return calls
+            for api, part in enumerate(parts.T):
+                calls[api, number] += passed * part[:, None]
 
 
 def _add(result: Outcome, place: int, bill: Bill, here: Array, share: Array) -> None:
@@ -266,16 +297,18 @@ def _wait_for_delivery(question: Question, result: Outcome, at: Array, allowed: 
     saving.
     """
     waiting = question.load.live - question.operating
-    load, calls = question.load, question.calls(at[:, HARD].sum(axis=1) / np.maximum(at.sum(axis=1), 1e-300))
-    waits = load.requests * load.batch_share
-    api, rented = calls.bill(load.requests - waits, waits), until_delivery(question, at.sum(axis=1))
+    load, (by_api, by_rented) = question.load, (np.where(allowed[..., place], at, 0.0) for place in (API, RENTED))
+    # where none may, what is missed has the price of all
+    calls = question.calls(np.where(by_api.any(axis=1, keepdims=True), by_api, at))
+    barred, waits = question.permits.barred(RENTED, by_rented > 0), load.requests * load.batch_share
+    api, rented = calls.bill(load.requests - waits, waits), until_delivery(question, at.sum(axis=1), barred)
     may = [allowed[..., place] & fits[:, None] for place, fits in ((API, api.fits), (RENTED, rented.fits))]
     first = [may[0], may[1] & ~may[0]], [may[0] & ~may[1], may[1]]
     plans = []
     for to_api, to_rented in first:
         usd = api.total * (at * to_api).sum(axis=1)[:, None]
         share = (at * to_rented).sum(axis=1)
-        plans.append((usd + until_delivery(question, share).total if share.any() else usd) * waiting)
+        plans.append((usd + until_delivery(question, share, barred).total if share.any() else usd) * waiting)
     cheaper = np.argmin([np.einsum("sm,sm->s", plan, question.factors) for plan in plans], axis=0)
     result.add(PLACES[OWN], "bill while waiting for delivery", np.where(cheaper[:, None] == 0, *plans))
     missed = (at * ~(may[0] | may[1])).sum(axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..formulas.people import HIGHEST_LEVEL
 from ..inputs.facts import remembered
-from ..inputs.question import BY_NAME, GOOD_ENOUGH, PLACES, SKILLS
+from ..inputs.question import BY_NAME, GOOD_ENOUGH, NAMES_A_REGION, PLACES, SKILLS
 from . import quality, rules
 from .answer import Answer
 from .evaluate import evaluate
@@ -92,6 +92,39 @@ def prices(answer: Answer) -> pd.DataFrame:
     return frame.sort_values(order, ascending=[True, False, True], kind="stable").reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class Without:
+    """What is recommended once a firm is not to be had, and what that costs more [generalised USD/month]: the option
+    and the fields it is the answer to; "" and not a number where nothing is allowed then.
+    """
+
+    firm: str
+    fields: dict[str, Any]
+    option: str
+    more_usd_per_month: float
+
+
+@remembered
+def without_vendors(answer: Answer) -> list[Without]:
+    """For each firm behind the recommended option of a one-row answer what is recommended without it."""
+    now = answer.figures[answer.figures["recommended"]]
+    if now.empty:
+        return []
+    firms = answer.option(str(now["option"].iloc[0])).firms
+    every = set(answer.asked["approved_vendors"].split(",")) - {""} or {*answer.facts.table("vendors")["firm"]}
+    changed = [{"approved_vendors": ",".join(sorted(every - {firm}))} for firm in firms if every - {firm}]
+    if not changed:
+        return []
+    rows = pd.concat([answer.scenarios.assign(**fields) for fields in changed], ignore_index=True)
+    then = evaluate(rows, answer.facts, answer.hours, ENOUGH).figures
+    best, found = then[then["recommended"]].set_index("scenario"), []
+    for at, (firm, fields) in enumerate(zip(firms, changed, strict=True)):
+        option, usd = (best.at[at, name] if at in best.index else "" for name in ("option", MEASURE))
+        more = float(usd) - float(now[MEASURE].iloc[0]) if option else np.nan
+        found.append(Without(firm, fields, str(option), more))
+    return found
+
+
 def _together(asked: Mapping[str, Any], bars: Sequence[Bar]) -> dict[str, Any]:
     """The fields that lift some bars, each with its value; pieces of evidence add up."""
     found: dict[str, Any] = {}
@@ -112,7 +145,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     """Everything a scenario demands that could be given up."""
     asked = answer.asked
     for pieces in _missing_evidence(answer):
-        named = [uncapitalised(answer.facts.rules["evidence"][piece]["name"]) for piece in pieces]
+        named = [uncapitalised(answer.facts.rules["papers"][piece]["name"]) for piece in pieces]
         yield Bar({"evidence": pieces}, " with ".join(named))
     for name, (_, words) in LIMITED.items():
         if asked[name] < BY_NAME[name].high:
@@ -121,6 +154,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
         least = BY_NAME[name].choices[0]
         if asked[name] != least:
             yield Bar({name: least}, f"{name} {least} in place of {asked[name]}".replace("_", " "), False)
+    yield from _wider(asked)
     for name, words in (("api_model", "any API model"), ("open_model", "any open model")):
         if asked[name] != GOOD_ENOUGH:
             yield Bar({name: GOOD_ENOUGH}, f"{words} that is good enough", False)
@@ -128,6 +162,15 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     if lacking:
         yield Bar(lacking, "a team that has every skill", False)
     yield from _lower_floors(asked)
+
+
+def _wider(asked: Mapping[str, Any]) -> Iterator[Bar]:
+    """All vendors, and all jurisdictions; a region demanded goes with its jurisdiction."""
+    if asked["approved_vendors"]:
+        yield Bar({"approved_vendors": ""}, "any vendor")
+    if asked["jurisdiction"] != "any":
+        named = asked["control"] in NAMES_A_REGION
+        yield Bar({"jurisdiction": "any"} | ({"control": "none"} if named else {}), "any jurisdiction", not named)
 
 
 def uncapitalised(name: str) -> str:
@@ -147,13 +190,14 @@ def _lower_floors(asked: Mapping[str, Any]) -> Iterator[Bar]:
 
 
 def _missing_evidence(answer: Answer) -> list[tuple[str, ...]]:
-    """What is missing to lift each rule that bars something, at any place, the fewest pieces first."""
-    have, named = set(answer.asked["evidence"].split(",")), {rule["id"]: rule for rule in answer.facts.rules["rules"]}
+    """What is missing to lift each rule that bars something, at any place, the fewest papers first."""
+    named = {rule["id"]: number for number, rule in enumerate(answer.facts.rules["rules"])}
     spoken = answer.verdicts.loc[answer.verdicts["verdict"] == "blocked", "rule"].unique()
-    lifts = {
-        tuple(piece for piece in rules.lifts(named[rule], place) if piece not in have)
+    ways = {
+        way
         for rule in spoken
         if rule in named
         for place in PLACES
+        for way in rules.missing(answer.facts, named[rule], place, answer.asked)
     }
-    return sorted((pieces for pieces in lifts if pieces), key=lambda pieces: (len(pieces), pieces))
+    return sorted(ways, key=lambda way: (len(way), way))

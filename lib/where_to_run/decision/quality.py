@@ -92,13 +92,15 @@ def described(facts: Facts, key: str, task: str) -> str:
 
 
 @of_tables
-def worthwhile_offers(facts: Facts, task: str, hosted: bool) -> Array:
+def worthwhile_offers(facts: Facts, task: str, may: bytes, hosted: bool) -> Array:
     """Keys of the API offers on the front of cost and quality for a task, of open weights alone where `hosted`.
+
+    Of those that `may` be called: a byte an offer, in the order of the table.
 
     No other is as good and costs as little by every price, takes prompts as long and is as cheap in a region.
     """
     table, known = facts.table("api_offers"), figures(facts)
-    table = table[table["open_model"] != ""] if hosted else table
+    table = table[np.frombuffer(may, bool) & ((table["open_model"] != "") | (not hosted))]
     figure = known.of(task, table.index)
     table, figure = table[~np.isnan(figure)], figure[~np.isnan(figure)]
     cached = table["cached_input_usd_per_mtok"].fillna(table["input_usd_per_mtok"])

@@ -10,10 +10,10 @@ from ..formulas import finance
 from ..inputs.question import PLACES, STREAMS
 from ..places.bill import CAPITAL, HARDWARE, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
-from .block import WORTH_SPLITTING, Question
+from .block import WORTH_SPLITTING, Question, machine_rows
 from .option import Outcome, costed, launch_weeks, least_cost
 from .recommendation import compared
-from .routing import API, HARD, HOSTED, OWN, SENSITIVE, Key, Routing, by_hand, candidates
+from .routing import API, HARD, HOSTED, OWN, RENTED, SENSITIVE, Key, Routing, by_hand, candidates
 from .rules import BLOCKED
 from .verdicts import LIMITS, Limit
 
@@ -26,12 +26,12 @@ UNKNOWN = BLOCKED + 1
 
 @dataclass(frozen=True)
 class Gates:
-    """What the rules say over (scenario, stream, place): the level of the verdict, and the rule that says it; and where
-    models are `good` enough.
+    """What the rules say over (scenario, stream, place) of the `offer`, a row of its table, that is called at an API
+    and elsewhere is nearest to what they ask: the `level` of the verdict; and where models are `good` enough.
     """
 
     level: Array
-    rule: Array
+    offer: Array
     present: Array
     good: Array | None = None
 
@@ -48,18 +48,35 @@ class Gates:
     def take(self, rows: Array) -> "Gates":
         """Some of the scenarios."""
         good = None if self.good is None else self.good[rows]
-        return Gates(self.level[rows], self.rule[rows], self.present[rows], good)
+        return Gates(self.level[rows], self.offer[rows], self.present[rows], good)
+
+
+def gates(question: Question) -> Gates:
+    """What the rules say of every scenario of a block."""
+    offer = question.permits.nearest[question.permits.code]
+    offer[..., API] = np.stack([question.row(api.offer) for api in question.whole.apis], axis=1)[:, question.called]
+    return Gates(_said(question, "level", offer), offer, question.shares > 0)
+
+
+def _said(question: Question, name: str, offer: Array) -> Array:
+    """A column of the permits for some offers, over (scenario, stream, place)."""
+    code, streams = question.permits.code[:, None], np.arange(len(STREAMS))
+    columns = getattr(question.permits, name)
+    return np.stack([columns[p][code, streams, offer[..., p]] for p in range(len(PLACES))], axis=2)
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A routing that was costed in some scenarios of a block, its `rows`: what it costs and its figures, over them."""
+    """A routing that was costed in some scenarios of a block, its `rows`: what it costs and its figures, over them; and
+    the `offer` of each stream at each place, a row of its table.
+    """
 
     rows: Array
     question: Question
     routing: Routing
     outcome: Outcome
     figures: dict[str, Array]
+    offer: Array
 
 
 @dataclass
@@ -88,43 +105,43 @@ class Found:
                     yield option, tried.rows[here], here, tried.outcome
 
 
-def search(question: Question, gates: Gates, models: Sequence[str], names: Sequence[str]) -> Found:
+def search(question: Question, models: Sequence[str], names: Sequence[str]) -> Found:
     """Cost every routing worth a try, with each of some open models; each option takes the allowed one of least
     generalised cost.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
     so where none is allowed, an option takes the least of those that were costed.
     """
-    found = Found(names, len(gates.present))
+    found = Found(names, len(question.shares))
     for block, all_by_api in ((question, ("api", "free_search")), (question.hosting, (HOSTED,))):
         if wanted := [name for name in all_by_api if name in names]:
-            _cost(block, gates.good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
+            _cost(block, gates(block).good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
             for name in wanted:
                 _take(found, names.index(name), len(found.tried) - 1)
     if {*names} - {"api", HOSTED}:
         for model in models:
-            _with_model(question.serving(model), gates, found)
+            _with_model(question.serving(model), found)
     return found
 
 
-def follow(question: Question, gates: Gates, committed: Mapping[str, Routing]) -> Found:
+def follow(question: Question, committed: Mapping[str, Routing]) -> Found:
     """What each option costs with the routing, and the model, of one scenario given."""
-    found, every = Found(tuple(committed), len(gates.present)), np.zeros(len(gates.present), np.intp)
+    found, every = Found(tuple(committed), len(question.shares)), np.zeros(len(question.shares), np.intp)
     for number, (name, routing) in enumerate(committed.items()):
         block = question.hosting if name == HOSTED else question.serving(routing.model) if routing.model else question
-        _cost(block, gates.good_enough(block), routing.take(every), found)
+        _cost(block, gates(block).good_enough(block), routing.take(every), found)
         _take(found, number, number)
     return found
 
 
-def _with_model(question: Question, gates: Gates, found: Found) -> None:
+def _with_model(question: Question, found: Found) -> None:
     """Try the routings that use machines, with the open model of a block."""
     tried, taken = dict[Key, int](), set[tuple[Key, str]]()
-    gates = gates.good_enough(question)
+    passed = gates(question).good_enough(question)
     # routings hang on where streams may go, and only few ways of that occur in a block
-    allowed = gates.allowed.reshape(found.number, -1)
+    allowed = passed.allowed.reshape(found.number, -1)
     _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
-    for tried_for, by_way in candidates(gates.allowed[first], question.any_hard):
+    for tried_for, by_way in candidates(passed.allowed[first], question.any_hard):
         wanted = [option for option in tried_for if option in found.names and (by_way.key, option) not in taken]
         if not wanted or by_way.by_api:
             continue
@@ -135,7 +152,7 @@ def _with_model(question: Question, gates: Gates, found: Found) -> None:
             if not len(rows):
                 continue
             tried[by_way.key] = len(found.tried)
-            _cost(question, gates, routing, found, rows)
+            _cost(question, passed, routing, found, rows)
         for option in wanted:
             _take(found, found.names.index(option), tried[by_way.key])
 
@@ -164,11 +181,13 @@ def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows
     if len(rows) < found.number:
         gates, question, routing = gates.take(rows), question.part(rows), routing.take(rows)
     outcome = costed(question, routing, gates.allowed)
-    figures = _figures(question, outcome) | _by_rule(routing, gates) | shortfalls(question, routing)
+    offer = _taken(question, outcome, gates.offer)
+    figures = _figures(question, outcome) | _by_rule(question, routing, gates, offer) | shortfalls(question, routing)
+    figures["launch_weeks"] = np.maximum(figures["launch_weeks"], figures["papers_weeks"])
     figures |= compared(question, routing, figures)
     figures["broken"] = np.stack([_broken(question, figures, limit) for limit in LIMITS], axis=1)
     figures["verdict"] = np.where(figures["broken"].any(axis=1), BLOCKED, figures["by_rule"])
-    found.tried.append(Tried(rows, whole, routing, outcome, figures))
+    found.tried.append(Tried(rows, whole, routing, outcome, figures, offer))
     if not found.figures:
         size = (found.number, len(found.names))
         found.taken = np.zeros(size, np.intp)
@@ -203,12 +222,11 @@ def shortfalls(question: Question, routing: Routing) -> dict[str, Array]:
     stream = worst.argmax(axis=1)
     kept = present & SENSITIVE & HARD & (routing.place != API)
     told = kept * np.nan_to_num(np.maximum(0.0, question.floors[:, 1:] - question.served(routing)))
-    place, hard = routing.place[rows, stream], HARD[stream]
-    offer = np.where(hard, question.api(True).offer, question.api().offer)
+    place = routing.place[rows, stream]
     return {
         "short_points": worst[rows, stream],
-        "short_hard": hard,
-        "short_key": np.where(place == API, offer, question.model),
+        "short_hard": HARD[stream],
+        "short_key": np.where(place == API, question.offers[rows, stream], question.model),
         "short_figure": question.quality[rows, stream, place],
         "hard_points": told.max(axis=1),
         "hard_short_share": (question.shares * (told > 0)).sum(axis=1),
@@ -255,15 +273,39 @@ def _sizes(out: Outcome, number: int) -> dict[str, Array]:
     return {"gpus": gpus, "utilisation": busy / np.where(running > 0, running, np.nan), "overflow_share": spilled}
 
 
-def _by_rule(routing: Routing, gates: Gates) -> dict[str, Array]:
-    """The worst verdict by rule, and the rule and place of it, by scenario; where a stream goes first comes first."""
+def _taken(question: Question, outcome: Outcome, offer: Array) -> Array:
+    """The offers of streams, with those of the machines that are rented, over (scenario, stream, place)."""
+    if question.permits.alike[RENTED]:
+        return offer
+    rented, offer = offer[..., RENTED], offer.copy()
+    for part in outcome.parts:
+        if part.place == RENTED:
+            here, keys = part.share[:, None] > 0, part.bill.offer
+        elif part.second == RENTED:
+            here, keys = part.mix > 0, np.array(part.overflow_offer, object)
+        else:
+            continue
+        offer[..., RENTED] = np.where(here, machine_rows(question.facts, keys, rented), offer[..., RENTED])
+    return offer
+
+
+def _by_rule(question: Question, routing: Routing, gates: Gates, offer: Array) -> dict[str, Array]:
+    """The worst verdict by rule, the rule and place of it, and the weeks until papers that are missing are in hand, by
+    scenario; where a stream goes first comes first.
+    """
+    level, rule, weeks = (_said(question, name, offer) for name in ("level", "rule", "weeks"))
     goes = np.concatenate([routing.place, np.maximum(routing.overflow, 0)], axis=1)
     there = np.concatenate([gates.present, gates.present & (routing.overflow >= 0)], axis=1)
     streams, rows = np.tile(np.arange(len(STREAMS)), 2), np.arange(len(goes))
-    found = np.where(there, gates.level[rows[:, None], streams, goes], 0)
+    found = np.where(there, level[rows[:, None], streams, goes], 0)
     worst = found.argmax(axis=1)
     place = goes[rows, worst]
-    return {"by_rule": found[rows, worst], "rule": gates.rule[rows, streams[worst], place], "place": place}
+    return {
+        "by_rule": found[rows, worst],
+        "rule": rule[rows, streams[worst], place],
+        "place": place,
+        "papers_weeks": np.where(there, weeks[rows[:, None], streams, goes], 0).max(axis=1),
+    }
 
 
 def _broken(question: Question, figures: Mapping[str, Array], limit: Limit) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs.facts import Facts
+from ..inputs.question import PLACES
 from ..units import Array
 from . import quality, rules
 from .rules import BLOCKED, CONDITIONAL
@@ -37,8 +38,8 @@ def words(facts: Facts, rows: Mapping[str, Array], columns: Mapping[str, Array],
     because, unlock = np.full((2, len(at)), "", dtype=object)
     spoken = (by_rule == BLOCKED) | ((by_rule == CONDITIONAL) & ~broken.any(axis=1))
     for n in np.flatnonzero(spoken).tolist():
-        evidence = rows["evidence"][at[n] // options]
-        because[n], unlock[n] = _by_rule(facts, int(rule[n]), int(by_rule[n]), int(place[n]), evidence)
+        profile = {name: rows[name][at[n] // options] for name in rules.PROFILE}
+        because[n], unlock[n] = _by_rule(facts, int(rule[n]), int(by_rule[n]), PLACES[place[n]], profile)
     for column, limit in enumerate(LIMITS):
         for n in np.flatnonzero(broken[:, column]).tolist():
             said, lift = by_limit(facts, limit, rows, columns, *divmod(int(at[n]), options))
@@ -69,12 +70,11 @@ def by_limit(
     )
 
 
-def _by_rule(facts: Facts, rule: int, level: int, place: int, evidence: str) -> tuple[str, str]:
-    """What a rule says at a level, and what would lift it with the evidence in hand."""
+def _by_rule(facts: Facts, rule: int, level: int, place: str, profile: Mapping[str, str]) -> tuple[str, str]:
+    """What a rule says at a level, and what would lift it with the papers in hand."""
     written = facts.rules["rules"][rule]
     said = written["because"] if level == BLOCKED else written["condition"]
-    lift = rules.unlock(written, place, evidence)
-    return said, lift
+    return said, rules.unlock(facts, rule, place, profile)
 
 
 @lru_cache(maxsize=10_000)
@@ -124,6 +124,13 @@ LIMITS = (
         "weeks_to_launch",
         "Takes %s weeks to train or hire the people it needs; the deadline is %s",
         "weeks_to_launch of at least %s, or the missing skills in the team",
+    ),
+    Limit(
+        "papers",
+        "papers_weeks",
+        "weeks_to_launch",
+        "Takes %s weeks to get the papers that are missing; the deadline is %s",
+        "weeks_to_launch of at least %s, or the papers in hand",
     ),
     Limit(
         "capex",

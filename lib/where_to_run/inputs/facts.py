@@ -33,7 +33,7 @@ FACTORS = {
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """The rows in force on `as_of`: one row a key in each table, the rules as written, the overrides laid over.
+    """The rows in force on `as_of`: one row a key in each table, rules and papers as written, the overrides laid over.
 
     A draw is a set of facts: in `drawn` single figures and `FACTORS` have a factor for each scenario, over (scenario,
     1); `written` are the same facts without.
@@ -97,7 +97,8 @@ class Facts:
     def keys(self) -> dict[str, list[str]]:
         """The names a scenario may use, by table."""
         named = {name: list(self.table(name).index) for name in ("api_offers", "models", "gpus")}
-        return named | {name: list(self.rules[name]) for name in ("regimes", "evidence")}
+        named["firms"] = list(dict.fromkeys(self.table("vendors")["firm"]))
+        return named | {name: list(self.rules[name]) for name in ("regimes", "papers")}
 
 
 Made = TypeVar("Made")
@@ -146,7 +147,7 @@ def load(as_of: str | None = None, overrides: str | Path | Sequence[str | Path] 
     and an override that fits no cell.
     """
     own = tuple(Path(path) for path in ([overrides] if isinstance(overrides, str | Path) else overrides or ()) if path)
-    files = [*sorted(DATA.glob("*.csv")), DATA / "rules.yaml", *own]
+    files = [*sorted(DATA.glob("*.csv")), DATA / "rules.yaml", DATA / "papers.yaml", *own]
     return _load(as_of, own, tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in files if p.exists()))
 
 
@@ -163,7 +164,8 @@ def _load(as_of: str | None, overrides: tuple[Path, ...], stamps: tuple[tuple[st
         raise FactsError(
             f"no {hollow[first]} on {day}: the first row starts {first}. Ask for a later day, or add a row"
         )
-    shipped = Facts(day, tables, read_yaml(DATA / "rules.yaml"), gathered([]))
+    rules = read_yaml(DATA / "rules.yaml") | {"papers": read_yaml(DATA / "papers.yaml")}
+    shipped = Facts(day, tables, rules, gathered([]))
     return laid_over(shipped, gathered(overrides))
 
 
@@ -185,16 +187,15 @@ def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:
     return Facts(facts.as_of, tables, facts.rules, pd.concat([facts.overrides, overrides]))
 
 
-def _without(tables: Mapping[str, pd.DataFrame], name: str, key: str, cells: pd.DataFrame) -> pd.DataFrame:
-    """A table without the rows a key stands for, in which `*` stands for anything.
+WITHDRAWABLE = ("api_offers", "machines", "servers", "models", "throughput", "quality")
+"""Tables of what may be had or not, and of what is known of it."""
 
-    Only what may be had or not can be withdrawn, offers and models, and what is known of it.
-    """
+
+def _without(tables: Mapping[str, pd.DataFrame], name: str, key: str, cells: pd.DataFrame) -> pd.DataFrame:
+    """A table without the rows a key stands for, in which `*` stands for anything."""
     rows, (_, cell), where = tables[name], next(cells.iterrows()), cells.index[0]
-    may = [each for each, spec in schema()["tables"].items() if spec["stale_after"] == "prices"]
-    may += ["models", "throughput", "quality"]
-    if name not in may:
-        raise FactsError(f"{where}: no row of {name} can be withdrawn; those of {', '.join(may)} can")
+    if name not in WITHDRAWABLE:
+        raise FactsError(f"{where}: no row of {name} can be withdrawn; those of {', '.join(WITHDRAWABLE)} can")
     if cell["value"]:
         raise FactsError(
             f"{where}: a line without a column withdraws {key!r} and takes no value; got {cell['value']!r}"
@@ -246,9 +247,9 @@ def _laid(tables: dict[str, pd.DataFrame], name: str, key: str, cells: pd.DataFr
     given = dict(zip(cells["column"], cells["value"], strict=True))
     table = shipped.reindex(shipped.index.union(pd.Index([key], dtype=object, name="key"), sort=False))
     row = shipped.loc[key].to_dict() if key in shipped.index else _new_row(shipped, name, key, given, where, day)
-    if schema()["tables"][name]["headline"] in given:
+    if schema()["tables"][name].get("headline") in given:
         row |= {"low": np.nan, "high": np.nan}
-    own = [*schema()["tables"][name]["columns"], "low", "high"]
+    own = [*schema()["tables"][name]["columns"], *(end for end in ("low", "high") if end in spec)]
     for at, cell in cells.iterrows():
         column = cell["column"]
         if column not in own:

@@ -28,6 +28,12 @@ GOOD_ENOUGH = "good_enough"
 WORDS_FOR_A_KEY = {"gpu": ("cheapest",), "api_model": (GOOD_ENOUGH,), "open_model": (GOOD_ENOUGH,)}
 """What may stand in place of a key of a table."""
 
+NOW = {old: name for name, paper in read_yaml(DATA / "papers.yaml").items() for old in paper.get("formerly", [])}
+"""Papers by the names they had before."""
+
+NAMES_A_REGION = ("region", "region_owned")
+"""Levels of control that ask for a jurisdiction."""
+
 SKILL_WORDS = {
     0: "none",
     1: "followed a tutorial",
@@ -167,6 +173,8 @@ def _value(f: Field, value: Any) -> Any:
     unknown = [p for p in parts if not isinstance(p, str)]
     if unknown:
         raise ScenarioError(f"{f.name}: got {unknown[0]!r}; give names ({f.allowed})")
+    if f.choices == "papers":
+        parts = [NOW.get(part, part) for part in parts]
     return ",".join(dict.fromkeys(parts) if f.kind == "order" else sorted(set(parts)))
 
 
@@ -215,7 +223,14 @@ def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | Non
         raise ScenarioError(f"scenarios lack the fields {', '.join(missing)}; make rows with question.grid(...)")
     if not len(rows[FIELDS[0].name]):
         raise ScenarioError("no scenario to evaluate: the table has no row")
-    return {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
+    found = {f.name: _checked(f, rows[f.name], keys or {}) for f in FIELDS}
+    nowhere = np.isin(found["control"], NAMES_A_REGION) & (found["jurisdiction"] == "any")
+    if nowhere.any():
+        raise ScenarioError(
+            f"control: {found['control'][nowhere.argmax()]} with jurisdiction any names no region; "
+            f"give a jurisdiction: {', '.join(BY_NAME['jurisdiction'].choices[1:])}"
+        )
+    return found
 
 
 def _checked(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:

@@ -58,15 +58,17 @@ def is_numeric(column: Mapping[str, Any]) -> bool:
 
 
 def columns_of(table: str) -> dict[str, dict[str, Any]]:
-    """All columns of a table with what they may hold; low and high follow the headline."""
+    """All columns of a table with what they may hold; low and high follow the headline, where it has one."""
     if table == "lines":
         return dict(schema()["lines"]["columns"])
     own = {name: dict(column) for name, column in schema()["tables"][table]["columns"].items()}
     if table == "assumptions":
         own["value"]["unit"] = "any"
-    headline = own[schema()["tables"][table]["headline"]] | {"required": False}
     text = {"unit": "text", "required": True}
-    return own | {n: text for n in COMMON[:4]} | {"note": {"unit": "text"}, "low": headline, "high": headline}
+    every = own | {n: text for n in COMMON[:4]} | {"note": {"unit": "text"}}
+    if headline := schema()["tables"][table].get("headline"):
+        every |= dict.fromkeys(("low", "high"), own[headline] | {"required": False})
+    return every
 
 
 def read(table: str, path: Path | None = None) -> pd.DataFrame:
@@ -156,14 +158,15 @@ def problems() -> list[str]:
 def row_problems(name: str, rows: pd.DataFrame, keys: Mapping[str, set[str]]) -> list[str]:
     """What is wrong with rows of a table that a look at one cell does not tell; `keys` are the keys of every table."""
     found = []
-    headline, columns = schema()["tables"][name]["headline"], schema()["tables"][name]["columns"]
+    headline, columns = schema()["tables"][name].get("headline"), schema()["tables"][name]["columns"]
     for row in rows.to_dict("records"):
         where = f"{name}.csv, key {row['key']!r}"
         if problem := source_problem(row["source"], row["note"]):
             found.append(f"{where}: {problem}")
-        low, high, value = row["low"], row["high"], row[headline]
-        if low > value or high < value:
-            found.append(f"{where}: {headline} {value:g} is outside its own range {low:g} to {high:g}")
+        value = row[headline] if headline else np.nan
+        if headline and (row["low"] > value or row["high"] < value):
+            span = f"{row['low']:g} to {row['high']:g}"
+            found.append(f"{where}: {headline} {value:g} is outside its own range {span}")
         if name == "assumptions" and (problem := _unit_problem(row["unit"], value) or _end_problem(row["key"], value)):
             found.append(f"{where}: {problem}")
         if name == "models" and all(np.isnan(row[f"weights_gb_{bits}bit"]) for bits in (16, 8, 4)):

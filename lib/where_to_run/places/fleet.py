@@ -498,12 +498,12 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
     """The offer, the way to pay for it and the machines that cost least in each scenario.
 
     Of each contract those offers are tried month by month that cost `NEAR` the least in a typical month. A contract
-    that costs more than the first of its way even there, where binding ones look best, is left out, and so is a way
-    whose fewest machines cost as much as those of the way before. `weights` are the worth today of a dollar in each
+    that does not come `NEAR` the first of its way even there, where binding ones look best, is left out, and so is a
+    way whose fewest machines cost as much as those of the way before. `weights` are the worth today of a dollar in each
     month of service.
     """
     load, need, every = work.load, work.need, np.arange(len(work))
-    holds = need.possible[choice.kind] & ~choice.barred(work.gpu)
+    holds = choice.hold(work)
 
     def fleet(way: Way, offer: Array, scenario: Array) -> Fleet:
         spare = need.spare[scenario] * way.spare
@@ -565,7 +565,7 @@ def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first:
 def _near(cost: Array) -> Array:
     """Whether an offer is worth a look, by its cost in typical months over (month, contract, offer, scenario)."""
     least_usd = cost.min(axis=2, keepdims=True)
-    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= least_usd[:, :1]))
+    return np.asarray(np.isfinite(cost) & (cost <= NEAR * least_usd) & (least_usd <= NEAR * least_usd[:, :1]))
 
 
 def _in_typical_months(fleet: Fleet, held: Array, usd: Array) -> Array:

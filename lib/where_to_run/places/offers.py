@@ -34,20 +34,22 @@ class Offers:
         """The one offer of that key that is cut into replicas of that kind."""
         return self.take(np.flatnonzero((self.columns["key"] == key) & (self.words["replica"] == replica))[:1])
 
-    def barred(self, gpu: Array) -> Array:
-        """True over (offer, scenario) where a scenario insists on another GPU type."""
-        wanted = gpu[None, :]
-        if (gpu == "cheapest").all():
-            return np.zeros((len(self), len(gpu)), bool)
-        barred: Array = (wanted != "cheapest") & (self.columns["gpu"][:, None] != wanted)
-        return barred
+    def hold(self, work: Workload) -> Array:
+        """Over (offer, scenario), whether an offer can serve a request, is of the GPU type a scenario insists on, and
+        is not barred by the rules.
+        """
+        holds: Array = work.need.possible[self.kind]
+        if not (work.gpu == "cheapest").all():
+            holds = holds & ((work.gpu == "cheapest") | (self.columns["gpu"][:, None] == work.gpu))
+        return holds if work.barred is None else holds & ~work.barred[self.columns["row"]]
 
 
 @of_tables
 def offers(facts: Facts, table: str, model: str) -> Offers:
     """Every machine of `machines` or `servers` that holds a replica of the model."""
     rows = kinds(facts, model).reset_index(names="kind")
-    pairs = facts.table(table).reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    every = facts.table(table).reset_index()
+    pairs = every.assign(row=every.index).merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     pairs = pairs.assign(each=np.floor(pairs["gpus"] / pairs["gpus_replica"]))
     columns = {str(name): pairs[name].to_numpy() for name in pairs.columns}
@@ -56,11 +58,11 @@ def offers(facts: Facts, table: str, model: str) -> Offers:
     return Offers(columns, columns["kind"], columns["each"], words)
 
 
-def undominated(choice: Offers, work: Workload, prices: Array) -> Offers:
+def undominated(choice: Offers, work: Workload, prices: Array, passes: Array | None = None) -> Offers:
     """The offers worth a look: for none are there as many of another as carry as much and cost no more.
 
-    No more by each of the `prices` over (price, offer); where an offer has none, any will do. All are where a scenario
-    insists on a GPU.
+    No more by each of the `prices` over (price, offer); where an offer has none, any will do. The other must pass the
+    rules wherever this does, by `passes` over (row of the table, any). All are where a scenario insists on a GPU.
     """
     if not (work.gpu == "cheapest").all():
         return choice
@@ -70,6 +72,9 @@ def undominated(choice: Offers, work: Workload, prices: Array) -> Offers:
     number *= 1 + 1e-9 * (one > other)
     with np.errstate(invalid="ignore"):
         beaten = ((number * prices[:, one] <= prices[:, other]) | np.isnan(prices[:, other])).all(axis=0)
+    if passes is not None:
+        may = passes[choice.columns["row"]]
+        beaten &= (may[one] >= may[other]).all(axis=1)
     return choice.take(np.setdiff1d(np.arange(len(choice)), other[beaten]))
 
 

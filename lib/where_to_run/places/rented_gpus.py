@@ -113,12 +113,13 @@ def leases(common: Cloud, choice: Offers, work: Workload) -> list[Lease]:
     return [Lease(months, choice.columns[name], storage, work.load.live, work.factors) for months, name in terms]
 
 
-def machines(facts: Facts, work: Workload) -> Offers:
-    """The machines worth a look for a load, and for every part of it."""
+def machines(facts: Facts, work: Workload, passes: Array | None = None) -> Offers:
+    """The machines worth a look for a load, and for every part of it; `passes` as `undominated` has it."""
     choice = offers(facts, "machines", work.need.model)
     if not len(choice):
         return choice
-    return undominated(choice, work, np.stack([*(choice.columns[name] for name in COLUMNS), spot_price(choice)]))
+    prices = np.stack([*(choice.columns[name] for name in COLUMNS), spot_price(choice)])
+    return undominated(choice, work, prices, passes)
 
 
 def spot_price(choice: Offers) -> Array:
@@ -164,7 +165,7 @@ def burst(common: Cloud, choice: Offers, need: Need, offer: Array, scenario: Arr
 def cheapest_burst(common: Cloud, choice: Offers, work: Workload) -> Burst:
     """For every scenario the machines that cost least for what comes above the mean of the mean month."""
     follower, load, need = common.follower, work.load, work.need
-    holds = need.possible[choice.kind] & ~choice.barred(work.gpu)
+    holds = choice.hold(work)
     holds[0] |= ~holds.any(axis=0)
     scenario, offer = np.nonzero(holds.T)
     found = burst(common, choice, need, offer, scenario)

@@ -137,17 +137,19 @@ class Need:
 @dataclass(frozen=True)
 class Workload:
     """What a place is asked to carry: a demand, the replicas it needs, the GPU type each scenario insists on or
-    `cheapest`, and the worth today of a dollar in each month, over (scenario, month).
+    `cheapest`, and the worth today of a dollar in each month, over (scenario, month). `barred` says over (row of the
+    table of machines, scenario) which machines the rules bar, where they bar any.
     """
 
     load: Load
     need: Need
     gpu: Array
     factors: Array
+    barred: Array | None = None
 
-    def part(self, share: Array) -> "Workload":
-        """A share of it, one share a scenario."""
-        return replace(self, load=self.load.part(share), need=self.need.part(share))
+    def part(self, share: Array, barred: Array | None = None) -> "Workload":
+        """A share of it, one share a scenario, with machines that the rules bar for it."""
+        return replace(self, load=self.load.part(share), need=self.need.part(share), barred=barred)
 
     def at(self, months: Array, factors: Array) -> "Workload":
         """The same in some of the months, with other factors."""
@@ -239,10 +241,14 @@ class Machine:
 
 
 @of_tables
-def on_rent(facts: Facts, model: str) -> Machine:
-    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full."""
+def on_rent(facts: Facts, model: str, may: bytes) -> Machine:
+    """The machines of data/machines.csv that hold a model and that no other undercuts, alone and full.
+
+    Of those that `may` be rented: a byte a machine, in the order of the table.
+    """
     rows = kinds(facts, model).reset_index(names="kind")
-    pairs = facts.table("machines").reset_index().merge(rows, on="gpu", suffixes=("", "_replica"))
+    machines = facts.table("machines")[np.frombuffer(may, bool)].reset_index()
+    pairs = machines.merge(rows, on="gpu", suffixes=("", "_replica"))
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     prompts, answers = (size.reshape(-1, 1) for size in np.meshgrid(PROMPTS, ANSWERS, indexing="ij"))
     seconds = rates(facts, model, prompts, answers, np.zeros_like(prompts))[0][pairs["kind"], :, 0]

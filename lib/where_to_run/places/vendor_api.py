@@ -19,7 +19,6 @@ PRICES = (
     "long_prompt_tokens",
     "long_input_usd_per_mtok",
     "long_output_usd_per_mtok",
-    "residency_uplift_share",
     "context_tokens",
 )
 
@@ -48,7 +47,6 @@ def tariffs(facts: Facts) -> Tariffs:
         "long_prompt_tokens": np.inf,
         "long_input_usd_per_mtok": column["input_usd_per_mtok"],
         "long_output_usd_per_mtok": column["output_usd_per_mtok"],
-        "residency_uplift_share": 0.0,
         "context_tokens": np.inf,
     }
     whole = {name: np.where(np.isnan(column[name]), other, column[name]) for name, other in missing.items()}
@@ -62,11 +60,11 @@ def tariffs(facts: Facts) -> Tariffs:
     )
 
 
-def bill(tariffs: Tariffs, load: Load, offers: Array, in_region: Array) -> Bill:
+def bill(tariffs: Tariffs, load: Load, offers: Array, uplift: Array) -> Bill:
     """Bill of the offers named, one a scenario [USD by month].
 
     input + cached input + output + long prompts - batch discount + residency uplift + retries, by the prices of
-    data/api_offers.csv. `in_region` is true where data must stay in a region, which some vendors charge for.
+    data/api_offers.csv. `uplift` is what is added where data must stay in a region [share].
     """
     rows = np.array([tariffs.position[offer] for offer in offers])
     price = {name: column[rows] for name, column in tariffs.prices.items()}
@@ -80,7 +78,7 @@ def bill(tariffs: Tariffs, load: Load, offers: Array, in_region: Array) -> Bill:
     total = sum(lines.values(), np.zeros(1))
     lines["batch discount"] = -total * load.batch_share * price["batch_discount_share"]
     total = total + lines["batch discount"]
-    lines["residency uplift"] = total * price["residency_uplift_share"] * in_region[:, None]
+    lines["residency uplift"] = total * uplift[:, None]
     lines["retries"] = (total + lines["residency uplift"]) * tariffs.retry_share
     fits: Array = (load.input_tokens + load.output_tokens <= price["context_tokens"])[:, 0]
     return Bill(lines, offers, fits)
@@ -130,12 +128,15 @@ class Api:
         return np.minimum(self.usd(), self.usd(waiting=True))
 
     def mixed(self, other: "Api", share: Array) -> "Api":
-        """A share of the requests, one a scenario, at another API; called by the name of this one."""
+        """A share of the requests, one a scenario, at another API; called by the name of this one, and fit where those
+        are that get any.
+        """
         lines = [
             {name: line + (there[name] - line) * share[:, None] for name, line in here.items()}
             for here, there in ((self.prompt, other.prompt), (self.waiting, other.waiting))
         ]
-        return replace(self, fits=self.fits & (other.fits | (share == 0)), prompt=lines[0], waiting=lines[1])
+        fits = (self.fits | (share == 1)) & (other.fits | (share == 0))
+        return replace(self, fits=fits, prompt=lines[0], waiting=lines[1])
 
     def take(self, rows: Array) -> "Api":
         """The APIs of some of the scenarios."""
@@ -150,26 +151,27 @@ class Api:
         return replace(self, course=course, mean_course=mean)
 
 
-def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, in_region: Array) -> Api:
+def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, uplift: Array, beside: Array) -> Api:
     """The API each scenario calls: of some offers the one whose price a request times `weight` is least.
 
     `offers` are keys over (offer); `weight` over (offer, scenario) is infinite where an offer is not to be taken.
-    `in_region` is true where data must stay in a region. Of offers that take the requests at all.
+    `uplift` over the same is added to the price where data must stay in a region [share], and what is paid `beside` it
+    whichever is taken is by scenario [USD a request]. Of offers that take the requests at all.
     """
-    number = len(in_region)
+    number = weight.shape[1]
     names, every = np.repeat(offers, number), np.tile(np.arange(number), len(offers))
     size = {
         name: getattr(load, name)[every] for name in ("input_tokens", "output_tokens", "cached_share", "batch_share")
     }
     one = replace(load, requests=np.ones((len(every), 1)), live=np.ones((len(every), 1)), **size)
     prompt, waiting = (
-        bill(tariffs, replace(one, batch_share=np.full((len(every), 1), share)), names, in_region[every])
+        bill(tariffs, replace(one, batch_share=np.full((len(every), 1), share)), names, uplift.ravel())
         for share in (0.0, 1.0 * load.batch_share.any())
     )
     batch = one.batch_share[:, 0]
     price = prompt.total[:, 0] * (1 - batch) + waiting.total[:, 0] * batch
     # what is too long for all is told of the one that would be taken
-    worth = np.where(prompt.fits, price, 1e9 * (1 + price)).reshape(weight.shape) * weight
+    worth = (np.where(prompt.fits, price, 1e9 * (1 + price)).reshape(weight.shape) + beside) * weight
     taken = worth.argmin(axis=0) * number + np.arange(number)
     lines = [{name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting)]
     return Api(names[taken], prompt.fits[taken], lines[0], lines[1])

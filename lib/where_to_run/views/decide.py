@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..decision import quality
 from ..decision.answer import Answer
-from ..decision.option import doubts
-from ..decision.routing import API
+from ..decision.option import Option, doubts
+from ..decision.routing import API, HARD
 from ..formulas import difficulty
 from ..inputs import question
 from ..inputs.facts import Facts
@@ -72,10 +72,10 @@ def _left_out(facts: Facts, task: str) -> list[str]:
 def _told_apart(answer: Answer, option: str) -> str:
     """What telling hard requests from easy ones saves where both go to an API, and what a cascade would cost."""
     taken, share = answer.option(option), float(answer.asked["hard_share"])
-    parts = [part for part in taken.parts if part.place == API]
-    if len(parts) < 2 or parts[0].bill.offer[0] == parts[1].bill.offer[0]:
+    easy, hard = (_stream(taken, hard) for hard in (False, True))
+    if easy is None or hard is None or len({*taken.question.offers[0, [easy, hard]]}) < 2:
         return ""
-    small, big = (float(taken.question.api(hard).usd()[0]) for hard in (False, True))
+    small, big = (float(taken.question.api(stream).usd()[0]) for stream in (easy, hard))
     router = answer.facts.value("router.usd_per_request")
     by_router = difficulty.router_cost(small, big, share, router)
     by_cascade = difficulty.cascade_cost(small, big, share, small)
@@ -85,6 +85,12 @@ def _told_apart(answer: Answer, option: str) -> str:
         f"which the small model answers first and judges itself, would cost {by_cascade / by_router - 1:+.0%} and pay "
         f"below {difficulty.cascade_limit(small, big, small):.0%}.</p>"
     )
+
+
+def _stream(option: Option, hard: bool) -> int | None:
+    """The largest stream of easy or of hard requests that goes to an API."""
+    share = option.question.shares[0] * (option.routing.place[0] == API) * (hard == HARD)
+    return int(share.argmax()) if share.any() else None
 
 
 def _nothing_allowed(answer: Answer) -> str:

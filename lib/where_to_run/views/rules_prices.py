@@ -1,12 +1,13 @@
 """What your rules cost: what the answer would be without a rule, a limit or a demand of the scenario."""
 
+from html import escape
 from typing import Any
 
 import pandas as pd
 
 from ..decision.answer import Answer
 from ..decision.evaluate import evaluate
-from ..decision.prices import ENOUGH, prices
+from ..decision.prices import ENOUGH, Without, prices, without_vendors
 from ..inputs.facts import remembered
 from .panel import Pieces, aside
 from .table import money, table, usd
@@ -17,10 +18,14 @@ SHOWN, LEAST = 8, 0.01
 
 
 @remembered
+def _answer(answer: Answer, fields: tuple[tuple[str, Any], ...]) -> Answer:
+    """The answer once the fields have other values."""
+    return evaluate(answer.scenarios.assign(**dict(fields)), answer.facts, answer.hours, ENOUGH)
+
+
 def _there(answer: Answer, fields: tuple[tuple[str, Any], ...], option: str) -> str:
     """Title of the option that is recommended once the fields have other values."""
-    rows = answer.scenarios.assign(**dict(fields))
-    return titles(evaluate(rows, answer.facts, answer.hours, ENOUGH))[option]
+    return titles(_answer(answer, fields))[option]
 
 
 def _destinations(answer: Answer, rows: pd.DataFrame) -> list[str]:
@@ -35,16 +40,32 @@ def opened(answer: Answer) -> list[tuple[str, str]]:
     return list(zip(few["lifted"], _destinations(answer, few), strict=True))
 
 
+def _without_vendors(answer: Answer) -> str:
+    """A sentence for each firm behind the recommendation: the answer without it, and whether that is another place."""
+    return "".join(f"<p>{escape(_without(answer, one))}</p>" for one in without_vendors(answer))
+
+
+def _without(answer: Answer, one: Without) -> str:
+    if not one.option:
+        return f"Without {one.firm} nothing is allowed: the recommendation hangs on what this one firm offers."
+    says = f"Without {one.firm} the answer would be {_there(answer, tuple(one.fields.items()), one.option)}, "
+    says += f"{usd(one.more_usd_per_month)} a month more, drawbacks counted"
+    now = answer.option(str(answer.figures.loc[answer.figures["recommended"], "option"].iloc[0]))
+    then = _answer(answer, tuple(one.fields.items())).option(one.option)
+    hangs = ": where to run hangs on the prices of this one firm." if now.places != then.places else "."
+    return says + hangs
+
+
 @aside
 def price_of_rules(answer: Answer) -> Pieces:
     """A panel: one row a rule, limit or demand that costs something, and pairs that only together open more."""
     rows, now = prices(answer), answer.figures[answer.figures["recommended"]]
     least = LEAST * now["level_usd_per_month"].sum()
     each = rows[(rows["bars"] <= 2) & ~(rows["saves_usd_per_month"] < least)].head(SHOWN)
+    firms = _without_vendors(answer)
     if each.empty:
-        return Pieces(
-            ["<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"]
-        )
+        nothing = "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
+        return Pieces([nothing + firms])
     together, alone = rows[rows["bars"] > 2], rows[rows["bars"] == 1]
     says = ""
     if len(together) and together["saves_usd_per_month"].notna().all():
@@ -61,4 +82,5 @@ def price_of_rules(answer: Answer) -> Pieces:
         "Saves, drawbacks counted": money(each["saves_usd_per_month"]),
         "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
-    return Pieces([says + table(shown, "What the answer would be without a rule, a limit or a demand", left=3)])
+    lifted = table(shown, "What the answer would be without a rule, a limit or a demand", left=3)
+    return Pieces([says + lifted + firms])

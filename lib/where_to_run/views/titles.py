@@ -1,12 +1,13 @@
 """Titles: an option of a one-row answer named by what it is: model, machines or vendor, and who gets which requests."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ..decision.answer import Answer
 from ..decision.option import Option, Part
-from ..decision.routing import API, HARD, NOWHERE, OWN, RENTED, TITLES
+from ..decision.routing import API, NOWHERE, OWN, RENTED, TITLES
 from ..inputs.facts import Facts, remembered
 from ..inputs.question import STREAMS
 
@@ -50,8 +51,7 @@ def _title(answer: Answer, option: str) -> str:
     if not taken.fits:
         return TITLES[option]
     parts = [part for part in taken.parts if part.share[0] > 0]
-    if [part.bill.offer[0] for part in parts if part.place == API][1:2] == [parts[0].bill.offer[0]]:
-        parts = parts[1:]  # easy and hard requests call the same
+    parts = _together(parts)
     if len(parts) == 1:
         bursts = _bursts(taken, parts[0])
         return _where(taken, parts[0]) + (f", bursts to {bursts}" if bursts else "")
@@ -61,6 +61,16 @@ def _title(answer: Answer, option: str) -> str:
     )
     words = ", ".join(f"{who} to {_whole(taken, part)}" for who, part in [*special, ("the rest", rest)])
     return words[0].upper() + words[1:]
+
+
+def _together(parts: list[Part]) -> list[Part]:
+    """The parts with those that call the same offer as one."""
+    found = dict[object, Part]()
+    for number, part in enumerate(parts):
+        key = part.bill.offer[0] if part.place == API else number
+        had = found.get(key)
+        found[key] = replace(had, share=had.share + part.share, mix=had.mix + part.mix) if had else part
+    return [*found.values()]
 
 
 def _whole(option: Option, part: Part) -> str:
@@ -74,7 +84,7 @@ def _requests(option: Option, part: Part) -> str:
     present = np.flatnonzero(option.question.shares[0] > 0)
     here = [stream for stream in present if option.routing.place[0, stream] == part.place]
     if part.place == API:
-        here = [stream for stream in here if HARD[stream] == bool(part.hard[0])]
+        here = [stream for stream in here if part.mix[0, stream] > 0]
     for side in range(len(STREAMS[0])):
         for value in dict.fromkeys(STREAMS[stream][side] for stream in here):
             if here == [stream for stream in present if STREAMS[stream][side] == value]:
