@@ -99,7 +99,7 @@ def planned(answer: Answer) -> Plan:
     routings = dict[Any, tuple[str, Routing]]()
     for option in answer.options.loc[answer.options["verdict"] != "blocked", "option"]:
         taken = answer.option(option)
-        routings.setdefault(taken.comes_to, (option, taken.routing))
+        routings.setdefault(taken.comes_to, (option, replace(taken.routing, calls=taken.calls)))
     found, curve = dict(routings.values()), answer.option(answer.names[0]).question.curve
     return Plan(answer.scenarios, _narrowed(answer, list(found)), curve, found)
 
@@ -112,7 +112,7 @@ def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
     keep["api_offers"] = set()
     for option in options:
         taken = answer.option(option)
-        keep["api_offers"] |= {api.offer[0] for api in taken.question.whole.apis}
+        keep["api_offers"] |= {*taken.calls}
         if taken.question.model and keep["servers"]:
             keep["machines"].add(taken.stopgap(np.ones(1)).offer[0])
     tables = {

@@ -57,7 +57,8 @@ class Question:
     """A block of scenarios as arrays: the demand, and each field by name.
 
     `curve` takes the place of the Gamma laws of their spikiness; `model` is the open model that machines serve, ""
-    where there are none; `hosted` takes open weights alone at an API.
+    where there are none; `hosted` takes open weights alone at an API. `given` are the API offers that are called, in
+    place of a choice.
     """
 
     facts: Facts
@@ -65,6 +66,7 @@ class Question:
     curve: Curve | None = None
     model: str = ""
     hosted: bool = False
+    given: tuple[str, ...] = ()
 
     @cached_property
     def whole(self) -> "Question":
@@ -80,7 +82,11 @@ class Question:
     @cached_property
     def hosting(self) -> "Question":
         """The same with open weights alone at an API."""
-        other = replace(self, model="", hosted=True)
+        return self.calling((), True)
+
+    def calling(self, offers: tuple[str, ...], hosted: bool) -> "Question":
+        """The same with the API offers that are called given, or none given and open weights alone."""
+        other = replace(self, model="", hosted=hosted, given=offers)
         other.__dict__.update({name: getattr(self, name) for name in SHARED if name != "whole"})
         return other
 
@@ -186,7 +192,11 @@ class Question:
         beside = sum(np.einsum("sm,sm->s", line, self.factors) for line in hands.lines.values())
         return lacks, beside / np.einsum("sm,sm->s", self.load.requests, self.factors)
 
-    def _api(self, stream: int) -> Api:
+    def _worth_calling(self, stream: int) -> tuple[Array, Array]:
+        """Keys of API offers, and over (offer, scenario) which of them a stream may call."""
+        if self.given:
+            key = self.given[self.called[stream]]
+            return np.array([key], object), np.ones((1, len(self.shares)), bool)
         asked, known, hard = self.rows["api_model"], self.figures, int(HARD[stream])
         of = self.facts.table("api_offers")["open_model"]
         may = self.permits.may[API][:, stream] & ((of != "").to_numpy() | (not self.hosted))
@@ -212,8 +222,12 @@ class Question:
         good = listed & (figure >= self.floors[:, hard])
         reached = np.where(listed, np.nan_to_num(figure), -1)
         best = listed & (reached == reached.max(axis=0))
-        taken = np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
-        lack = 1 - known.points(self.families, figure.T).T
+        return offers, np.where(named, offers[:, None] == asked, np.where(good.any(axis=0), good, best))
+
+    def _api(self, stream: int) -> Api:
+        offers, taken = self._worth_calling(stream)
+        figure, row = self.figures.value[self.families][:, self.figures.at(offers)], self.row(offers)
+        lack = 1 - self.figures.points(self.families, figure).T
         lacks, beside = self.lacks_of_an_api
         worth = 1 + lacks + self.premiums[:, CRITERIA.index("quality")] * lack
         uplift = self.permits.uplift[API][self.permits.code, stream][:, row].T

@@ -80,8 +80,12 @@ class Option:
         """
         place, overflow, model = self.routing.of(self.question.shares[0] > 0).key
         by_machines = {*place, *overflow} - {API, NOWHERE}
-        called = tuple(str(api.offer[0]) for api in self.question.whole.apis)
-        return place, overflow, model if by_machines else "", called
+        return place, overflow, model if by_machines else "", self.calls
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The API offers that may be called."""
+        return tuple(str(api.offer[0]) for api in self.question.whole.apis)
 
     @property
     def places(self) -> set[int]:

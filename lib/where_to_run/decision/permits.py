@@ -77,7 +77,7 @@ class Permits:
         """
         if self.alike[place]:
             return None
-        barred: Array = (~self.may[place][self.code] & streams[..., None]).any(axis=1).T
+        barred = np.asarray((~self.may[place][self.code] & streams[..., None]).any(axis=1)).T
         return barred & ~barred.all(axis=0)
 
     def passes(self, place: int) -> Array | None:

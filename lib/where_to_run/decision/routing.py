@@ -1,7 +1,7 @@
 """Routing: to which place each stream goes, and to which what that place cannot carry overflows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from itertools import permutations
 
@@ -23,20 +23,22 @@ Way = tuple[int, int]
 @dataclass(frozen=True, eq=False)
 class Routing:
     """Positions in PLACES over (scenario, stream): `place` where a stream goes, `overflow` where what that cannot carry
-    goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none.
+    goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none, and `calls` the API offers
+    that are called where they are no longer to be chosen.
     """
 
     place: Array
     overflow: Array
     model: str = ""
+    calls: tuple[str, ...] = ()
 
     def take(self, rows: Array) -> "Routing":
         """The same in some of the scenarios."""
-        return Routing(self.place[rows], self.overflow[rows], self.model)
+        return replace(self, place=self.place[rows], overflow=self.overflow[rows])
 
     def of(self, streams: Array) -> "Routing":
         """The same for some of the streams."""
-        return Routing(self.place[:, streams], self.overflow[:, streams], self.model)
+        return replace(self, place=self.place[:, streams], overflow=self.overflow[:, streams])
 
     def uses(self, present: Array) -> Array:
         """Whether any of the streams that are `present` may be at a place, over (scenario, place)."""

@@ -125,10 +125,12 @@ def search(question: Question, models: Sequence[str], names: Sequence[str]) -> F
 
 
 def follow(question: Question, committed: Mapping[str, Routing]) -> Found:
-    """What each option costs with the routing, and the model, of one scenario given."""
+    """What each option costs with the routing of one scenario given, its model and the API offers it `calls`."""
     found, every = Found(tuple(committed), len(question.shares)), np.zeros(len(question.shares), np.intp)
     for number, (name, routing) in enumerate(committed.items()):
-        block = question.hosting if name == HOSTED else question.serving(routing.model) if routing.model else question
+        calls, hosted = routing.calls, name == HOSTED
+        block = question.calling(calls, hosted) if calls or hosted else question
+        block = block.serving(routing.model) if routing.model else block
         _cost(block, gates(block).good_enough(block), routing.take(every), found)
         _take(found, number, number)
     return found
