@@ -146,3 +146,10 @@ def spill(capacity, mean, cv):
 def exceedance(capacity, mean, cv):
     """P(L > K) = Q(k, k K / mean)."""
     return gammaincc(1 / cv**2, capacity / mean / cv**2) if mean > 0 else capacity * 0
+
+
+FOUND = {"requests_per_month": 2.7e8, "hard_share": 0.2, "sensitive_share": 0.6, "specialised_share": 0.4}
+FOUND |= {"customisation": "weights", "budget_usd_per_month": 1e8, "capex_limit_usd": 1e6, "weeks_to_launch": 60}
+"""With the preset of the hospital a scenario in which the search finds a routing that is none of the other options:
+own servers, rented machines and an API together.
+"""

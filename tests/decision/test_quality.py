@@ -186,8 +186,9 @@ def drawn(number, seed=5) -> pd.DataFrame:
 
 
 def test_no_admitted_offer_is_cheaper_for_the_stream_where_quality_is_worth_nothing():
-    # nothing is confidential, so that the rules let every offer serve it
-    rows = drawn(40).assign(premium=0.0, batch_share=0.0, sensitive_share=0.0)
+    # nothing is confidential, tied to a place or tuned, so that the rules let every offer serve it
+    free = {"sensitive_share": 0.0, "jurisdiction": "any", "regimes": "", "customisation": "prompting"}
+    rows = drawn(40).assign(premium=0.0, batch_share=0.0, **free)
     table, known = shipped().table("api_offers"), quality.figures(shipped())
     prices = tariffs(shipped()).prices
     for number in range(len(rows)):

@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 import pytest
 
+from toy import FOUND
 from where_to_run.analysis import breakeven
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question
@@ -28,7 +29,7 @@ def shown(**fields):
 
 
 def test_the_map_says_what_the_search_finds_at_the_scenario():
-    answer = evaluate(question.grid("hospital", hard_share=0.3), shipped())
+    answer = evaluate(question.grid("hospital", **FOUND), shipped())
     said = "<p>Found by search: a routing that is none of the others; as asked it is "
     assert said + escape(titles(answer)["free_search"]) + ".</p>" in page.decision_map(answer).words
     assert "Found by search: " not in shown()

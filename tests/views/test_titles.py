@@ -2,13 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import cache, partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from toy import shipped
+from toy import FOUND, shipped
 from where_to_run.analysis import breakeven
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import API, NOWHERE, OWN, RENTED, by_hand
@@ -59,8 +60,8 @@ def test_an_api_is_named_by_model_and_vendor():
 
 
 def test_a_vendor_that_ends_in_s_gets_an_apostrophe_alone():
-    table = shipped().table("api_offers").loc[[HAIKU]].assign(vendor="Fireworks")
-    known = SimpleNamespace(table=lambda _: table)
+    mine = shipped().table("api_offers").loc[[HAIKU]].assign(vendor="Fireworks")
+    known = replace(shipped(), tables=shipped().tables | {"api_offers": mine})
     assert at_vendor(known, HAIKU) == "Claude Haiku 4.5 at Fireworks' API"
 
 
@@ -144,17 +145,19 @@ def test_options_that_come_to_the_same_are_shown_once():
 
 
 def test_what_the_search_finds_is_shown_only_where_it_is_none_of_the_others():
-    assert "free_search" in distinct(answered("hospital", hard_share=0.3)), "only open hard requests go to the API"
+    assert "free_search" in distinct(answered("hospital", **FOUND))
     assert "free_search" not in distinct(answered("hospital"))
-    assert titles(answered("hospital"))["free_search"] == titles(answered("hospital"))["rented"]
+    assert titles(answered("hospital"))["free_search"] == titles(answered("hospital"))["api"]
     words = hybrid.free_search(answered("hospital")).words
-    assert words.startswith("<p>A search over all routings finds nothing better than Qwen3.8 27B on 2 rented H100")
+    assert words.startswith("<p>A search over all routings finds nothing better than Claude Haiku 5.5 at Anthropic")
 
 
 def test_open_weights_at_a_vendor_are_another_option_than_the_api_where_they_are_another_model():
     named = titles(answered("hospital"))
-    assert named["api"] == "GPT-6 Luna at OpenAI's API" and "hosted_open" in distinct(answered("hospital"))
-    assert named["hosted_open"] == "GLM-5.3-Flash at CoreWeave (W&B)'s API"
+    assert named["api"] == "Claude Haiku 5.5 at Anthropic's API" and "hosted_open" in distinct(answered("hospital"))
+    assert named["hosted_open"] == (
+        "Sensitive requests to GLM-5.3-Flash at Azure AI's API, the rest to GLM-5.3-Flash at CoreWeave (W&B)'s API"
+    )
     # where open weights are the best of all, the two are one
     assert titles(answered())["hosted_open"] == titles(answered())["api"] and "hosted_open" not in distinct(answered())
 

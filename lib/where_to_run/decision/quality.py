@@ -76,9 +76,9 @@ def floors(facts: Facts, rows: Mapping[str, Array]) -> Array:
 
 
 def name(facts: Facts, key: str) -> str:
-    """The name of an open model, or of the model of an API offer."""
-    table, column = ("models", "name") if key in facts.table("models").index else ("api_offers", "model")
-    return str(facts.table(table).at[key, column])
+    """The name of an open model, or of the model of an API offer; of open weights whoever serves them."""
+    models, offers = facts.table("models")["name"], facts.table("api_offers")
+    return str(models.get(key) or models.get(offers.at[key, "open_model"]) or offers.at[key, "model"])
 
 
 def described(facts: Facts, key: str, task: str) -> str:

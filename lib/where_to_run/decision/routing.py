@@ -23,8 +23,8 @@ Way = tuple[int, int]
 @dataclass(frozen=True, eq=False)
 class Routing:
     """Positions in PLACES over (scenario, stream): `place` where a stream goes, `overflow` where what that cannot carry
-    goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none, and `calls` the API offers
-    that are called where they are no longer to be chosen.
+    goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none, and `calls` the API
+    offers that are called where they are no longer to be chosen.
     """
 
     place: Array

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..decision.answer import Answer
 from ..decision.option import Option, Part
+from ..decision.quality import name
 from ..decision.routing import API, NOWHERE, OWN, RENTED, TITLES
 from ..inputs.facts import Facts, remembered
 from ..inputs.question import STREAMS
@@ -103,8 +104,8 @@ def _where(option: Option, part: Part) -> str:
 
 def at_vendor(facts: Facts, offer: str) -> str:
     """An API offer in words: model and vendor."""
-    row = facts.table("api_offers").loc[offer]
-    return f"{row['model']} at {row['vendor']}'{'' if row['vendor'].endswith('s') else 's'} API"
+    vendor = facts.table("api_offers").at[offer, "vendor"]
+    return f"{name(facts, offer)} at {vendor}'{'' if vendor.endswith('s') else 's'} API"
 
 
 KIND = {RENTED: ("machines", "rented machine"), OWN: ("servers", "own server")}
