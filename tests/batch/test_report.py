@@ -88,8 +88,8 @@ def test_the_decision_agrees_with_evaluate(hospital):
 
 def test_the_page_names_the_rule_its_source_and_what_lifts_it(hospital):
     page = (hospital / "report.html").read_text()
-    assert "hipaa-needs-a-business-associate-agreement" in page
-    assert "hhs.gov" in page and "zero_retention" in page
+    assert "confidential-data-needs-a-vendor-that-forgets" in page
+    assert "https://eur-lex.europa.eu/eli/dir/2016/943/oj" in page and "Sign zero retention and no training" in page
 
 
 SETTINGS = {"spikiness": 8.0, "sensitive_share": 0.6}

@@ -146,7 +146,8 @@ RESTS = {
     "staff": ("skills", "roles", *(f"assumptions {of}" for of in ("people.", "setup_", "platform_", "own.delivery"))),
     "_service_levels": ("assumptions service.",),
     "cloud": ("assumptions rented.", "assumptions autoscale."),
-    "judged": (),
+    # where and by whom offers are served, and with which papers
+    **dict.fromkeys(("sites", "spoken", "judged"), ()),
     "figures": ("quality",),
     "worthwhile_offers": ("quality", "api_offers"),
     # which open models are tried stays as it is today
@@ -198,8 +199,7 @@ def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str
     models = {answer.option(name).question.model for name in names} - {""}
     rows = answer.scenarios.assign(open_model=models.pop()) if len(models) == 1 else answer.scenarios
     for end in ("low", "high"):
-        moved = evaluate(rows, _with(answer, fact, row[end]), answer.hours, names).options
-        moved = moved.set_index("option")
+        moved = evaluate(rows, _with(answer, fact, row[end]), answer.hours, names).figures.set_index("option")
         yield float(moved.at[names[0], "usd_per_month"] - usd)
         yield next((str(option) for option in moved.index[moved["recommended"]]), "")
 

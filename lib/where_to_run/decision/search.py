@@ -276,13 +276,11 @@ def _sizes(out: Outcome, number: int) -> dict[str, Array]:
 
 
 def _taken(question: Question, outcome: Outcome, offer: Array) -> Array:
-    """The offers of streams, with those of the machines that are rented, over (scenario, stream, place)."""
-    if question.permits.alike[RENTED]:
-        return offer
+    """The offers of streams, with those of the machines that are rented where any fit, over (scenario, stream, place)."""
     rented, offer = offer[..., RENTED], offer.copy()
     for part in outcome.parts:
         if part.place == RENTED:
-            here, keys = part.share[:, None] > 0, part.bill.offer
+            here, keys = (part.share * part.bill.fits > 0)[:, None], part.bill.offer
         elif part.second == RENTED:
             here, keys = part.mix > 0, np.array(part.overflow_offer, object)
         else:

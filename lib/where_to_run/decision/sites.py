@@ -80,10 +80,12 @@ def _papers(facts: Facts, table: pd.DataFrame) -> dict[str, Any]:
     asked = np.array([table["service"].isin(paper.get("of", SERVICES)) for paper in written.values()])
     weeks = np.array([np.full(len(table), float(paper.get("weeks", np.inf))) for paper in written.values()])
     passport = np.full(weeks.shape, "", object)
+    of, region = table["vendor"].to_numpy() + "/" + table["service"].to_numpy(), table["region"].to_numpy()
     for row in given[given["available"] != "no"].itertuples():
-        here = (table["vendor"] == row.vendor) & (table["service"] == row.service)
-        here &= table["region"].isin(row.region.split()) | (row.region == "")
+        here = of == f"{row.vendor}/{row.service}"
+        if row.region:
+            here &= np.isin(region, row.region.split())
         for paper in (row.paper, *written[row.paper].get("covers", [])):
-            sooner = here.to_numpy() & (row.weeks < weeks[at[paper]])
+            sooner = here & (row.weeks < weeks[at[paper]])
             weeks[at[paper], sooner], passport[at[paper], sooner] = row.weeks, row.Index
     return {"papers": at, "asked": asked, "weeks": weeks, "passport": passport}
