@@ -74,7 +74,8 @@ def passport_problems(facts: Facts) -> list[str]:
         rows = tables.read(name)
         for key, where in rows[["key", column]][~rows[column].isin(known)].itertuples(index=False):
             found.append(f"{name}.csv, key {key!r}: {column} {where!r} is no choice of the question")
-    return found + without_passport("api_offers", "vendor", API) + without_passport("machines", "provider", CLOUD)
+    sold = (("api_offers", "vendor", API), ("dedicated", "provider", API), ("machines", "provider", CLOUD))
+    return found + [problem for offers in sold for problem in without_passport(*offers)]
 
 
 def without_passport(table: str, column: str, service: str) -> list[str]:

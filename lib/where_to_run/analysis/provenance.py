@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..decision.answer import Answer
-from ..decision.block import Question
+from ..decision.block import OFFERS, Question
 from ..decision.evaluate import evaluate
 from ..decision.models import shortlist
 from ..decision.option import Option
@@ -24,9 +24,6 @@ class Fact(NamedTuple):
     table: str
     key: str
 
-
-OFFERS = dict(zip(PLACES, ("api_offers", "machines", "servers"), strict=True))
-"""The table with the offers of each place."""
 
 WORDS = ("offer", "stopgap", "least_staff", "missing_skills")
 """What `rests_on` in data/lines.csv may say beside keys: the offers taken at the place, those that may serve until own
@@ -50,7 +47,8 @@ def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
     offers: dict[str, list[Fact]] = {}
     for place, share, bill in outcome.bills:
         if share[0] > 0:
-            offers.setdefault(place, []).append(Fact(OFFERS[place], str(bill.offer[0])))
+            table = OFFERS[PLACES.index(place)] if bill.machines else "api_offers"
+            offers.setdefault(place, []).append(Fact(table, str(bill.offer[0])))
     found = {}
     for place, name in (key for key, amounts in outcome.lines.items() if amounts[0].any()):
         rows: list[Fact] = []
@@ -89,7 +87,7 @@ def _stopgap(taken: Option) -> Iterator[Fact]:
     for part in taken.parts:
         rent = taken.stopgap(part.share) if part.place == OWN else None
         if rent and rent.fits[0]:
-            yield Fact(OFFERS[PLACES[RENTED]], str(rent.offer[0]))
+            yield Fact(OFFERS[RENTED], str(rent.offer[0]))
 
 
 def _staff(question: Question, word: str, places: list[str]) -> Iterator[Fact]:
@@ -113,7 +111,7 @@ def sizing(answer: Answer) -> list[Fact]:
     if stands.empty:
         return []
     stood = set(zip(stands["place"], stands["offer"], strict=True))
-    gpus = sorted({rows_of(facts, OFFERS[place])[offer]["gpu"] for place, offer in stood})
+    gpus = sorted({rows_of(facts, OFFERS[PLACES.index(place)])[offer]["gpu"] for place, offer in stood})
     points = rows_of(facts, "throughput").items()
     models = sorted({answer.option(option).question.model for option in stands["option"].unique()})
     measured = [key for key, point in points if point["model"] in models and point["gpu"] in gpus]
@@ -141,7 +139,7 @@ SERVING = tuple(f"assumptions serving.{n}" for n in ("memory_", "kv_", "weight_"
 REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
 RESTS = {
     **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
-    "offers": (*REPLICAS, "machines", "servers"),
+    "offers": (*REPLICAS, "machines", "servers", "dedicated"),
     "tariffs": ("api_offers", "models", "assumptions api.", "assumptions demand."),
     "staff": ("skills", "roles", *(f"assumptions {of}" for of in ("people.", "setup_", "platform_", "own.delivery"))),
     "_service_levels": ("assumptions service.",),

@@ -109,6 +109,7 @@ def _narrowed(answer: Answer, options: Sequence[str]) -> Facts:
     facts, sizing = answer.facts, answer.sizing
     used = sizing[sizing["option"].isin(options)].groupby("place")["offer"].unique()
     keep = {"machines": set(used.get("rented_gpus", [])), "servers": set(used.get("own_gpus", []))}
+    keep["dedicated"] = set(used.get("vendor_api", []))
     keep["api_offers"] = set()
     for option in options:
         taken = answer.option(option)

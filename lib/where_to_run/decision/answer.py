@@ -55,7 +55,7 @@ class Judged:
         for o, option in enumerate(self.found.names):
             tried, at = self.found.of(s, o)
             goes = list(zip(tried.routing.place[at].tolist(), tried.routing.overflow[at].tolist(), strict=True))
-            for stream, place, rule, level in rules.fired(facts, profile, tried.offer[at]):
+            for stream, place, rule, level in rules.fired(facts, profile, tried.offer[at], tried.question.api_table):
                 if present[stream] and place in goes[stream]:
                     found, who = facts.rules["rules"][rule], " ".join(STREAMS[stream])
                     because = found["condition" if level == CONDITIONAL else "because"]

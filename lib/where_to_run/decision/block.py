@@ -25,6 +25,7 @@ from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
 from . import criteria, quality, staffing
 from .permits import Permits, permits
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
+from .sites import DEDICATED
 from .staffing import Staff, Team
 
 WORTH_SPLITTING = 0.8
@@ -58,7 +59,7 @@ class Question:
 
     `curve` takes the place of the Gamma laws of their spikiness; `model` is the open model that machines serve, ""
     where there are none; `hosted` takes open weights alone at an API. `given` are the API offers that are called, in
-    place of a choice.
+    place of a choice. With `endpoints` the model is served at an API on what a vendor runs for one customer alone.
     """
 
     facts: Facts
@@ -67,6 +68,7 @@ class Question:
     model: str = ""
     hosted: bool = False
     given: tuple[str, ...] = ()
+    endpoints: bool = False
 
     @cached_property
     def whole(self) -> "Question":
@@ -89,6 +91,19 @@ class Question:
         other = replace(self, model="", hosted=hosted, given=offers)
         other.__dict__.update({name: getattr(self, name) for name in SHARED if name != "whole"})
         return other
+
+    @cached_property
+    def at_endpoints(self) -> "Question":
+        """The same with the open model on dedicated endpoints in place of an API."""
+        other = replace(self, endpoints=True)
+        other.__dict__.update({name: getattr(self, name) for name in [*SHARED, "work", "fleet_figure"]})
+        other.__dict__["permits"] = permits(self.facts, self.rows, DEDICATED)
+        return other
+
+    @property
+    def api_table(self) -> str:
+        """The key of `Sites.of` with the offers of the API."""
+        return DEDICATED if self.endpoints else PLACES[API]
 
     @cached_property
     def load(self) -> Load:
@@ -154,7 +169,7 @@ class Question:
 
     def part(self, rows: Array) -> "Question":
         """A block of some of the scenarios with the same model."""
-        some = self.take(rows)
+        some = replace(self.take(rows), endpoints=self.endpoints)
         some.__dict__["permits"], some.__dict__["called"] = self.permits.take(rows), self.called
         some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
@@ -260,7 +275,9 @@ class Question:
 
     @property
     def offers(self) -> Array:
-        """The API offer that each stream calls, over (scenario, stream)."""
+        """The API offer that each stream calls, over (scenario, stream); the open model on dedicated endpoints."""
+        if self.endpoints:
+            return np.full(self.shares.shape, self.model, object)
         return np.stack([api.offer for api in self.whole.apis], axis=1)[:, self.called]
 
     def calls(self, mix: Array) -> Api:
@@ -278,11 +295,13 @@ class Question:
 
         NaN where it has none for the task; a tuned model has what its owner measured of it.
         """
-        known = self.figures
-        at_api = np.stack([known.value[self.families, known.at(api.offer)] for api in self.whole.apis], axis=1)
-        fleet = np.broadcast_to(self.fleet_figure[:, None], (len(at_api), len(STREAMS)))
+        fleet = np.broadcast_to(self.fleet_figure[:, None], self.shares.shape)
         tuned = (self.rows["tuned_quality"] > 0) & (self.rows["customisation"] != "prompting")
         fleet = np.where(tuned[:, None] & SPECIALISED, self.rows["tuned_quality"][:, None], fleet)
+        if self.endpoints:
+            return np.stack([fleet] * len(PLACES), axis=2)
+        known = self.figures
+        at_api = np.stack([known.value[self.families, known.at(api.offer)] for api in self.whole.apis], axis=1)
         return np.stack([at_api[:, self.called], fleet, fleet], axis=2)
 
     @cached_property
@@ -334,6 +353,11 @@ class Question:
         return rented_gpus.machines(self.facts, self.work, self.permits.passes(RENTED))
 
     @cached_property
+    def dedicated(self) -> Offers:
+        """Dedicated endpoints worth a look."""
+        return rented_gpus.machines(self.facts, self.work, self.permits.passes(API), DEDICATED)
+
+    @cached_property
     def servers(self) -> Offers:
         """Servers worth a look, whatever share of the demand they carry."""
         return own_gpus.servers(self.facts, self.work)
@@ -355,8 +379,8 @@ def team(question: Question, used: Array) -> Team:
     return found
 
 
-OFFERS = {RENTED: "machines", OWN: "servers"}
-"""The table with the offers of a place that has machines."""
+OFFERS = {API: DEDICATED, RENTED: "machines", OWN: "servers"}
+"""The table with the machines of a place."""
 
 
 @remembered
@@ -367,19 +391,26 @@ def carried(question: Question, place: int, share: Array, barred: Array | None =
     work = question.work.part(share, barred)
     if place == OWN:
         return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
-    return rented_gpus.alone(question.cloud, question.machines, work).times(question.facts.factor("cloud_price"))
+    if place == API:
+        # what a vendor runs for us comes with its storage and its traffic
+        free = replace(question.cloud, storage_usd=0.0, egress_usd=0.0)
+        bill = rented_gpus.alone(free, question.dedicated, work)
+        bill = replace(bill, lines={"dedicated endpoints": bill.total})
+    else:
+        bill = rented_gpus.alone(question.cloud, question.machines, work)
+    return bill.times(question.facts.factor("cloud_price"))
 
 
-def machine_rows(facts: Facts, keys: Array | Sequence[str], otherwise: Array) -> Array:
-    """Rows of machines in their table over (scenario, 1); of what is none, `otherwise` over (scenario, any)."""
-    at = facts.table("machines").index.get_indexer(pd.Index(keys))[:, None]
+def machine_rows(facts: Facts, place: int, keys: Array | Sequence[str], otherwise: Array) -> Array:
+    """Rows of machines in a place's table, over (scenario, 1); of what is none `otherwise`, over (scenario, any)."""
+    at = facts.table(OFFERS[place]).index.get_indexer(pd.Index(keys))[:, None]
     return np.where(at < 0, otherwise, at)
 
 
 @remembered
-def full_machine_usd(question: Question) -> Array:
-    """Least rent of a request, by scenario: the cheapest rented machine at its cheapest contract, full at all times."""
-    choice = offers(question.facts, "machines", question.model)
+def full_machine_usd(question: Question, table: str) -> Array:
+    """Least rent of a request, by scenario: the cheapest machine of a table at its cheapest contract, always full."""
+    choice = offers(question.facts, table, question.model)
     if not len(choice):
         return np.full(len(question.shares), np.inf)
     need = question.work.need

@@ -79,12 +79,14 @@ class Option:
         machines serve it, and the APIs.
         """
         place, overflow, model = self.routing.of(self.question.shares[0] > 0).key
-        by_machines = {*place, *overflow} - {API, NOWHERE}
+        by_machines = {*place, *overflow} - {API, NOWHERE} or self.question.endpoints
         return place, overflow, model if by_machines else "", self.calls
 
     @property
     def calls(self) -> tuple[str, ...]:
         """The API offers that may be called."""
+        if self.question.endpoints:
+            return ()
         return tuple(str(api.offer[0]) for api in self.question.whole.apis)
 
     @property
@@ -96,6 +98,8 @@ class Option:
     def firms(self) -> list[str]:
         """The firms that are paid for what it runs on, own servers aside."""
         facts, tables = self.question.facts, {API: ("api_offers", "vendor"), RENTED: ("machines", "provider")}
+        if self.question.endpoints:
+            tables[API] = (OFFERS[API], "provider")
         keys = [(part.place, part.bill.offer[0]) for part in self.parts if part.share[0] > 0]
         keys += [(part.second, part.overflow_offer[0]) for part in self.parts if part.second in tables and part.may[0]]
         sold = [(tables[place], key) for place, key in keys if place in tables]
@@ -170,10 +174,11 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     number = len(used)
     result.fits = np.ones(number, bool)
     calls = np.zeros((len(question.whole.apis), 2, *question.load.requests.shape))
-    for place in (OWN, RENTED):
+    for place in (OWN, RENTED, API) if question.endpoints else (OWN, RENTED):
         if used[:, place].any():
             _place(question, result, routing, place, at[..., place], used, calls)
-    _call(question, result, at[..., API], calls)
+    if not question.endpoints:
+        _call(question, result, at[..., API], calls)
     if (apart := told_apart(question, routing)).any():
         usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
         result.add(staffing.ROUTING, "telling requests apart", usd)
@@ -230,9 +235,12 @@ def least_cost(question: Question, routing: Routing) -> Array:
     """
     used = routing.uses(question.shares > 0)
     fixed = team(question, used)
-    calls = np.stack([api.least_usd for api in question.whole.apis], axis=1)
-    rent = np.broadcast_to(full_machine_usd(question)[:, None], routing.place.shape)
-    price = np.stack([calls[:, question.called], rent, np.zeros(routing.place.shape)], axis=2)
+    rent = np.broadcast_to(full_machine_usd(question, OFFERS[RENTED])[:, None], routing.place.shape)
+    if question.endpoints:
+        calls = np.broadcast_to(full_machine_usd(question, OFFERS[API])[:, None], routing.place.shape)
+    else:
+        calls = np.stack([api.least_usd for api in question.whole.apis], axis=1)[:, question.called]
+    price = np.stack([calls, rent, np.zeros(routing.place.shape)], axis=2)
     there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
     cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
     requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
@@ -257,7 +265,7 @@ def _place(
     scenario, month).
     """
     share, here = at.sum(axis=1), used[:, place].copy()
-    barred = question.permits.barred(RENTED, at > 0) if place == RENTED else None
+    barred = question.permits.barred(place, at > 0) if place != OWN else None
     goes = np.where(at > 0, routing.overflow, NOWHERE)
     if (goes == NOWHERE).all():
         bill = carried(question, place, share, barred)

@@ -86,9 +86,9 @@ class Permits:
         return None if self.alike[place] else np.unique(may.reshape(-1, may.shape[2]), axis=0).T
 
 
-def permits(facts: Facts, rows: Mapping[str, Array]) -> Permits:
-    """What the rules say of all offers in each scenario."""
+def permits(facts: Facts, rows: Mapping[str, Array], api: str = PLACES[0]) -> Permits:
+    """What the rules say of all offers in each scenario; `api` as `rules.judge` has it."""
     asked = list(zip(*(rows[name] for name in PROFILE), strict=True))
     number = {profile: position for position, profile in enumerate(dict.fromkeys(asked))}
-    said = [judged(facts, *profile) for profile in number]
+    said = [judged(facts, api, *profile) for profile in number]
     return Permits(np.array([number[profile] for profile in asked], np.intp), [*number], said)

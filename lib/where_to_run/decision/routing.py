@@ -24,13 +24,14 @@ Way = tuple[int, int]
 class Routing:
     """Positions in PLACES over (scenario, stream): `place` where a stream goes, `overflow` where what that cannot carry
     goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none, and `calls` the API
-    offers that are called where they are no longer to be chosen.
+    offers that are called where they are no longer to be chosen. With `endpoints` the API is a vendor's dedicated ones.
     """
 
     place: Array
     overflow: Array
     model: str = ""
     calls: tuple[str, ...] = ()
+    endpoints: bool = False
 
     def take(self, rows: Array) -> "Routing":
         """The same in some of the scenarios."""

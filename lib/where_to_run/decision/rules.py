@@ -131,15 +131,16 @@ class Judgement:
     nearest: Array
 
 
-def judge(facts: Facts, profile: Mapping[str, str]) -> tuple[Judgement, ...]:
+def judge(facts: Facts, profile: Mapping[str, str], api: str = PLACES[0]) -> tuple[Judgement, ...]:
     """What the rules say of all offers, a Judgement for each of PLACES; `profile` has the fields of PROFILE, names
-    joined by commas. Own servers are one offer, in the housing of the profile.
+    joined by commas. Own servers are one offer, in the housing of the profile; of an API with `api` = DEDICATED those
+    of that table.
     """
-    return judged(facts, *(profile[name] for name in PROFILE))
+    return judged(facts, api, *(profile[name] for name in PROFILE))
 
 
 @of_tables
-def judged(facts: Facts, *profile: str) -> tuple[Judgement, ...]:
+def judged(facts: Facts, api: str, *profile: str) -> tuple[Judgement, ...]:
     """`judge` of the values of a PROFILE."""
     at, shape = sites(facts), (len(STREAMS), len(sites(facts).service))
     level, rule = np.full(shape, OK, np.int8), np.full(shape, NO_RULE, np.int16)
@@ -151,8 +152,8 @@ def judged(facts: Facts, *profile: str) -> tuple[Judgement, ...]:
         wait = np.where(here & (np.isinf(said.wait) | (not warns)), said.wait, 0)
         weeks, far = np.maximum(weeks, wait), far + np.minimum(wait, FAR)
     housing, found = profile[PROFILE.index("housing")], []
-    for place in PLACES:
-        sold = at.of[housing if place == "own_gpus" else place]
+    for place in (api, *PLACES[1:-1], housing):
+        sold = at.of[place]
         score = (level * FAR**2 + far)[:, sold]
         site = np.take_along_axis(np.broadcast_to(sold, score.shape), score.argmin(axis=2)[..., None], 2)[..., 0]
         there = [np.take_along_axis(column, site, 1) for column in (level, rule, weeks)]
@@ -161,12 +162,12 @@ def judged(facts: Facts, *profile: str) -> tuple[Judgement, ...]:
     return tuple(found)
 
 
-def fired(facts: Facts, profile: Mapping[str, str], offers: Array) -> Iterator[tuple[int, int, int, int]]:
+def fired(facts: Facts, profile: Mapping[str, str], offers: Array, api: str) -> Iterator[tuple[int, int, int, int]]:
     """What every rule that speaks says of offers, rows of their tables over (stream, place): (stream, place, rule,
-    level), as positions.
+    level), as positions; `api` as `judge` has it.
     """
     rows = np.arange(len(STREAMS))
-    there = [said.site[rows, offers[:, place]].tolist() for place, said in enumerate(judge(facts, profile))]
+    there = [said.site[rows, offers[:, place]].tolist() for place, said in enumerate(judge(facts, profile, api))]
     for said in spoken(facts, *(profile[name] for name in PROFILE)):
         for s in np.flatnonzero(said.streams).tolist():
             for p in range(len(PLACES)):

@@ -54,7 +54,8 @@ class Gates:
 def gates(question: Question) -> Gates:
     """What the rules say of every scenario of a block."""
     offer = question.permits.nearest[question.permits.code]
-    offer[..., API] = np.stack([question.row(api.offer) for api in question.whole.apis], axis=1)[:, question.called]
+    if not question.endpoints:
+        offer[..., API] = np.stack([question.row(api.offer) for api in question.whole.apis], axis=1)[:, question.called]
     return Gates(_said(question, "level", offer), offer, question.shares > 0)
 
 
@@ -118,7 +119,7 @@ def search(question: Question, models: Sequence[str], names: Sequence[str]) -> F
             _cost(block, gates(block).good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
             for name in wanted:
                 _take(found, names.index(name), len(found.tried) - 1)
-    if {*names} - {"api", HOSTED}:
+    if {*names} - {"api"}:
         for model in models:
             _with_model(question.serving(model), found)
     return found
@@ -130,14 +131,17 @@ def follow(question: Question, committed: Mapping[str, Routing]) -> Found:
     for number, (name, routing) in enumerate(committed.items()):
         calls, hosted = routing.calls, name == HOSTED
         block = question.calling(calls, hosted) if calls or hosted else question
-        block = block.serving(routing.model) if routing.model else block
+        if routing.model:
+            block = block.serving(routing.model)
+            block = block.at_endpoints if routing.endpoints else block
         _cost(block, gates(block).good_enough(block), routing.take(every), found)
         _take(found, number, number)
     return found
 
 
 def _with_model(question: Question, found: Found) -> None:
-    """Try the routings that use machines, with the open model of a block."""
+    """Try the routings that use machines, dedicated endpoints too, with the open model of a block."""
+    _try_endpoints(question.at_endpoints, found)
     tried, taken = dict[Key, int](), set[tuple[Key, str]]()
     passed = gates(question).good_enough(question)
     # routings hang on where streams may go, and only few ways of that occur in a block
@@ -157,6 +161,20 @@ def _with_model(question: Question, found: Found) -> None:
             _cost(question, passed, routing, found, rows)
         for option in wanted:
             _take(found, found.names.index(option), tried[by_way.key])
+
+
+def _try_endpoints(question: Question, found: Found) -> None:
+    """Try dedicated endpoints for the options that may call open weights and nothing else, where rules and floors let
+    them serve everything.
+    """
+    wanted = [found.names.index(option) for option in (HOSTED, "free_search") if option in found.names]
+    routing = replace(by_hand((API,) * len(STREAMS), found.number), model=question.model, endpoints=True)
+    passed = gates(question).good_enough(question)
+    rows = np.intersect1d(_promising(question, routing, wanted, found), passed.allowed[..., API].all(axis=1).nonzero())
+    if wanted and len(rows):
+        _cost(question, passed, routing, found, rows)
+        for option in wanted:
+            _take(found, option, len(found.tried) - 1)
 
 
 def _promising(question: Question, routing: Routing, columns: list[int], found: Found) -> Array:
@@ -276,16 +294,18 @@ def _sizes(out: Outcome, number: int) -> dict[str, Array]:
 
 
 def _taken(question: Question, outcome: Outcome, offer: Array) -> Array:
-    """The offers of streams, with those of the machines that are rented where any fit, over (scenario, stream, place)."""
-    rented, offer = offer[..., RENTED], offer.copy()
+    """The offers of streams, with those of machines of others where any fit, over (scenario, stream, place)."""
+    first, offer = offer, offer.copy()
     for part in outcome.parts:
-        if part.place == RENTED:
+        place = part.place
+        if part.second == RENTED:
+            place, here, keys = RENTED, part.mix > 0, np.array(part.overflow_offer, object)
+        elif part.bill.machines and place != OWN:
             here, keys = (part.share * part.bill.fits > 0)[:, None], part.bill.offer
-        elif part.second == RENTED:
-            here, keys = part.mix > 0, np.array(part.overflow_offer, object)
         else:
             continue
-        offer[..., RENTED] = np.where(here, machine_rows(question.facts, keys, rented), offer[..., RENTED])
+        rows = machine_rows(question.facts, place, keys, first[..., place])
+        offer[..., place] = np.where(here, rows, offer[..., place])
     return offer
 
 

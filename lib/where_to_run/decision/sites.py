@@ -14,6 +14,9 @@ API, CLOUD, COLOCATION, OWN_ROOM = "api", "cloud", "colocation", "own_room"
 SERVICES = (API, CLOUD, COLOCATION)
 """What others sell; a room of one's own is nobody's service."""
 
+DEDICATED = "dedicated"
+"""The table of what vendors of APIs run for one customer alone, offered in place of what they sell by the token."""
+
 
 @dataclass(frozen=True)
 class Sites:
@@ -21,7 +24,8 @@ class Sites:
 
     `asked` and `weeks` are over (paper, site): whether the service is asked for a paper, and the weeks to get it there
     (not finite: it is not given), from `passport`, a key of passports.csv. `of` has the sites of every offer of a
-    place, over (offer, site), the cheapest first, the last repeated; own servers have a place for each housing.
+    place, over (offer, site), the cheapest first, the last repeated; own servers have a place for each housing, APIs a
+    second for what is DEDICATED.
     """
 
     service: Array
@@ -55,6 +59,11 @@ def sites(facts: Facts) -> Sites:
         dearer = [own if row.uplift_share > 0 and own >= 0 else row.uplift_share for row in here]
         mine = [site(API, vendor, r.region, r.jurisdiction, False, up) for r, up in zip(here, dearer, strict=True)]
         of["vendor_api"].append(mine or [site(API, vendor, whole=False)])
+    of[DEDICATED] = [
+        [site(API, vendor, row.region, row.jurisdiction, False) for row in sold.get(vendor, []) if not row.models]
+        or [site(API, vendor, whole=False)]
+        for vendor in facts.table(DEDICATED)["provider"]
+    ]
     served, machines = regions["jurisdiction"], facts.table("machines")[["provider", "region", "whole_machine"]]
     of["rented_gpus"] = [
         [site(CLOUD, vendor, region, served.get(f"{vendor}/cloud/{region}", ""), whole == "yes")]

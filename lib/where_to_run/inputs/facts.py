@@ -187,7 +187,7 @@ def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:
     return Facts(facts.as_of, tables, facts.rules, pd.concat([facts.overrides, overrides]))
 
 
-WITHDRAWABLE = ("api_offers", "machines", "servers", "models", "throughput", "quality")
+WITHDRAWABLE = ("api_offers", "machines", "dedicated", "servers", "models", "throughput", "quality")
 """Tables of what may be had or not, and of what is known of it."""
 
 

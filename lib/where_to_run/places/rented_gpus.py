@@ -113,9 +113,9 @@ def leases(common: Cloud, choice: Offers, work: Workload) -> list[Lease]:
     return [Lease(months, choice.columns[name], storage, work.load.live, work.factors) for months, name in terms]
 
 
-def machines(facts: Facts, work: Workload, passes: Array | None = None) -> Offers:
-    """The machines worth a look for a load, and for every part of it; `passes` as `undominated` has it."""
-    choice = offers(facts, "machines", work.need.model)
+def machines(facts: Facts, work: Workload, passes: Array | None = None, table: str = "machines") -> Offers:
+    """The machines of a table worth a look for a load, and for every part of it; `passes` as `undominated` has it."""
+    choice = offers(facts, table, work.need.model)
     if not len(choice):
         return choice
     prices = np.stack([*(choice.columns[name] for name in COLUMNS), spot_price(choice)])

@@ -215,7 +215,7 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     bit, else 16.
     """
     measured = fits(facts)
-    on_offer = set(facts.table("machines")["gpu"]) | set(facts.table("servers")["gpu"])
+    on_offer = set().union(*(facts.table(name)["gpu"] for name in ("machines", "servers", "dedicated")))
     rows = measured[(measured["model"] == model) & measured["gpu"].isin(on_offer)].to_dict("records")
     for gpu in sorted(on_offer - {row["gpu"] for row in rows}):
         rows += _unmeasured(facts, model, str(gpu))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..decision.answer import Answer
+from ..decision.block import OFFERS
 from ..decision.option import Option, Part
 from ..decision.quality import name
 from ..decision.routing import API, NOWHERE, OWN, RENTED, TITLES
@@ -40,7 +41,7 @@ def _first(answer: Answer) -> Mapping[str, str]:
     routed, paid, found = dict[object, str](), dict[object, str](), dict[str, str]()
     for row in by_rank:
         option, taken = row["option"], answer.option(row["option"])
-        key = (*taken.routing.of(taken.question.shares[0] > 0).key, taken.question.hosted)
+        key = taken.comes_to
         cents = round(row["npv_usd"], 2) if taken.fits else key
         first = routed.get(key) or paid.get(cents) or option
         found[option] = routed[key] = paid[cents] = first
@@ -97,9 +98,10 @@ def _requests(option: Option, part: Part) -> str:
 def _where(option: Option, part: Part) -> str:
     """The model and where it runs."""
     facts, offer = option.question.facts, str(part.bill.offer[0])
-    if part.place == API:
+    if part.bill.machines is None:
         return at_vendor(facts, offer)
-    return f"{facts.table('models').at[option.question.model, 'name']} on {_machines(facts, part, offer)}"
+    vendor = f" at {facts.table(OFFERS[API]).at[offer, 'provider']}" if part.place == API else ""
+    return f"{facts.table('models').at[option.question.model, 'name']} on {_machines(facts, part, offer)}{vendor}"
 
 
 def at_vendor(facts: Facts, offer: str) -> str:
@@ -108,14 +110,14 @@ def at_vendor(facts: Facts, offer: str) -> str:
     return f"{name(facts, offer)} at {vendor}'{'' if vendor.endswith('s') else 's'} API"
 
 
-KIND = {RENTED: ("machines", "rented machine"), OWN: ("servers", "own server")}
-"""The table of what stands at a place, and the words for one."""
+KIND = {API: "dedicated endpoint", RENTED: "rented machine", OWN: "own server"}
+"""The words for one of what stands at a place."""
 
 
 def _machines(facts: Facts, part: Part, offer: str) -> str:
     """Machines in words: how many in the first month of service, and in the last where that is another number."""
-    table, noun = KIND[part.place]
-    gpu, each = _gpu(facts, table, offer)
+    noun = KIND[part.place]
+    gpu, each = _gpu(facts, OFFERS[part.place], offer)
     counts = part.machines.count[0][part.machines.operating[0] > 0]
     first, last = int(counts[0]), int(counts[-1])
     number = f"{first:,}" if first == last else f"{first:,} to {last:,}"
@@ -132,7 +134,7 @@ def _bursts(option: Option, part: Part) -> str:
     facts, offer = option.question.facts, str(part.overflow_offer[0])
     if part.second == API:
         return at_vendor(facts, offer)
-    return f"rented {_gpu(facts, 'machines', offer)[0]} by the hour"
+    return f"rented {_gpu(facts, OFFERS[RENTED], offer)[0]} by the hour"
 
 
 def _gpu(facts: Facts, table: str, offer: str) -> tuple[str, int]:
