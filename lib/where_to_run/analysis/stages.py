@@ -11,13 +11,13 @@ from ..decision import staffing
 from ..decision.block import OFFERS, Question, overflow, team
 from ..decision.models import shortlist
 from ..decision.option import Outcome, costed
-from ..decision.routing import API, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
+from ..decision.routing import API, HOSTED, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
 from ..decision.search import gates
 from ..formulas import demand, finance, people
 from ..formulas.lattice import Programme
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts
-from ..inputs.question import BY_NAME, PLACES, SKILLS, ScenarioError, check, columns
+from ..inputs.question import BY_NAME, PLACES, SKILLS, STREAMS, ScenarioError, check, columns
 from ..places import own_gpus
 from ..places.fleet import Fleet
 from ..places.offers import Offers, offers
@@ -103,6 +103,9 @@ def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFram
 def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
     """The routings without own servers that `evaluate` tries, where the rules and what is on offer leave them open."""
     here, everywhere, seen = question.shares[0] > 0, np.zeros(len(allowed), int), dict[Any, str]()
+    ended = gates(at := question.at_endpoints).good_enough(at).allowed
+    if ended[0, here, API].all() and (out := costed(at, by_hand((API,) * len(STREAMS), len(ended)), ended)).fits.all():
+        yield Costed(Stage(HOSTED, (True, False, False), called(at, out)), _monthly(out), _bound(out))
     for options, way in candidates(allowed[:1], question.any_hard):
         goes = way.of(here)
         may = np.take_along_axis(allowed[0], way.place.T, axis=1).all()
@@ -114,9 +117,12 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
         if out.fits.all():
             used = way.uses(here[None])[0]
             offer = called(question) if used[API] else ""
-            # in month 1 nothing one-off is due
-            usd = np.asarray(sum(line[:, 1] for line in out.lines.values()))
-            yield Costed(Stage(option, tuple(used.tolist()), offer), usd, _bound(out))
+            yield Costed(Stage(option, tuple(used.tolist()), offer), _monthly(out), _bound(out))
+
+
+def _monthly(out: Outcome) -> Array:
+    """What month 1 costs, in which nothing one-off is due [USD/month]."""
+    return np.asarray(sum(line[:, 1] for line in out.lines.values()))
 
 
 def _bound(out: Outcome) -> Array:
@@ -145,8 +151,10 @@ def _others(question: Question) -> list[int]:
     return [API] * all(bool(api.fits.all()) for api in question.whole.apis) + [RENTED] * rented
 
 
-def called(question: Question) -> str:
-    """Keys of the API offers a block calls, in words."""
+def called(question: Question, out: Outcome | None = None) -> str:
+    """Keys of the API offers a block calls, in words; of a routing that costs `out` the dedicated endpoint it is on."""
+    if out and question.endpoints:
+        return str(out.parts[0].bill.offer[0])
     return " and ".join(dict.fromkeys(str(api.offer[0]) for api in question.whole.apis))
 
 

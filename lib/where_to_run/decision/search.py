@@ -170,8 +170,8 @@ def _try_endpoints(question: Question, found: Found) -> None:
     wanted = [found.names.index(option) for option in (HOSTED, "free_search") if option in found.names]
     routing = replace(by_hand((API,) * len(STREAMS), found.number), model=question.model, endpoints=True)
     passed = gates(question).good_enough(question)
-    rows = np.intersect1d(_promising(question, routing, wanted, found), passed.allowed[..., API].all(axis=1).nonzero())
-    if wanted and len(rows):
+    may = np.flatnonzero(passed.allowed[..., API].all(axis=1))
+    if wanted and len(rows := np.intersect1d(_promising(question, routing, wanted, found), may)):
         _cost(question, passed, routing, found, rows)
         for option in wanted:
             _take(found, option, len(found.tried) - 1)

@@ -106,7 +106,7 @@ def _otherwise(answer: Answer, road: Roadmap) -> Iterator[str]:
     for option in ranked["option"]:
         taken = answer.option(option)
         used = tuple(taken.routing.uses(taken.question.shares > 0)[0].tolist())
-        offer = called(taken.question) if used[API] else ""
+        offer = called(taken.question, taken.outcome) if used[API] else ""
         here = [n for n in road.now.index if (way.stages[n].used, way.stages[n].api) == (used, offer)]
         here += [n for n in road.now.index if used[OWN] and way.stages[n].option == WAITING]
         if road.first in here:
