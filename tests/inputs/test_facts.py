@@ -298,7 +298,7 @@ def test_an_override_of_an_assumption_is_the_value_asked_for(override):
         ("api_offers,openai/gpt-6-astra,ends_on,2026-01-01,estimate,why", "but quality still names it: "),
         (
             "quality,kimi-k3:general,,,estimate,why",
-            "'kimi-k3' is left without a general figure; withdraw the model too",
+            "'kimi-k3' lacks a general figure then; withdraw it and its offers too",
         ),
         # what must have a value
         ("servers,h100-8,server_usd,,estimate,why", "server_usd: got ''; allowed: a number from 100 to 1e+07 USD"),
@@ -425,9 +425,9 @@ def test_a_line_without_a_column_withdraws_its_row_and_no_other(shipped, overrid
 
 
 def test_a_star_withdraws_all_of_a_vendor(shipped, override):
-    lines = [f"{table},openai/*,,,estimate,no contract with them" for table in ("api_offers", "quality")]
+    lines = [f"{table},anthropic/*,,,estimate,no contract with them" for table in ("api_offers", "quality")]
     mine = facts.load(overrides=override(*lines))
-    left = [key for key in shipped.table("api_offers").index if not key.startswith("openai/")]
+    left = [key for key in shipped.table("api_offers").index if not key.startswith("anthropic/")]
     assert 0 < len(left) < len(shipped.table("api_offers"))
     assert mine.table("api_offers").index.tolist() == left
 
@@ -471,10 +471,16 @@ def test_a_model_withdrawn_with_all_that_names_it_leaves_nothing_of_it(override)
 
 
 def test_a_scenario_that_names_a_withdrawn_offer_is_refused(override):
-    lines = [f"{table},openai/*,,,estimate,no contract with them" for table in ("api_offers", "quality")]
+    lines = [f"{table},anthropic/*,,,estimate,no contract with them" for table in ("api_offers", "quality")]
     mine = facts.load(overrides=override(*lines))
-    with pytest.raises(ScenarioError, match=r"api_model: no 'openai/gpt-6-astra'\. Allowed: "):
-        evaluate(question.grid(api_model="openai/gpt-6-astra"), mine)
+    with pytest.raises(ScenarioError, match=r"api_model: no 'anthropic/claude-opus-5'\. Allowed: "):
+        evaluate(question.grid(api_model="anthropic/claude-opus-5"), mine)
+
+
+def test_a_model_that_another_vendor_serves_too_keeps_its_figures(override):
+    mine = facts.load(overrides=override("api_offers,openai/gpt-5.4,,,estimate,at Microsoft alone"))
+    assert "openai/gpt-5.4" not in mine.table("api_offers").index and "azure/gpt-5.4" in mine.table("api_offers").index
+    assert "openai/gpt-5.4:general" in mine.table("quality").index
 
 
 def test_of_many_lines_that_withdraw_the_one_that_leaves_something_dangling_is_named(override):

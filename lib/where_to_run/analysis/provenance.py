@@ -25,9 +25,10 @@ class Fact(NamedTuple):
     key: str
 
 
-WORDS = ("offer", "stopgap", "least_staff", "missing_skills")
-"""What `rests_on` in data/lines.csv may say beside keys: the offers taken at the place, those that may serve until own
-servers are delivered, the skills a place asks people for in any case, and those the team lacks; with what people earn.
+WORDS = ("offer", "units", "stopgap", "least_staff", "missing_skills")
+"""What `rests_on` in data/lines.csv may say beside keys: the offers taken at the place, the units in which their
+capacity is sold, the offers that may serve until own servers are delivered, the skills a place asks people for in any
+case, and those the team lacks; with what people earn.
 """
 
 SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks", "setup_weeks.own_gpus")
@@ -55,6 +56,10 @@ def rests_on(answer: Answer, option: str) -> dict[tuple[str, str], list[Fact]]:
         for word in line(name).rests_on.split():
             if word == "offer":
                 rows += offers.get(place, [])
+            elif word == "units":
+                rows += [
+                    fact for key in offers.get(place, []) for fact in named(question.facts, f"provisioned:{key.key}")
+                ]
             elif word == "stopgap":
                 rows += _stopgap(taken)
             elif word in WORDS:
@@ -140,7 +145,8 @@ REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
 RESTS = {
     **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
     "offers": (*REPLICAS, "machines", "servers", "dedicated"),
-    "tariffs": ("api_offers", "models", "assumptions api.", "assumptions demand."),
+    "tariffs": ("api_offers", "models", "provisioned", "assumptions api.", "assumptions demand."),
+    "sold": ("provisioned", "api_offers"),
     "staff": ("skills", "roles", *(f"assumptions {of}" for of in ("people.", "setup_", "platform_", "own.delivery"))),
     "_service_levels": ("assumptions service.",),
     "cloud": ("assumptions rented.", "assumptions autoscale."),

@@ -207,7 +207,8 @@ def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> N
         direct = question.load.requests * share[:, None]
         if direct.any() or prompt.any() or waiting.any():
             waits = direct * question.load.batch_share
-            bill = api.bill(direct - waits + prompt, waits + waiting)
+            curve = None if prompt.any() else question.load.curve
+            bill = api.bill(direct - waits + prompt, waits + waiting, curve)
             some = (share > 0) | (prompt + waiting).any(axis=1)
             _add(result, API, bill, some, np.where(some, 1.0, 0.0))
             if direct.any():

@@ -216,6 +216,8 @@ def _check_gone(tables: Mapping[str, pd.DataFrame], name: str, gone: set[str], o
         raise FactsError(f"{lines.index[-1]}: that leaves no row in {name}; keep one")
     for other, column in _naming(name):
         rows = tables[other][tables[other][column].isin(gone)]
+        if other == "quality":  # another vendor may serve the same model
+            rows = rows[~rows[column].isin(list(quality_models(tables["api_offers"])))]
         if len(rows):
             key, more = rows[column].iloc[0], f" and {len(rows) - 1} more" if len(rows) > 1 else ""
             raise FactsError(
@@ -226,7 +228,7 @@ def _check_gone(tables: Mapping[str, pd.DataFrame], name: str, gone: set[str], o
         served = {*tables["models"].index, *quality_models(tables["api_offers"])}
         if lacking := sorted(model for model in served if f"{model}:{GENERAL}" in gone):
             where = _line(lines, f"{lacking[0]}:{GENERAL}")
-            raise FactsError(f"{where}: {lacking[0]!r} is left without a {GENERAL} figure; withdraw the model too")
+            raise FactsError(f"{where}: {lacking[0]!r} lacks a {GENERAL} figure then; withdraw it and its offers too")
 
 
 def _line(lines: pd.Series, key: str) -> str:

@@ -6,9 +6,12 @@ from functools import cached_property
 import numpy as np
 
 from ..formulas import demand
+from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, of_tables
-from ..units import TOKENS_PER_MTOK, Array
+from ..units import SECONDS_PER_MONTH, TOKENS_PER_MTOK, Array
+from . import provisioned
 from .bill import Bill, added_up
+from .provisioned import Units
 from .workload import Load
 
 PRICES = (
@@ -26,11 +29,12 @@ PRICES = (
 @dataclass(frozen=True)
 class Tariffs:
     """Prices of every offer over (offer, 1), with nothing missing: no cache price is the input price, no threshold is
-    never reached, no context is that of the open model hosted. Positions of offers by key; the spread of prompt lengths
-    [ratio], and the share of requests that are sent again.
+    never reached, no context is that of the open model hosted. What is `sold` by the unit, positions of offers by key;
+    the spread of prompt lengths [ratio], and the share of requests that are sent again.
     """
 
     prices: dict[str, Array]
+    sold: dict[str, Array]
     position: dict[str, int]
     spread: float
     retry_share: float
@@ -54,6 +58,7 @@ def tariffs(facts: Facts) -> Tariffs:
     whole["context_tokens"] = np.minimum(whole["context_tokens"], of_model.to_numpy(float)[:, None])
     return Tariffs(
         column | whole,
+        provisioned.sold(facts),
         {key: number for number, key in enumerate(table.index)},
         facts.value("demand.input_tokens_cv"),
         facts.value("api.retry_share"),
@@ -100,7 +105,8 @@ def _long_prompts(spread: float, load: Load, price: dict[str, Array], lines: dic
 class Api:
     """The API each scenario calls: its offer, whether that fits, and the lines of one request a month, over
     (scenario, 1), that cannot wait (`prompt`) and, where any can, of one that can (`waiting`). `course` is what prices
-    are of today's, over (scenario, month), and `mean_course` its mean over all requests, by scenario.
+    are of today's, over (scenario, month), and `mean_course` its mean over all requests, by scenario. `units` are the
+    steps in which its capacity is sold beside its tokens.
     """
 
     offer: Array
@@ -109,13 +115,22 @@ class Api:
     waiting: dict[str, Array]
     course: Array | float = 1.0
     mean_course: Array | float = 1.0
+    units: Units | None = None
 
-    def bill(self, prompt: Array, waiting: Array) -> Bill:
-        """Bill of requests a month over (scenario, month)."""
-        prompt, waiting = prompt * self.course, waiting * self.course
+    def bill(self, prompt: Array, waiting: Array, curve: Curve | None = None) -> Bill:
+        """Bill of requests a month over (scenario, month); of what cannot wait by the unit where that costs less.
+
+        That takes the `curve` of their hours; none is known of what overflows.
+        """
+        steps, above = np.zeros((1, 1)), np.ones((1, 1))
+        if self.units and curve:
+            steps, above = self.units.bought(prompt / SECONDS_PER_MONTH, added_up(self.prompt.values()), curve)
+        prompt, waiting = prompt * above * self.course, waiting * self.course
         lines = {name: line * prompt for name, line in self.prompt.items()}
         if waiting.any():
             lines = {name: line + self.waiting[name] * waiting for name, line in lines.items()}
+        if self.units and steps.any():
+            lines["provisioned throughput"] = steps * self.units.usd * self.course
         return Bill(lines, self.offer, self.fits)
 
     def usd(self, waiting: bool = False) -> Array:
@@ -125,7 +140,8 @@ class Api:
     @cached_property
     def least_usd(self) -> Array:
         """The less of the prices of a request that cannot wait and of one that can [USD], by scenario."""
-        return np.minimum(self.usd(), self.usd(waiting=True))
+        least = np.minimum(self.usd(), self.usd(waiting=True))
+        return np.minimum(least, self.units.least_usd() * self.mean_course) if self.units else least
 
     def mixed(self, other: "Api", share: Array) -> "Api":
         """A share of the requests, one a scenario, at another API; called by the name of this one, and fit where those
@@ -143,7 +159,8 @@ class Api:
         prompt, waiting = ({name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting))
         courses = self.course, self.mean_course
         course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in courses)
-        return Api(self.offer[rows], self.fits[rows], prompt, waiting, course, mean)
+        units = self.units.take(rows) if self.units else None
+        return Api(self.offer[rows], self.fits[rows], prompt, waiting, course, mean, units)
 
     def over(self, course: Array, weights: Array) -> "Api":
         """The same with prices that change over (scenario, month), and the weights of the months in their mean."""
@@ -174,4 +191,6 @@ def api(tariffs: Tariffs, load: Load, offers: Array, weight: Array, uplift: Arra
     worth = (np.where(prompt.fits, price, 1e9 * (1 + price)).reshape(weight.shape) + beside) * weight
     taken = worth.argmin(axis=0) * number + np.arange(number)
     lines = [{name: line[taken] for name, line in bill.lines.items()} for bill in (prompt, waiting)]
-    return Api(names[taken], prompt.fits[taken], lines[0], lines[1])
+    rows = np.array([tariffs.position[offer] for offer in names[taken]])
+    units = provisioned.units(tariffs.sold, rows, load, uplift.ravel()[taken])
+    return Api(names[taken], prompt.fits[taken], lines[0], lines[1], units=units)
