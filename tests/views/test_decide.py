@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from functools import cache
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from toy import shipped
-from where_to_run.analysis import provenance
+from where_to_run.analysis import provenance, uncertainty
 from where_to_run.decision import routing
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.models import worthwhile
@@ -283,3 +284,15 @@ def test_freshness_tells_of_overrides(tmp_path):
 def test_every_number_of_columns_to_the_left_has_a_style():
     used = {n for path in (PROJECT / "lib").rglob("*.py") for n in re.findall(r"left=(\d+)", path.read_text())}
     assert used > {"2", "9"} and all(f"left{n} :is(th, td):nth-child(-n+{n})" in decide.STYLE for n in used)
+
+
+def test_more_figures_tell_p90_and_whether_people_turn_the_answer():
+    answer = evaluate(question.grid("bank"), shipped())
+    (fold,) = (piece for piece in decide.options_table(answer) if isinstance(piece, Fold) and piece.key == "figures")
+    found = uncertainty.odds(uncertainty.run(answer)).set_index("option")["p90"]
+    assert f"${found['api']:,.0f}" in fold.make() and f"${found['split_by_sensitivity']:,.0f}" in fold.make()
+    allowed = answer.options[answer.options["verdict"] != "blocked"].set_index("option")["usd_per_month"]
+    lines = answer.means[answer.means["line"].isin(decide.PEOPLE)].groupby("option")["usd_per_month"].sum()
+    least, less = allowed.idxmin(), (allowed - lines).idxmin()
+    told = [f"<strong>{escape(titles(answer)[option])}</strong>" for option in (least, less)]
+    assert f"With people {told[0]} costs least, without them {told[1]}." in fold.make() and least != less

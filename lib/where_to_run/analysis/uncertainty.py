@@ -143,6 +143,9 @@ def refine(answer: Answer, tell: Listener = quiet) -> None:
         plan.runs[FULL] = plan.at(draws.points(FULL, len(INPUTS)), tell).servable
 
 
+SHOWN = {"p5": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95}
+"""Shares of the draws below the level costs that are shown."""
+
 BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
 """What can be broken in a draw: any of some LIMITS."""
 
@@ -150,15 +153,15 @@ BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("ca
 def odds(run: Run) -> pd.DataFrame:
     """How each option does over all draws, a row an option, in the order of the options.
 
-    Columns: option, best (share of the draws in which its generalised cost is least), expected, p5, p50, p95, tail
+    Columns: option, best (share of the draws in which its generalised cost is least), expected, p5, p50, p90, p95, tail
     (mean of the worst twentieth) of its level cost, regret and regret_p95 (generalised cost above the least of the same
     draw) [USD/month], NaN where an option cannot serve in draws that count; near (of an expected generalised cost at
     most a twentieth above the least); and the shares of the draws of BROKEN.
     """
     more, limits = risk.regret(run.generalised), [limit.name for limit in LIMITS]
     # figures that were drawn: between a cost and one without end there is nothing
-    p5, p50, p95 = np.quantile(run.cost, (0.05, 0.5, 0.95), axis=0, method="inverted_cdf")
-    usd = {"expected": run.cost.mean(axis=0), "p5": p5, "p50": p50, "p95": p95, "tail": risk.tail_mean(run.cost)}
+    ends = zip(SHOWN, np.quantile(run.cost, list(SHOWN.values()), axis=0, method="inverted_cdf"), strict=True)
+    usd = {"expected": run.cost.mean(axis=0), **dict(ends), "tail": risk.tail_mean(run.cost)}
     usd |= {"regret": more.mean(axis=0), "regret_p95": np.quantile(more, 0.95, axis=0, method="inverted_cdf")}
     broken = {name: [limits.index(limit) for limit in some] for name, some in BROKEN.items()}
     return pd.DataFrame(

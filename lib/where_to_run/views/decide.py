@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..analysis import uncertainty
 from ..decision import quality
 from ..decision.answer import Answer
 from ..decision.option import Option, doubts
@@ -128,7 +129,8 @@ def options_table(answer: Answer) -> Pieces:
         for row in rows
         if row["usd_per_month"] == row["usd_per_month"]
     ]
-    figures = Fold("figures", "More figures: price of a token, people, size", partial(_figures, rows, bills))
+    more = partial(_figures, answer, rows, bills)
+    figures = Fold("figures", "More figures: P90, price of a token, people, size", more)
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])
 
@@ -156,11 +158,13 @@ def _bills(answer: Answer, row: Row) -> dict[str, float]:
     return {title: float(paid[m]) if m <= months else nan for title, m in month.items()} | {"people": people}
 
 
-def _figures(rows: list[Row], bills: list[dict[str, float]]) -> str:
-    """Figures of the options that are not in the first table, as HTML."""
+def _figures(answer: Answer, rows: list[Row], bills: list[dict[str, float]]) -> str:
+    """Figures of the options that are not in the first table, as HTML, and whether people turn which costs least."""
     usd_per_month = [row["usd_per_month"] for row in rows]
+    p90 = _p90(answer)
     shown = {
         "Option": [row["title"] for row in rows],
+        "Level cost, P90": money(p90.get(answer.option(row["option"]).comes_to, nan) for row in rows),
         "USD per Mtok": numbers([row["usd_per_mtok"] for row in rows], "{:.2f}"),
         "USD a month": money(usd_per_month),
         "of it for people": money(bill["people"] for bill in bills),
@@ -169,7 +173,29 @@ def _figures(rows: list[Row], bills: list[dict[str, float]]) -> str:
         "Utilisation": numbers([row["utilisation"] for row in rows], "{:.0%}"),
         "Traffic above capacity": numbers([row["overflow_share"] for row in rows], "{:.1%}"),
     }
-    return table(shown, "More figures, mean over the horizon; GPUs in the first month of service")
+    caption = "More figures, mean over the horizon; P90 of draws; GPUs in the first month of service"
+    return table(shown, caption) + _without_people(rows, bills)
+
+
+def _p90(answer: Answer) -> dict[Any, float]:
+    """Level cost that nine in ten draws stay below [USD/month], by what each allowed option comes to."""
+    if not uncertainty.planned(answer).routings:
+        return {}
+    odds = uncertainty.odds(uncertainty.run(answer))
+    return {answer.option(option).comes_to: p90 for option, p90 in zip(odds["option"], odds["p90"], strict=True)}
+
+
+def _without_people(rows: list[Row], bills: list[dict[str, float]]) -> str:
+    """Which allowed option costs least with people and without them, as HTML."""
+    both = [(row, bill) for row, bill in zip(rows, bills, strict=True) if row["rank"] == row["rank"]]
+    if not both:
+        return ""
+    whole, _ = min(both, key=lambda pair: pair[0]["usd_per_month"])
+    alone, _ = min(both, key=lambda pair: pair[0]["usd_per_month"] - pair[1]["people"])
+    least, less = (f"<strong>{escape(row['title'])}</strong>" for row in (whole, alone))
+    if whole is alone:
+        return f"<p>With people and without them {least} costs least.</p>"
+    return f"<p>With people {least} costs least, without them {less}.</p>"
 
 
 def ruled_out(answer: Answer) -> Pieces:
