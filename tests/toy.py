@@ -93,6 +93,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
             columns=["model", "gpu", "gpus", "precision", "input_tokens", "output_tokens", "output_tokens_per_s"],
         ),
         "machines": _table(machines, columns).assign(provider="AWS", region="us-east-1", whole_machine="yes"),
+        "dedicated": base.table("dedicated").head(1).assign(gpu="other", on_demand_usd_per_h=1e6),
         "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]),
     }
     return replace(base, tables={**base.tables, **made}, made={})
