@@ -46,8 +46,16 @@ def of_two(preset="", **fields):
 
 
 @cache
+def plain():
+    """The facts with dedicated endpoints too dear for anybody, so that the ways are two."""
+    rows = shipped().table("dedicated")
+    dear = rows.assign(on_demand_usd_per_h=1e3 * rows["on_demand_usd_per_h"])
+    return replace(shipped(), tables=shipped().tables | {"dedicated": dear}, made={})
+
+
+@cache
 def found(preset="", **fields):
-    return roadmap(of_two(preset, **fields), shipped())
+    return roadmap(of_two(preset, **fields), plain())
 
 
 @cache
@@ -202,7 +210,7 @@ PANELS = [s.panel for s in PAGES["Roadmap"]]
 
 
 def test_the_page_says_what_the_roadmap_found():
-    answer = evaluate(of_two(), shipped())
+    answer = evaluate(of_two(), plain())
     said = "".join(panel(answer).words for panel in PANELS)
     trigger = found().triggers.query("option == 'api'").iloc[0]
     assert f"passes {page.volume_words(trigger['requests_per_month'])} requests a month and grows" in said
@@ -214,7 +222,7 @@ def test_the_page_says_what_the_roadmap_found():
 def test_a_step_to_order_at_once_is_said_and_its_triggers_follow():
     large = {"requests_per_month": 3e8, "growth_per_month": 0.03, "capex_limit_usd": 5e6, **ABLE}
     then = found(**large).now.query("best")["then"].iloc[0]
-    said = page.what_to_do(evaluate(of_two(**large), shipped())).words
+    said = page.what_to_do(evaluate(of_two(**large), plain())).words
     assert re.match(r"\d+ own servers", then) and f"At once, order the next step: {then}." in said
     assert f"On {then}: when the three-month average passes" in said and "On Rented" not in said
 
@@ -237,7 +245,7 @@ def test_where_there_is_no_roadmap_every_panel_says_why():
 
 
 def test_servers_to_order_are_counted_in_words():
-    answer = evaluate(of_two("software_company", open_model="gpt-oss-120b", requests_per_month=5e8), shipped())
+    answer = evaluate(of_two("software_company", open_model="gpt-oss-120b", requests_per_month=5e8), plain())
     assert re.search(r"grows, order (\d) servers \(b200-8\), to run \1 own servers", page.what_to_do(answer).words)
 
 

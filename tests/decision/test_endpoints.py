@@ -8,6 +8,7 @@ import pytest
 from drawn import random_rows
 from toy import shipped
 from where_to_run.analysis import draws, provenance, uncertainty
+from where_to_run.analysis.stages import stages
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import HOSTED
 from where_to_run.inputs import facts
@@ -90,3 +91,11 @@ def test_draws_keep_to_the_endpoints_of_today():
 def test_what_would_let_a_model_too_weak_is_still_told_of_the_best_there_is():
     answer, row = hosted(priced(0.01), quality_needed="frontier", task="coding")
     assert row["verdict"] == "blocked" and not answer.option(HOSTED).question.endpoints
+
+
+def test_a_stage_of_the_roadmap_costs_what_the_answer_says_of_its_first_month():
+    known, volume = priced(0.1), grid(**STEADY)["requests_per_month"].iloc[0]
+    answer, _ = hosted(known)
+    lines = answer.lines[(answer.lines["option"] == HOSTED) & (answer.lines["month"] == 1)]["usd"].sum()
+    costed, _ = stages(grid(**STEADY), known, np.array([volume]), (volume, volume))
+    assert [usd[0] for stage, usd, _ in costed if stage.option == HOSTED] == pytest.approx([lines], rel=1e-3)
