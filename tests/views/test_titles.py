@@ -37,7 +37,7 @@ def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=
         second=second,
         share=np.array([share]),
         may=np.array([may if second != NOWHERE else 0.0]),
-        bill=SimpleNamespace(offer=(offer,)),
+        bill=SimpleNamespace(offer=(offer,), machines=None if place == API else True),
         machines=SimpleNamespace(count=count, operating=(count > 0) * 1.0),
         overflow_offer=(overflow,),
     )
@@ -50,7 +50,7 @@ def named(*parts, places=None, shares=(0.0, 0.0, 1.0, 0.0), fits=True):
     for one in parts:
         one.mix = easy * (routing.place == one.place)
     asked = SimpleNamespace(facts=shipped(), model="llama-3.3-70b", shares=easy, hosted=False)
-    option = SimpleNamespace(question=asked, routing=routing, parts=[*parts], fits=fits)
+    option = SimpleNamespace(question=asked, routing=routing, parts=[*parts], fits=fits, comes_to=routing.key)
     rows = [{"option": "free_search", "rank": 1.0, "npv_usd": 1.0}]
     return titles(SimpleNamespace(names=("free_search",), rows=rows, option=lambda _: option, made={}))["free_search"]
 
@@ -155,9 +155,8 @@ def test_what_the_search_finds_is_shown_only_where_it_is_none_of_the_others():
 def test_open_weights_at_a_vendor_are_another_option_than_the_api_where_they_are_another_model():
     named = titles(answered("hospital"))
     assert named["api"] == "Claude Haiku 5.5 at Anthropic's API" and "hosted_open" in distinct(answered("hospital"))
-    assert named["hosted_open"] == (
-        "Sensitive requests to GLM-5.3-Flash at Azure AI's API, the rest to GLM-5.3-Flash at CoreWeave (W&B)'s API"
-    )
+    sensitive, rest = "DeepSeek V4.1 Flash at Azure AI's API", "GLM-5.3-Flash at CoreWeave (W&B)'s API"
+    assert named["hosted_open"] == f"Sensitive requests to {sensitive}, the rest to {rest}"
     # where open weights are the best of all, the two are one
     assert titles(answered())["hosted_open"] == titles(answered())["api"] and "hosted_open" not in distinct(answered())
 
