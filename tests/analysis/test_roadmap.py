@@ -262,7 +262,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     assert shown.count("<img") == 3 and "The way back" in shown
 
 
-PRESETS = ("", *sorted(question.presets()))
+PRESETS = ("", *sorted(set(question.presets()) - {"defence_supplier"}))
 
 
 def month_one(preset):
@@ -289,6 +289,12 @@ def test_to_begin_with_is_never_dearer_than_the_cheapest_option_that_is_allowed(
     least = 1.01 * month_one(preset).min()
     # an API set up at once is there for the own servers ordered at once, which burst to it: worth a few dearer months
     assert usd <= least or (preset == "consumer_platform" and "own servers, bursts" in road.now.at[road.first, "then"])
+
+
+def test_where_own_servers_may_serve_some_traffic_alone_there_is_no_roadmap_and_the_page_says_so():
+    answer = evaluate(question.grid("defence_supplier"), shipped())
+    assert answer.options["recommended"].any()
+    assert "own servers it knows those that may serve all traffic alone" in page.what_to_do(answer).words
 
 
 @pytest.mark.parametrize("preset", PRESETS)

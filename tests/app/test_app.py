@@ -415,7 +415,7 @@ def test_the_tab_key_reaches_everything_on_the_decide_page_and_shows_where_it_is
 
 def focus(page, selector: str) -> None:
     """Come to an element by the Tab key alone."""
-    for _ in range(120):
+    for _ in range(160):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return

@@ -87,7 +87,7 @@ def served(answer: Answer) -> pd.DataFrame:
             found[AWAITING] += float((requests * (live - standing) * part.share).sum())
             found[PLACES[part.place]] += float((requests * standing * part.share).sum()) - passed
             found[PLACES[part.second]] += passed
-        found[AWAITING] -= found[UNSERVED]
+        found[AWAITING] = max(0.0, found[AWAITING] - found[UNSERVED])
         rows += [(option, place, number / requests.sum()) for place, number in found.items()]
     return pd.DataFrame(rows, columns=["option", "place", "share"])
 

@@ -355,7 +355,10 @@ def journey(scenario: pd.DataFrame, facts: Facts, curve: Curve | None = None) ->
     volumes, grid, likely = _lattice(row, facts)
     costed, server = stages(row, facts, grid, (float(likely.min()), float(likely.max())), curve)
     if not costed:
-        raise ScenarioError("no roadmap: nothing is allowed in any month. See what would lift the rules, on Decide.")
+        raise ScenarioError(
+            "no roadmap: no way without own servers is allowed in any month, and of own servers it knows those that "
+            "may serve all traffic alone. See what would lift the rules, on Decide."
+        )
     ways, usd, rent = zip(*costed, strict=True)
     cost = np.array([[np.interp(volumes, grid, line) for line in part] for part in (usd, rent)])
     cost = np.moveaxis(cost, 1, -1)

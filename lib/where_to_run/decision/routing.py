@@ -66,7 +66,8 @@ ROUTINGS: dict[str, tuple[int, ...]] = {
     "split_by_domain": tuple(RENTED if domain == "specialised" else API for _, domain, _ in STREAMS),
     "split_by_difficulty": tuple(API if difficulty == "hard" else RENTED for *_, difficulty in STREAMS),
 }
-"""For each option that routes by hand the place of each of STREAMS; a split goes to own servers too."""
+"""For each option that routes by hand the place of each of STREAMS; what is sensitive, or special, goes to
+own servers too."""
 
 HOSTED = "hosted_open"
 """The option that calls open weights at a vendor: `api`, with no other models."""
@@ -156,7 +157,7 @@ def _made(allowed: Array, hard: bool) -> Iterator[Candidate]:
         if name != "split_by_difficulty" or hard:
             names = (name, "split_by_difficulty") if name == "rented" and not hard else (name,)
             yield (*names, "free_search"), by_hand(places, len(allowed))
-            if name.startswith("split"):
+            if name in ("split_by_sensitivity", "split_by_domain"):
                 ours = tuple(OWN if place == RENTED else place for place in places)
                 yield (*names, "free_search"), by_hand(ours, len(allowed))
     for base, burst in BASE_AND_BURST:

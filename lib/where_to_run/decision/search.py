@@ -142,7 +142,7 @@ def follow(question: Question, committed: Mapping[str, Routing]) -> Found:
 def _with_model(question: Question, found: Found) -> None:
     """Try the routings that use machines, dedicated endpoints too, with the open model of a block."""
     _try_endpoints(question.at_endpoints, found)
-    tried, taken = dict[Key, int](), set[tuple[Key, str]]()
+    tried, taken = dict[Key, tuple[int, Array]](), set[tuple[Key, str]]()
     passed = gates(question).good_enough(question)
     # routings hang on where streams may go, and only few ways of that occur in a block
     allowed = passed.allowed.reshape(found.number, -1)
@@ -157,10 +157,10 @@ def _with_model(question: Question, found: Found) -> None:
             rows = _promising(question, routing, [found.names.index(option) for option in wanted], found)
             if not len(rows):
                 continue
-            tried[by_way.key] = len(found.tried)
+            tried[by_way.key] = len(found.tried), rows
             _cost(question, passed, routing, found, rows)
         for option in wanted:
-            _take(found, found.names.index(option), tried[by_way.key])
+            _take(found, found.names.index(option), *tried[by_way.key])
 
 
 def _try_endpoints(question: Question, found: Found) -> None:
@@ -174,7 +174,7 @@ def _try_endpoints(question: Question, found: Found) -> None:
     if wanted and len(rows := np.intersect1d(_promising(question, routing, wanted, found), may)):
         _cost(question, passed, routing, found, rows)
         for option in wanted:
-            _take(found, option, len(found.tried) - 1)
+            _take(found, option, len(found.tried) - 1, rows)
 
 
 def _promising(question: Question, routing: Routing, columns: list[int], found: Found) -> Array:
@@ -189,13 +189,14 @@ def _promising(question: Question, routing: Routing, columns: list[int], found: 
         return np.zeros(0, np.intp)
     # no drawback makes it less
     usd = (least_cost(question, routing) / question.annuity)[:, None]
-    rows = np.flatnonzero((open_ & ((verdict >= BLOCKED) | (usd < cost))).any(axis=1))
-    return every if len(rows) > WORTH_SPLITTING * len(every) else rows
+    return np.flatnonzero((open_ & ((verdict >= BLOCKED) | (usd < cost))).any(axis=1))
 
 
 def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows: Array | None = None) -> None:
-    """Cost a routing in a block, or in some of its scenarios, and hold it to the rules, floors and limits there."""
-    if rows is None:
+    """Cost a routing in a block, or in some of its scenarios, and hold it to the rules, floors and limits there; in all
+    where some are most, which saves making them a block.
+    """
+    if rows is None or len(rows) > WORTH_SPLITTING * found.number:
         rows = np.arange(found.number)
     whole = question
     if len(rows) < found.number:
@@ -215,9 +216,14 @@ def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows
         found.figures["verdict"] += UNKNOWN
 
 
-def _take(found: Found, option: int, number: int) -> None:
-    """Let an option take a routing where it has none yet, or one that is blocked or has a larger generalised cost."""
-    rows, figures = found.tried[number].rows, found.tried[number].figures
+def _take(found: Found, option: int, number: int, some: Array | None = None) -> None:
+    """Let an option take a routing where it has none yet, or one that is blocked or has a larger generalised cost.
+
+    In `some` of the scenarios it was costed in, so that what is costed for the others' sake changes nothing.
+    """
+    tried = found.tried[number]
+    at = slice(None) if some is None else np.searchsorted(tried.rows, some)
+    rows, figures = tried.rows[at], {name: values[at] for name, values in tried.figures.items()}
     has, cost = found.figures["verdict"][rows, option], found.figures["generalised_usd_per_month"][rows, option]
     blocked, had = figures["verdict"] == BLOCKED, has == BLOCKED
     usd = figures["generalised_usd_per_month"]
