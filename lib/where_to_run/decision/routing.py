@@ -66,8 +66,7 @@ ROUTINGS: dict[str, tuple[int, ...]] = {
     "split_by_domain": tuple(RENTED if domain == "specialised" else API for _, domain, _ in STREAMS),
     "split_by_difficulty": tuple(API if difficulty == "hard" else RENTED for *_, difficulty in STREAMS),
 }
-"""For each option that routes by hand the place of each of STREAMS; what is sensitive, or special, goes to
-own servers too."""
+"""For each option that routes by hand the place of each of STREAMS; two of the splits go to own servers too."""
 
 HOSTED = "hosted_open"
 """The option that calls open weights at a vendor: `api`, with no other models."""
