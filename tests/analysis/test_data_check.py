@@ -54,6 +54,11 @@ def test_check_data_refuses_an_offer_with_the_figures_of_a_model_nobody_knows(da
         ("passports", cell("AWS/cloud/baa", "paper", "exit_test"), "'exit_test' is no paper a vendor gives"),
         ("passports", cell("AWS/cloud/baa", "region", "mars-1"), "no row of regions.csv has 'mars-1'"),
         ("regions", cell("AWS/cloud/us-east-1", "jurisdiction", "mars"), "jurisdiction 'mars' is no choice"),
+        (
+            "regions",
+            cell("Together/api/us", "models", "together/glm-6"),
+            "'together/glm-6' is no key of api_offers.csv",
+        ),
         ("vendors", cell("Vultr", "owned_in", "mars"), "owned_in 'mars' is no choice"),
     ],
 )

@@ -69,6 +69,10 @@ def passport_problems(facts: Facts) -> list[str]:
             found.append(f"{where}: {row['paper']!r} is no paper a vendor gives; see papers.yaml")
         nowhere = [region for region in held if f"{row['vendor']}/{row['service']}/{region}" not in named]
         found += [f"{where}: no row of regions.csv has {region!r}" for region in nowhere]
+    offers = {"none", *tables.read("api_offers")["key"]}
+    for key, models in tables.read("regions")[["key", "models"]].itertuples(index=False):
+        unknown = sorted(set(models.split()) - offers)
+        found += [f"regions.csv, key {key!r}: {offer!r} is no key of api_offers.csv" for offer in unknown]
     known = {"", *question.BY_NAME["jurisdiction"].choices}
     for name, column in (("regions", "jurisdiction"), ("vendors", "owned_in")):
         rows = tables.read(name)
