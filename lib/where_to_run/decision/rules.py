@@ -198,6 +198,12 @@ KNOWN = {"estimate": " (an estimate)", "reported": " (reported)"}
 
 def unlock(facts: Facts, rule: int, place: str, profile: Mapping[str, str]) -> str:
     """What would lift a rule at a place, in words: what is missing, which firms give it, and in how many weeks."""
+    return _unlocked(facts, rule, place, *(profile[name] for name in PROFILE))
+
+
+@of_tables
+def _unlocked(facts: Facts, rule: int, place: str, *values: str) -> str:
+    profile = dict(zip(PROFILE, values, strict=True))
     words = str(facts.rules["rules"][rule]["unlock"])
     ways = missing(facts, rule, place, profile)
     if not ways:

@@ -53,8 +53,8 @@ WRAP = "split(slice(replace(datum.label, regexp('(.{1,60})(?: |$)', 'g'), '$1\\n
 TITLED = alt.Axis(labelExpr=WRAP, labelLimit=400, maxExtent=420)
 """An axis of options by title."""
 
-STEP = 34
-"""Height of a bar and the gap below it, with room for a title in two lines [pixel]."""
+STEP = 40
+"""Height of a bar and the gap below it, with room for a title in three lines [pixel]."""
 
 
 def titled(options: Iterable[str], titles: Mapping[str, str]) -> Columns:
