@@ -1,7 +1,10 @@
 """Rules' prices: the panel says what the answer would be without a rule, and what opens one where none is allowed."""
 
+import re
 from functools import cache
 from html import escape, unescape
+
+import pytest
 
 from toy import shipped
 from where_to_run.decision.evaluate import evaluate
@@ -109,3 +112,20 @@ def test_words_are_those_people_read():
     assert "control own_tenancy" not in words and "control none in place of own tenancy" in words
     critical = answered("", **PAIRED | {"regimes": "nis2"})
     assert "Third-party risk assessment with data processing agreement" in rules_prices.price_of_rules(critical).words
+
+
+@pytest.mark.parametrize("preset", ["", "bank", "hospital", "public_body"])
+def test_without_each_firm_behind_it_the_answer_is_told_and_whether_that_is_another_place(preset):
+    known, measure = shipped(), "generalised_usd_per_month"
+    answer = answered(preset)
+    now = answer.figures[answer.figures["recommended"]].iloc[0]
+    firms, said = answer.option(now["option"]).firms, rules_prices.price_of_rules(answer).words
+    assert said.count("<p>Without ") == len(firms)
+    for firm in firms:
+        others = [name for name in known.keys()["firms"] if name != firm]
+        then = evaluate(question.grid(preset, approved_vendors=others), known)
+        best = then.figures[then.figures["recommended"]].iloc[0]
+        (told,) = re.findall(rf"<p>Without {firm} the answer would be (.*?)</p>", said)
+        assert f", {usd(best[measure] - now[measure])} a month more, drawbacks counted" in told
+        moved = answer.option(now["option"]).places != then.option(best["option"]).places
+        assert moved == ("hangs on the prices of this one firm" in told)
