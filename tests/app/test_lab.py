@@ -62,7 +62,15 @@ def line(analyst) -> str:
 
 
 def check_decide(analyst, **fields) -> None:
-    check_answer(analyst, truth(question.grid(**fields)), line(analyst), "options_table", "costs")
+    """What the cells say is what evaluate says; on a busy machine they follow one after the other, within seconds."""
+    answer = truth(question.grid(**fields))
+    for left in reversed(range(25)):
+        try:
+            return check_answer(analyst, answer, line(analyst), "options_table", "costs")
+        except AssertionError:
+            if not left:
+                raise
+            analyst.page.wait_for_timeout(200)
 
 
 def test_the_decide_notebook_follows_every_headline_slider_by_mouse_and_by_keyboard(analyst):
