@@ -258,6 +258,21 @@ async def until(condition):
         await asyncio.sleep(0.005)
 
 
+def test_what_is_sent_while_a_move_is_answered_acknowledges_only_what_came_before(book, monkeypatch):
+    """Or the page takes it for the answer, and sets the slider back under the visitor's hand."""
+    say(book, "move", id=1, values={"spikiness": 8.0})
+    meanwhile = []
+
+    def answered(*asked):
+        book._say()
+        meanwhile.append(book.board.state)
+        return evaluate(*asked)
+
+    monkeypatch.setattr(workbook, "evaluate", answered)
+    then = say(book, "move", id=2, values={"spikiness": 9.0})
+    assert [(s["ack"], s["values"]["spikiness"]["value"]) for s in [*meanwhile, then]] == [(1, 8.0), (2, 9.0)]
+
+
 def test_a_slow_panel_is_drawn_aside_and_the_bottom_line_does_not_wait_for_it(known, slow):
     async def move():
         book = app(known, slow)

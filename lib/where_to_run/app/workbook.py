@@ -141,7 +141,7 @@ class Workbook:
 
     def _heard(self, _: Any, message: Mapping[str, Any], buffers: Any) -> None:
         """What the visitor does in the page; an error is told in words and leaves the last answer standing."""
-        self._ack, self._message = int(message.get("id", 0)), ""
+        self._message = ""
         part_of_log = message.get("type") == "usage"
         try:
             if part_of_log:
@@ -154,6 +154,8 @@ class Workbook:
         except Exception:
             log.exception("the workbook could not answer %s", message)
             self._message = SORRY
+        # not before: what is sent meanwhile, a panel that was drawn aside, still shows the answer to what came before
+        self._ack = int(message.get("id", 0))
         if part_of_log:
             self._put({})
         else:
