@@ -7,7 +7,7 @@ import pytest
 
 from drawn import random_rows
 from toy import shipped
-from where_to_run.analysis import draws, provenance, uncertainty
+from where_to_run.analysis import draws, hybrid, provenance, uncertainty
 from where_to_run.analysis.stages import stages
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.routing import HOSTED
@@ -46,6 +46,7 @@ def test_an_endpoint_is_paid_by_the_hour_with_nothing_for_storage_traffic_or_peo
     assert "dedicated endpoint" in titles(answer)[HOSTED]
     rests = provenance.rests_on(answer, HOSTED)["vendor_api", "dedicated endpoints"]
     assert rests == [provenance.Fact("dedicated", size["offer"])]
+    assert set(hybrid.routes(answer, [HOSTED])["offer"]) == {size["offer"]}
     assert answer.option(HOSTED).firms == [shipped().table("dedicated").at[size["offer"], "provider"]]
 
 

@@ -57,7 +57,8 @@ def routes(answer: Answer, options: Sequence[str] = NAMES) -> pd.DataFrame:
             place, second = (int(goes[0, stream]) for goes in (taken.routing.place, taken.routing.overflow))
             # at an API each stream may call one of its own
             called = str(taken.question.offers[0, stream])
-            first = (called if place == API else str(used[place].bill.offer[0])) if taken.fits else ""
+            bill = used[place].bill
+            first = (str(bill.offer[0]) if bill.machines else called) if taken.fits else ""
             to = ("", "")
             if second != NOWHERE:
                 offer = called if second == API else str(used[place].overflow_offer[0])
