@@ -58,7 +58,7 @@ FACTS = {
     "pue": "own.pue",
     "electricity": "own.electricity_usd",
     "ramp": "people.ramp_months",
-    "lead": "own.delivery_weeks",
+    "lead": "spread.delivery",
     "server_price": "spread.server_price",
     "wages": "spread.wages",
 }

@@ -58,12 +58,13 @@ class Costed(NamedTuple):
 @dataclass(frozen=True)
 class Server:
     """The server a scenario would buy: its name, its price with all that comes with it, and that its resale goes by
-    [USD].
+    [USD]; weeks from an order until it serves.
     """
 
     name: str = ""
     bought_usd: float = 0.0
     price_usd: float = 0.0
+    weeks: float = 0.0
 
     def fetches(self, facts: Facts, month: Number, lot: Array) -> Array:
         """What one of a lot, or part of a lot, is sold for in a month [USD]."""
@@ -84,18 +85,21 @@ def stages(
     asked, question = (
         Question(facts, asked, curve).serving(model) for asked in (rows, columns(_steady(scenario, facts, volumes)))
     )
+    # the kind of server that is bought does not change with the volume
+    question.__dict__["kind_of_server"] = np.repeat(asked.kind_of_server, len(volumes))
     allowed = gates(question).good_enough(question).allowed
     may, found = question.shares[0] @ allowed[0], _worthwhile(_flexible(question, allowed))
     limit = float(scenario["capex_limit_usd"].iloc[0])
     if not np.isclose(may[OWN], 1) or (own := _own(asked, question, may, limit)) is None:
         return found, Server()
     found += [*own.stages(likely, limit), own.awaited(allowed)]
-    return found, Server(str(own.offer.columns["key"][0]), own.units["ordered"], -own.units["left"])
+    return found, Server(str(own.offer.columns["key"][0]), own.units["ordered"], -own.units["left"], asked.delivery[0])
 
 
 def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFrame:
     """The scenario at each volume, without growth, over whole years that outlast a delivery."""
-    years = int(np.ceil((own_gpus.upkeep(facts).delivery_months + 1) / MONTHS_PER_YEAR))
+    longest = max(float(months) for months in own_gpus.upkeep(facts).delivery.values())
+    years = int(np.ceil((longest + 1) / MONTHS_PER_YEAR))
     steady = {"growth_per_month": 0.0, "horizon_months": years * MONTHS_PER_YEAR, "requests_per_month": volumes}
     return scenario.iloc[np.zeros(len(volumes), int)].reset_index(drop=True).assign(**steady)
 
@@ -162,8 +166,9 @@ def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own
     """The server that serves all at least cost, of those the capital limit buys one of."""
     upkeep, capex = asked.upkeep, asked.rows["capex_limit_usd"]
     contract = own_gpus.purchase(upkeep, asked.servers, asked.work, capex)
+    work = asked.work.part(np.ones(1), asked.other_servers)
     choice = asked.servers.take(np.flatnonzero(contract.bought[:, 0] <= limit))
-    bill, _ = own_gpus.bill(upkeep, choice, asked.work, capex)
+    bill, _ = own_gpus.bill(upkeep, choice, work, capex)
     if not bill.fits[0] or bill.machines is None:
         return None
     return _Own(question, choice.of(bill.offer[0], bill.machines.replica[0]), may)
@@ -197,7 +202,7 @@ class _Own:
         alone = by_hand(ROUTINGS["owned"], len(allowed))
         out = costed(self.question, alone, allowed)
         usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed.sum(axis=1)
-        usd = usd / self.question.upkeep.delivery_months + self._hands(self._used(NOWHERE))
+        usd = usd * WEEKS_PER_MONTH / self.question.delivery + self._hands(self._used(NOWHERE))
         return Costed(NOTHING._replace(option=WAITING), usd, np.zeros(len(usd)))
 
     def _costed(self, second: int, servers: int, short: list[Array]) -> Costed:
@@ -236,7 +241,7 @@ class _Own:
         carried = self.need.prompt + self.need.waiting - passed.prompt - passed.waiting
         work = self.need.seconds[pool.kind, self.every][:, None] * carried / self.offer.each[0]
         usd = count * units["standing"] + np.minimum(work, count) * units["working"] + passed.usd(pool.outlet)
-        return usd[:, 0] + (servers - 1) * units["further"] + self._hands(self._used(second))
+        return usd[:, 0] + servers * self.question.upkeep.staff_usd + self._hands(self._used(second))
 
     def _hands(self, used: tuple[bool, ...]) -> Array:
         """People and platforms of the places in use [USD/month]."""
@@ -270,10 +275,13 @@ def takes(
     have = np.maximum(needed[0], [rows[f"skill_{area}"][0] for area in SKILLS])
     gap = people.gaps(needed[1], have[:, None])
     new, mixed = used[1] & ~used[0][:, None], (used[1].sum(axis=1) > 1) & (used[0].sum(axis=1) < 2)[:, None]
-    weeks = (new * staff.weeks[0, :-1]).max(axis=-1) + mixed * staff.weeks[0, -1]
+    weeks = (new * staff.weeks[:-1]).max(axis=-1) + mixed * staff.weeks[-1]
     usd = new @ staff.setup_usd[:-1] + mixed * staff.setup_usd[-1]
-    usd = usd + people.cost_of_joining(gap, staff.full, staff.wages, staff.pay, staff.hiring)
-    return np.maximum(weeks, people.weeks_to_fill(gap, staff.hiring)), usd, new.any(axis=-1)
+    hire = people.hired(gap, rows["people_available"][0], np.inf, staff.hiring)
+    joining = people.monthly_payroll(hire * gap / people.HIGHEST_LEVEL * staff.full, staff.pay)
+    usd = usd + people.cost_of_joining(joining, staff.benefits, staff.hiring)
+    usd = usd + people.cost_of_training(gap, hire, staff.pay, staff.hiring)
+    return np.maximum(weeks, people.weeks_to_fill(gap, hire, staff.hiring)), usd, new.any(axis=-1)
 
 
 LOT = 6
@@ -412,7 +420,7 @@ def _programme(
     servers = np.array([way.servers for way in ways])
     before, more = stage[start], servers[to_stage] > servers[stage[start]]
     weeks, paid, new = (part[before, to_stage] for part in takes(row, facts, ways, ways))
-    weeks = np.maximum(weeks, more * staffing.staff(facts).weeks[0, OWN])
+    weeks = np.maximum(weeks, more * server.weeks)
     lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
     discount = 1 / (1 + float(finance.monthly_rate(row["discount_rate"].iloc[0])))
     fleet = servers[before], lot[start], servers[to_stage]

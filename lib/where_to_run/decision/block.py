@@ -21,7 +21,7 @@ from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
 from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
-from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
+from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, WEEKS_PER_MONTH, Array
 from . import criteria, quality, staffing
 from .permits import Permits, permits
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
@@ -46,11 +46,13 @@ SHARED = [
     "families",
     "floors",
     "cloud",
-    "upkeep",
-    "operating",
     "whole",
 ]
 """What a block has whatever its machines serve."""
+
+
+PARTED = ("fleet_figure", "quality", "short", "kind_of_server", "delivery")
+"""What a part of a block takes from the whole of it."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Question:
         some.__dict__["permits"], some.__dict__["called"] = self.permits.take(rows), self.called
         some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
-        found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
+        found.__dict__.update({name: getattr(self, name)[rows] for name in PARTED})
         return found
 
     @cached_property
@@ -339,8 +341,30 @@ class Question:
 
     @cached_property
     def upkeep(self) -> Upkeep:
-        """What all own servers have in common."""
-        return own_gpus.upkeep(self.facts)
+        """What all own servers have in common, with the delivery of the kind each scenario takes."""
+        return replace(own_gpus.upkeep(self.facts), delivery_months=self.delivery[None] / WEEKS_PER_MONTH)
+
+    @cached_property
+    def kind_of_server(self) -> Array:
+        """The kind of server, by its delivery, that each scenario takes for all that own servers carry."""
+        if not self.model or not len(self.servers):
+            return np.full(len(self.shares), own_gpus.DELIVERIES[0])
+        months = self.rows["weeks_to_launch"] / WEEKS_PER_MONTH
+        return own_gpus.kind_of_server(
+            own_gpus.upkeep(self.facts), self.servers, self.work, self.rows["capex_limit_usd"], months
+        )
+
+    @cached_property
+    def delivery(self) -> Array:
+        """Weeks from an order until own servers serve, by scenario [week]."""
+        weeks = {kind: np.ravel(own_gpus.weeks_to_serve(self.facts, kind)) for kind in own_gpus.DELIVERIES}
+        chosen = [np.where(self.kind_of_server == kind, week, 0.0) for kind, week in weeks.items()]
+        return np.asarray(sum(chosen))
+
+    @cached_property
+    def other_servers(self) -> Array:
+        """Servers of another kind than each scenario takes, over (row of their table, scenario)."""
+        return self.facts.table(OFFERS[OWN])["delivery"].to_numpy()[:, None] != self.kind_of_server
 
     @cached_property
     def operating(self) -> Array:
@@ -369,14 +393,9 @@ class Question:
 
 
 @remembered
-def _team(question: Question, used: Array) -> Team:
-    return staffing.team(question.staff, question.rows, question.load.live, used)
-
-
 def team(question: Question, used: Array) -> Team:
-    """Set-up, platform services and people for the places in use over (scenario, place)."""
-    found: Team = _team(question.whole, used)
-    return found
+    """Set-up, platform services and people for the places in use over (scenario, place), whatever machines there are."""
+    return staffing.team(question.staff, question.rows, question.load.live, used, question.delivery)
 
 
 OFFERS = {API: DEDICATED, RENTED: "machines", OWN: "servers"}
@@ -388,7 +407,7 @@ def carried(question: Question, place: int, share: Array, barred: Array | None =
     """Bill of a place with machines that carries a share of the requests by itself, without machines that are barred
     for it.
     """
-    work = question.work.part(share, barred)
+    work = question.work.part(share, question.other_servers if place == OWN else barred)
     if place == OWN:
         return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
     if place == API:
@@ -456,7 +475,7 @@ def based(
     `places` are the first place and the second, `may` the part of the share by scenario that may go to the second, and
     `mix` the parts of the streams in it; `barred` are machines that may not carry the base.
     """
-    work = question.work.part(share, barred)
+    work = question.work.part(share, question.other_servers if places[0] == OWN else barred)
     if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, *question.load.live.shape))), None)
     outlet, machines = overflow(question, places[1], share, may, mix)
@@ -479,7 +498,7 @@ def until_delivery(question: Question, share: Array, barred: Array | None = None
         return nothing(question.load)
     # the cheapest machine for the months of waiting, not for the horizon
     load = question.load
-    waiting = np.arange(min(2 + int(np.max(question.upkeep.delivery_months)), load.live.shape[1]))
+    waiting = np.arange(min(2 + int(question.delivery.max() / WEEKS_PER_MONTH), load.live.shape[1]))
     weights = (question.factors * (load.live - question.operating))[:, waiting]
     work, after = question.work.part(share, barred).at(waiting, weights), load.live.shape[1] - len(waiting)
     bill = rented_gpus.alone(question.cloud, question.machines, work, terms=1)

@@ -51,6 +51,7 @@ class Outcome:
     people_weeks: Array = field(default_factory=lambda: np.zeros(0))
     setup_weeks: Array = field(default_factory=lambda: np.zeros(0))
     hires: Array = field(default_factory=lambda: np.zeros(0))
+    on_call: Array = field(default_factory=lambda: np.zeros(0))
     served: Array = field(default_factory=lambda: np.zeros(0))
     missed: Array = field(default_factory=lambda: np.zeros(0))
     fits: Array = field(default_factory=lambda: np.zeros(0))
@@ -187,13 +188,26 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     result.served, result.missed = question.load.live, np.zeros((number, 1))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed)
-    hands = team(question, used)
-    for (part, name), line in hands.lines.items():
-        result.add(part, name, line)
-    result.people_weeks, result.setup_weeks, result.hires = hands.people_weeks, hands.setup_weeks, hands.hires
+    _staff(question, result, used)
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
+
+
+def _staff(question: Question, result: Outcome, used: Array) -> None:
+    """Add the people of the places in use, those that the machines of a team take among them, and their set-up."""
+    machines = dict[str, Array]()
+    for place, share, bill in result.bills:
+        if place in staffing.PEOPLE_OF and (stand := bill.machines):
+            count = stand.count * stand.operating * (share > 0)[:, None]
+            machines[place] = machines[place] + count if place in machines else count
+    rows, live = question.rows, question.load.live
+    hands = staffing.team(question.staff, rows, live, used, question.delivery, machines) if machines else None
+    hands = hands or team(question, used)
+    for (part, name), line in hands.lines.items():
+        result.add(part, name, line)
+    for name in ("people_weeks", "setup_weeks", "hires", "on_call"):
+        setattr(result, name, getattr(hands, name))
 
 
 def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..formulas import finance
 from ..inputs.question import PLACES, STREAMS
-from ..places.bill import CAPITAL, HARDWARE, WORTH, added_up
+from ..places.bill import CAPITAL, HARDWARE, OWN_TIME, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question, machine_rows
 from .option import Outcome, costed, launch_weeks, least_cost
@@ -17,7 +17,7 @@ from .routing import API, HARD, HOSTED, OWN, RENTED, SENSITIVE, Key, Routing, by
 from .rules import BLOCKED
 from .verdicts import LIMITS, Limit
 
-KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "misfits")
+KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "on_call", "misfits")
 """Figures an option has even where nothing on offer can serve the load."""
 
 UNKNOWN = BLOCKED + 1
@@ -267,6 +267,7 @@ def _figures(question: Question, out: Outcome) -> dict[str, Array]:
     own = {name: line for (place, name), line in out.lines.items() if place == PLACES[OWN]}
     capex = sum((own[name][:, 0] for name in HARDWARE if name in own), np.zeros(len(months)))
     aside = sum((own[name].sum(axis=1) for name in WORTH if name in own), capex)
+    theirs = sum((line for (_, name), line in out.lines.items() if name in OWN_TIME), np.zeros_like(total))
     cash = total - own[CAPITAL] if CAPITAL in own else total
     figures = {
         "launch_weeks": np.maximum(out.people_weeks, out.setup_weeks),
@@ -274,12 +275,13 @@ def _figures(question: Question, out: Outcome) -> dict[str, Array]:
         "setup_weeks": out.setup_weeks,
         "capex_usd": capex,
         "usd_per_month": total.sum(axis=1) / months,
-        "running_usd_per_month": (total.sum(axis=1) - aside) / months,
+        "running_usd_per_month": ((total - theirs).sum(axis=1) - aside) / months,
         "npv_usd": finance.present_value(cash, factors),
         "level_usd_per_month": finance.present_value(cash + out.missed, factors) / question.annuity,
         "usd_per_mtok": finance.levelised_cost(cash, tokens * out.served, factors),
         **_sizes(out, len(months)),
         "hires": out.hires,
+        "on_call": out.on_call,
         "misfits": (~out.fits).astype(float),
     }
     if out.fits.all():

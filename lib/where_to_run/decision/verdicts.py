@@ -126,6 +126,13 @@ LIMITS = (
         "weeks_to_launch of at least %s, or the missing skills in the team",
     ),
     Limit(
+        "on_call",
+        "on_call",
+        "skill_operations",
+        "Machines around the clock take people on call, operations skill %s; the team has %s",
+        "skill_operations of at least %s, or availability: business_hours",
+    ),
+    Limit(
         "papers",
         "papers_weeks",
         "weeks_to_launch",

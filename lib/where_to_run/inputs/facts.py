@@ -27,6 +27,7 @@ FACTORS = {
     "server_price": "prices of servers, and with them of their network, spare parts, maintenance and resale",
     "residual": "what servers fetch in the end",
     "wages": "wages of all roles",
+    "lead": "weeks until servers are delivered",
 }
 """What may be drawn beside single figures, and what each factor multiplies."""
 

@@ -63,6 +63,9 @@ def of_kind(kind: str) -> tuple[str, ...]:
 HARDWARE = of_kind("hardware")
 """What of these lines falls due on the day of the decision counts against the capital limit."""
 
+OWN_TIME = of_kind("own_time")
+"""Lines of what people who are there already are paid anyway: a cost, but no charge on the running budget."""
+
 WORTH = of_kind("worth")
 """Lines that follow from what hardware is still worth."""
 

@@ -1,17 +1,23 @@
 """The bill of own servers with GPUs: bought whole, powered, housed and maintained, worth something in the end."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..formulas import finance, people
 from ..inputs.facts import Facts, remembered
+from ..inputs.tables import schema
 from ..units import HOURS_PER_MONTH, MONTHS_PER_YEAR, WEEKS_PER_MONTH, Array, Number
 from .bill import CAPITAL, HARDWARE, Bill, Machines, nothing, spilled
 from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Workload
+
+
+DELIVERIES = tuple(schema()["tables"]["servers"]["columns"]["delivery"]["among"])
+"""Kinds of server by how soon they are delivered."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,9 @@ class Upkeep:
 
     The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
     network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
-    Housing [USD/kW-month], and a part of a person for every further server [USD/month]. Factors on prices and on what
-    servers fetch, and months from an order until they serve.
+    Housing [USD/kW-month], and a part of a person for every server [USD/month]. Factors on prices and on what
+    servers fetch, and by kind of server months from an order until they serve; `delivery_months` are those of the kind
+    each scenario takes, over (1, scenario).
     """
 
     resale: tuple[Array, Array]
@@ -31,10 +38,11 @@ class Upkeep:
     power_usd: Number
     idle_share: Number
     housing_usd: Number
-    further_usd: Number
+    staff_usd: Number
     price_factor: Number
     resale_factor: Number
-    delivery_months: Number
+    delivery: Mapping[str, Number]
+    delivery_months: Array | None = None
 
 
 @remembered
@@ -43,7 +51,7 @@ def upkeep(facts: Facts) -> Upkeep:
     wage = facts.table("roles").at["hardware", "wage_usd_per_year"]
     person = people.loaded_monthly_wage(wage, facts.value("people.benefits_share")) * facts.factor("wages")
     kwh = facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH
-    weeks = facts.value("own.delivery_weeks") + facts.value("setup_weeks.own_gpus")
+    ahead = {kind: weeks_to_serve(facts, kind) / WEEKS_PER_MONTH for kind in DELIVERIES}
     ages = np.arange(1, 6) * MONTHS_PER_YEAR
     fetched = np.array([facts.value(f"residual.{age}_months") for age in ages])
     numbers: list[Any] = [
@@ -51,12 +59,16 @@ def upkeep(facts: Facts) -> Upkeep:
         kwh * facts.value("own.electricity_usd"),
         facts.value("own.idle_power_share"),
         facts.value("own.colocation_usd"),
-        facts.value("people.fte_per_extra_server") * person,
+        facts.value("people.fte_per_machine.own_gpus") * person,
         facts.factor("server_price"),
         facts.factor("residual"),
-        weeks / WEEKS_PER_MONTH,
     ]
-    return Upkeep((ages.astype(float), fetched), *(np.transpose(number) for number in numbers))
+    return Upkeep((ages.astype(float), fetched), *(np.transpose(number) for number in numbers), ahead)
+
+
+def weeks_to_serve(facts: Facts, kind: str) -> Any:
+    """Weeks from an order until a kind of server serves [week], by data/assumptions.csv; an array where drawn."""
+    return facts.value(f"own.delivery_weeks.{kind}") * facts.factor("lead") + facts.value("setup_weeks.own_gpus")
 
 
 @dataclass(frozen=True)
@@ -134,12 +146,13 @@ def purchase(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array) -> Pu
         prices=prices,
         bought=together(names=HARDWARE),
         price_usd=-together("left"),
-        monthly=together("standing", "further"),
+        # people are not in this bill, but a server that takes some is not taken for nothing
+        monthly=together("standing") + np.reshape(upkeep.staff_usd, (1, -1)),
         live=work.load.live,
         operating=in_operation(upkeep, work.load.live),
         factors=work.factors,
         capex=capex,
-        ahead=np.ceil(np.atleast_2d(upkeep.delivery_months).T).astype(int),
+        ahead=np.ceil(np.atleast_2d(np.asarray(upkeep.delivery_months)).T).astype(int),
         resale=upkeep.resale,
     )
 
@@ -149,9 +162,34 @@ def servers(facts: Facts, work: Workload) -> Offers:
     choice = offers(facts, "servers", work.need.model)
     if not len(choice):
         return choice
-    # a further server takes a further part of a person, so their number counts as a price
+    # every server takes a part of a person, so their number counts as a price; and none is beaten by one that is later
     prices = [choice.columns[name].astype(float) for name in ("server_usd", "rated_kw", "installation_usd")]
-    return undominated(choice, work, np.stack([*prices, np.ones(len(choice))]))
+    kinds = choice.columns["delivery"]
+    apart = [np.where(kinds == kind, 0.0, np.nan) for kind in dict.fromkeys(kinds)]
+    return undominated(choice, work, np.stack([*prices, np.ones(len(choice)), *apart]))
+
+
+def kind_of_server(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array, deadline: Array) -> Array:
+    """The kind of delivery that each scenario takes: of those in time and within the limit for hardware the cheapest.
+
+    By what the servers for all of the mean month cost at the prices of `Purchase.mean_usd`. Where none is in time, the
+    soonest; where none can be afforded, the cheapest in time. `deadline` are the months there are, by scenario.
+    """
+    kinds, number = choice.columns["delivery"], len(work)
+    mean = work.need.mean(work.factors * work.load.live)
+    pairs = np.broadcast_arrays(choice.kind[:, None], np.arange(number))
+    count = np.ceil(mean.replicas(*pairs)[..., 0] / choice.each[:, None])
+    cost = []
+    for kind in DELIVERIES:
+        months = np.broadcast_to(np.ravel(upkeep.delivery[kind]), number)
+        contract = purchase(replace(upkeep, delivery_months=months[None]), choice, work, capex)
+        holds = choice.hold(work) & (kinds == kind)[:, None]
+        usd = np.where(holds, count * contract.mean_usd(), np.inf)
+        dear = np.where(count * contract.bought <= capex, usd, np.inf).min(axis=0, initial=np.inf)
+        late = np.maximum(0.0, months - deadline)
+        cost.append((np.isinf(usd).all(axis=0), late, np.isinf(dear), usd.min(axis=0, initial=np.inf)))
+    order = np.lexsort([np.stack([key[n] for key in cost]) for n in (3, 2, 1, 0)], axis=0)
+    return np.array(DELIVERIES)[order[0]]
 
 
 def bill(
@@ -159,8 +197,8 @@ def bill(
 ) -> tuple[Bill, Passed]:
     """Bill of own servers [USD by month], and what they pass on once they serve, over (scenario, month).
 
-    servers + network + spare parts + installation + power + colocation + maintenance + staff for further servers +
-    capital tied up - residual value. Servers are ordered whole, for the months they serve, and none is sold before the
+    servers + network + spare parts + installation + power + colocation + maintenance + capital tied up - residual
+    value. Servers are ordered whole, for the months they serve, and none is sold before the
     horizon ends. With an `outlet` over (scenario) a server is bought for the first month in which having it costs less
     than passing on what it would carry, unless it would not pay for itself by the end. What is ordered on day one
     keeps the limit for hardware where that leaves a server: `capex`, by scenario [USD].
@@ -197,7 +235,6 @@ def _lines(choice: Offers, work: Workload, contract: Purchase, taken: Taken) -> 
         "ordered": ordered,
         "standing": standing * operating,
         "working": _working(choice, work, taken) * operating,
-        "further": np.maximum(0.0, standing - 1) * operating,
         "left": left,
     }
     lines: dict[str, Array] = {}
@@ -228,7 +265,7 @@ def _orders(standing: Array, ahead: Array) -> Array:
 
 def in_operation(upkeep: Upkeep, live: Array) -> Array:
     """Share of each live month in which own servers serve, once delivered and set up, over (scenario, month)."""
-    return np.clip(np.arange(live.shape[-1]) - np.transpose(upkeep.delivery_months), 0.0, 1.0) * live
+    return np.clip(np.arange(live.shape[-1]) - np.transpose(np.asarray(upkeep.delivery_months)), 0.0, 1.0) * live
 
 
 AT_WORK = ", at work"
@@ -254,7 +291,6 @@ def unit_prices(upkeep: Upkeep, choice: Offers) -> dict[str, tuple[str, Array]]:
         "colocation": ("standing", kw * upkeep.housing_usd),
         "maintenance": ("standing", price * upkeep.maintenance_share / MONTHS_PER_YEAR),
         "residual value": ("left", -price * upkeep.resale_factor),
-        "staff for further servers": ("further", np.ones(kw.shape) * upkeep.further_usd),
     }
 
 
