@@ -33,7 +33,7 @@ FIGURES = {
     "own.network_share": 0.1,
     "own.spares_share": 0.05,
     "own.maintenance_share": 0.12,
-    "own.delivery_weeks": 1.5 * 365.25 / 7 / 12,
+    "own.delivery_weeks.pcie": 1.5 * 365.25 / 7 / 12,
     "setup_weeks.own_gpus": 0,
     "own.colocation_usd": 200,
     "own.electricity_usd": 0.1,
@@ -94,7 +94,9 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
         ),
         "machines": _table(machines, columns).assign(provider="AWS", region="us-east-1", whole_machine="yes"),
         "dedicated": base.table("dedicated").head(1).assign(gpu="other", on_demand_usd_per_h=1e6),
-        "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]),
+        "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]).assign(
+            delivery="pcie"
+        ),
     }
     return replace(base, tables={**base.tables, **made}, made={})
 

@@ -45,10 +45,13 @@ FIGURES = {
     "people.train_months_per_level": 2,
     "people.trainable_levels": 2,
     "people.mixed_staff_share": 0.8,
-    "people.fte_per_extra_server": 0.25,
+    "people.training_share": 0.5,
+    "people.fte_per_machine.rented_gpus": 0.05,
+    "people.fte_per_machine.own_gpus": 0.1,
+    "people.availability_share.business_hours": 0.5,
 }
 
-NEEDED = {  # level needed and least staff [FTE] by area, in the order of SKILLS
+NEEDED = {  # level needed and least staff around the clock [FTE] by area, in the order of SKILLS
     "vendor_api": ((1, 0), (1, 0), (0, 0), (2, 0.2), (1, 0.1)),
     "rented_gpus": ((3, 0.4), (3, 0.4), (0, 0), (2, 0), (3, 0.2)),
     "own_gpus": ((3, 0.4), (3, 0.2), (4, 0.5), (2, 0), (4, 0.4)),
@@ -69,7 +72,7 @@ def toy(api_price: float = 0.5, delivery_months: float = 1.0) -> facts.Facts:
     made = toy_facts(
         machines=[("two", ("tiny", 2, 2.0, np.nan, np.nan, np.nan))],
         servers=[("eight", ("tiny", 8, 100_000, 5_000, 4.0))],
-        figures=FIGURES | {"own.delivery_weeks": delivery_months * WEEKS},
+        figures=FIGURES | {"own.delivery_weeks.pcie": delivery_months * WEEKS},
     )
     skills = [(place, area, *pair) for place, row in NEEDED.items() for area, pair in zip(SKILLS, row, strict=True)]
     prices = dict.fromkeys((*PRICES, "residency_uplift_share"), np.nan) | {
@@ -98,7 +101,7 @@ TOY_API = {
     "input_modalities": "text",
 }
 
-ABLE = {f"skill_{area}": 5 for area in SKILLS}
+ABLE = {f"skill_{area}": 5 for area in SKILLS} | {"people_available": 5}
 TEAM = {"skill_ml": 2, "skill_cloud": 3, "skill_hardware": 0, "skill_integration": 2, "skill_operations": 1}
 PLAIN = {
     "requests_per_month": 5 * PER_SECOND,
@@ -141,40 +144,60 @@ def test_an_api_needs_nobody_new_and_starts_after_its_set_up():
     answer = answered(**TEAM)
     assert option(answer, "api")["hires"] == 0
     assert option(answer, "api")["launch_weeks"] == pytest.approx(2)
-    assert line(answer, "api", "least staff") == each_month(3_000)  # (0.2 + 0.1) x 10,000
+    assert line(answer, "api", "people there") == each_month(1_500)  # half of (0.2 + 0.1) x 10,000
     assert line(answer, "api", "people to add") == line(answer, "api", "recruiting and ramp-up") == {}
+    assert line(answer, "api", "training") == {}
     assert line(answer, "api", "set-up project") == pytest.approx({0: 15_000})
     assert line(answer, "api", "platform services") == each_month(100)
 
 
-def test_rented_gpus_wait_for_the_slowest_training():
-    # missing: ML 1 level, operations 2. 1/5 x 1.5 + 2/5 x 1 = 0.7 people; training takes 2 and 4 months,
-    # hiring 5.5
+def test_rented_gpus_wait_for_the_slowest_training_and_take_people_for_every_machine():
+    # missing: ML 1 level, learned beside the work, and operations 2, which takes 4 months; hiring would take 5.5
     answer = answered(**TEAM)
-    assert option(answer, "rented")["hires"] == pytest.approx(0.7)
     assert option(answer, "rented")["launch_weeks"] == pytest.approx(4 * WEEKS)  # 17.4, set-up takes 4
-    assert line(answer, "rented", "least staff") == each_month(14_000)  # 0.4 x 20,000 + 0.6 x 10,000
-    assert line(answer, "rented", "people to add") == each_month(10_000)  # 0.3 x 20,000 + 0.4 x 10,000
-    # ML 0.3 x (0.2 x 180,000 + 3 months x 20,000) = 28,800; operations 0.4 x (0.2 x 90,000 + 3 x 10,000) =
-    # 19,200
-    assert line(answer, "rented", "recruiting and ramp-up") == pytest.approx({0: 48_000})
+    # half of 1.0 and 14 machines x 0.05 are 1.2 people, 1 of whom is there; they cost
+    # half of 0.4 x 20,000 + 0.6 x 10,000, and 0.7 x 10,000: 14,000
+    assert option(answer, "rented")["hires"] == pytest.approx(0.2)
+    assert line(answer, "rented", "people there") == each_month(14_000 / 1.2)
+    assert line(answer, "rented", "people to add") == each_month(14_000 * 0.2 / 1.2)
+    # 2,333.33 x (0.2 of 12 x 0.75 months, and 3 months) = 11,200
+    assert line(answer, "rented", "recruiting and ramp-up") == pytest.approx({0: 11_200})
+    # ML 1 level x 2 months x half of 20,000; operations 2 x 2 x half of 10,000
+    assert line(answer, "rented", "training") == pytest.approx({0: 40_000})
 
 
-def test_own_servers_wait_for_a_hire_and_take_hands_for_every_further_server():
-    # missing: ML 1 level, hardware 4, operations 3: 0.3 + 0.8 + 0.6 = 1.7 people. Hardware cannot be
-    # trained: 2.5 months of search and half of 6 to ramp up = 5.5 months = 23.9 weeks; delivery and set-up,
-    # a month and a half, are quicker
+def test_own_servers_wait_for_a_hire_and_take_people_for_every_server():
+    # missing: ML 1 level, hardware 3, operations 2. Hardware cannot be trained: 2.5 months of search and half of 6 to
+    # ramp up = 5.5 months = 23.9 weeks; delivery and set-up, a month and a half, are quicker
     answer = answered(**TEAM)
-    assert option(answer, "owned")["hires"] == pytest.approx(1.7)
     assert option(answer, "owned")["launch_weeks"] == pytest.approx(5.5 * WEEKS)
-    assert line(answer, "owned", "least staff") == each_month(19_000)  # 0.4 x 20,000 + 1.1 x 10,000
-    assert line(answer, "owned", "people to add") == each_month(20_000)  # 0.3 x 20,000 + 1.4 x 10,000
-    # ML 28,800; hardware and operations 1.4 x (18,000 + 30,000) = 67,200
-    assert line(answer, "owned", "recruiting and ramp-up") == pytest.approx({0: 96_000})
-    # 4 servers (27 replicas / 8), 3 further ones x 0.25 x 10,000, from the middle of month 2 on
-    further = {2: 3_750} | {month: 7_500 for month in range(3, 7)}
-    assert line(answer, "owned", "staff for further servers", "own_gpus") == pytest.approx(further)
-    assert line(answer, "owned", "staff for further servers", "people") == {}
+    assert option(answer, "owned")["hires"] == pytest.approx(0.6)  # 3/5 x 1, more than the 0.25 it takes
+    assert line(answer, "owned", "people to add") == each_month(6_000)
+    assert line(answer, "owned", "recruiting and ramp-up") == pytest.approx({0: 28_800})  # 0.6 x 48,000
+    assert line(answer, "owned", "training") == pytest.approx({0: 40_000})
+    # half of 0.4 x 20,000 + 0.6 x 10,000; 4 servers (27 replicas / 8) x 0.1 x 10,000, from the middle of month 2 on
+    there = {1: 7_000, 2: 9_000} | {month: 11_000 for month in range(3, 7)}
+    assert line(answer, "owned", "people there") == pytest.approx(there)
+
+
+def test_the_time_of_people_who_are_there_is_a_cost_but_no_charge_on_the_budget():
+    # rented: 14,000 a month for 1.2 people, and training; with two there all of it is time of theirs
+    found = option(answered(**TEAM, people_available=2), "rented")
+    assert found["hires"] == 0
+    assert found["usd_per_month"] - found["running_usd_per_month"] == pytest.approx(14_000 + 40_000 / 6)
+
+
+def test_around_the_clock_takes_all_of_the_staff_and_people_on_call():
+    # 1.0 of the rented floor, operations of 4 for machines; own servers ask for hardware of 4 too
+    able = ABLE | {"skill_operations": 3, "skill_hardware": 3}
+    answer = answered(**able, availability="around_the_clock")
+    assert line(answer, "rented", "people there") == each_month(14_000 + 7_000)
+    for name in ("rented", "owned"):
+        assert "operations skill 4; the team has 3" in option(answer, name)["because"]
+    assert option(answer, "api")["verdict"] != "blocked"
+    ready = answered(**able | {"skill_operations": 4}, availability="around_the_clock")
+    assert option(ready, "rented")["verdict"] != "blocked"
+    assert line(ready, "owned", "training") == pytest.approx({0: 10_000})  # hardware 1 x 2 x half of 10,000
 
 
 def test_own_servers_with_an_able_team_wait_for_delivery_and_set_up():
@@ -183,19 +206,39 @@ def test_own_servers_with_an_able_team_wait_for_delivery_and_set_up():
     assert option(answer, "owned")["launch_weeks"] == pytest.approx(10.5 * WEEKS)
 
 
+@pytest.mark.parametrize(
+    ("weeks", "server", "months"),
+    [
+        (52, "eight", 3.5),  # both are in time, the cheaper one is taken
+        (8, "dear", 1.5),  # 3.5 months are 15 weeks
+        (2, "dear", 1.5),  # none is in time: the sooner, struck out for its delivery
+    ],
+)
+def test_of_kinds_of_server_that_are_in_time_the_cheapest_is_bought(weeks, server, months):
+    known = toy()
+    sold = known.table("servers").loc[["eight", "eight"]].set_axis(pd.Index(["dear", "eight"], name="key"))
+    sold = sold.assign(delivery=["pcie", "hgx"], server_usd=[150_000.0, 100_000.0])
+    figures = known.table("assumptions").copy()
+    figures.loc["own.delivery_weeks.hgx", "value"] = 3 * WEEKS
+    known = replace(known, tables={**known.tables, "servers": sold, "assumptions": figures}, made={})
+    answer = answered(known, **ABLE, weeks_to_launch=weeks, capex_limit_usd=1e7)
+    assert set(answer.sizing[answer.sizing["option"] == "owned"]["offer"]) == {server}
+    assert option(answer, "owned")["launch_weeks"] == pytest.approx(months * WEEKS)
+    assert (option(answer, "owned")["verdict"] == "blocked") == (weeks == 2)
+
+
 def test_a_split_needs_the_highest_level_of_its_parts_and_shares_their_staff():
-    # missing for API, rented and routing together: ML 1, integration 2, operations 2: 0.3 + 0.2 + 0.4 = 0.9
-    # people
+    # missing for API, rented and routing together: ML 1, integration 1 (nobody is on call), operations 2: all trained
     answer = answered(**TEAM, sensitive_share=0.2)
     split = option(answer, "split_by_sensitivity")
-    assert split["hires"] == pytest.approx(0.9)
+    assert split["hires"] == 0
     assert split["launch_weeks"] == pytest.approx(4 * WEEKS)
     # sum of both places: ML 0.4, cloud 0.4, integration 0.2, operations 0.3, of which 80 %; routing on top:
-    # integration 0.3, operations 0.2. 0.32 x 20,000 + (0.32 + 0.46 + 0.44) x 10,000
-    assert line(answer, split["option"], "least staff") == each_month(18_600)
-    assert line(answer, split["option"], "people to add") == each_month(12_000)  # 0.3 x 20,000 + 0.6 x 10,000
-    # ML 28,800; 0.6 x 48,000 = 28,800
-    assert line(answer, split["option"], "recruiting and ramp-up") == pytest.approx({0: 57_600})
+    # integration 0.3, operations 0.2. Half of 0.32 x 20,000 + (0.32 + 0.46 + 0.44) x 10,000, and 4 machines x 0.05 x
+    # 10,000: 0.97 people
+    assert line(answer, split["option"], "people there") == each_month(9_300 + 2_000)
+    # ML 20,000, integration 1 x 2 x half of 10,000, operations 20,000
+    assert line(answer, split["option"], "training") == pytest.approx({0: 50_000})
     for place, upfront, monthly in [("vendor_api", 15e3, 100), ("rented_gpus", 40e3, 1_800), ("routing", 20e3, 500)]:
         assert line(answer, split["option"], "set-up project", place) == pytest.approx({0: upfront})
         assert line(answer, split["option"], "platform services", place) == each_month(monthly)
@@ -227,13 +270,13 @@ def test_a_split_sends_each_stream_to_its_place(name, share, amount):
 
 @pytest.mark.parametrize(("customisation", "level"), [("prompting", 3), ("fine_tuning", 4), ("weights", 4)])
 def test_changing_an_own_model_takes_one_level_more_in_ml(customisation, level):
-    # rented GPUs ask for ML 3; with ML 2 the gap is one level or two: 0.3 or 0.6 people
+    # rented GPUs ask for ML 3; with ML 2 the gap is one level or two, 2 months each of half of 20,000
     fields = {**ABLE, "skill_ml": 2, "specialised_share": 0.5, "customisation": customisation}
     answer = answered(**fields)
-    assert option(answer, "rented")["hires"] == pytest.approx(0.3 * (level - 2))
-    assert option(answer, "api")["hires"] == 0
+    assert line(answer, "rented", "training") == pytest.approx({0: 20_000 * (level - 2)})
+    assert line(answer, "api", "training") == {}
     without = answered(**{**fields, "specialised_share": 0})
-    assert option(without, "rented")["hires"] == pytest.approx(0.3)
+    assert line(without, "rented", "training") == pytest.approx({0: 20_000})
 
 
 @pytest.mark.parametrize(
@@ -262,9 +305,9 @@ def test_where_only_the_api_is_allowed_it_serves_until_delivery_though_rented_is
 # Own servers over 6 months, serving after 1.5: hardware 4 x (100,000 x 1.15 + 5,000) = 480,000; power 4.5
 # months x (4 x 131.40 idle + 0.5 at work x 197.10) = 2,808.675; colocation 4.5 x 4 x 800 = 14,400;
 # maintenance 4.5 x 4,000 = 18,000; residual value at 6 months 80 % = -320,000; set-up 50,000; platform 6 x
-# 1,500 = 9,000; least staff 6 x 19,000 = 114,000; further servers 4.5 x 7,500 = 33,750. Sum 401,958.675
-# (the bill while waiting apart).
-OWNED = 401_958.675
+# 1,500 = 9,000; half of the staff of 19,000 for 6 months 57,000; 4 servers x 0.1 x 10,000 for 4.5 months 18,000. Sum
+# 329,208.675 (the bill while waiting apart).
+OWNED = 329_208.675
 
 
 def test_own_servers_served_by_the_api_while_waiting_answer_every_request():

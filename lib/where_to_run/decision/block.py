@@ -394,7 +394,7 @@ class Question:
 
 @remembered
 def team(question: Question, used: Array) -> Team:
-    """Set-up, platform services and people for the places in use over (scenario, place), whatever machines there are."""
+    """Set-up, platform services and people for the places in use over (scenario, place), machines aside."""
     return staffing.team(question.staff, question.rows, question.load.live, used, question.delivery)
 
 

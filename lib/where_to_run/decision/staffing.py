@@ -98,9 +98,9 @@ def on_call(used: Array, rows: Mapping[str, Array]) -> Array:
 
 
 def weeks_to_set_up(staff: Staff, used: Array, delivery: Array) -> Array:
-    """Weeks of set-up of the slowest place in use, own servers after their `delivery` by scenario, routing last."""
+    """Weeks of set-up of the slowest place in use, routing last; own servers take their `delivery` by scenario."""
     own = np.arange(len(PLACES)) == PLACES.index("own_gpus")
-    slowest: Array = (used * (staff.weeks[:-1] + own * delivery[:, None])).max(axis=1)
+    slowest: Array = (used * np.where(own, delivery[:, None], staff.weeks[:-1])).max(axis=1)
     return slowest + (used.sum(axis=1) > 1) * staff.weeks[-1]
 
 
@@ -129,9 +129,9 @@ def team(
 ) -> Team:
     """The team of the places in use over (scenario, place), for the months that are `live` over (scenario, month).
 
-    `delivery` are the weeks own servers take by scenario, `machines` how many stand at a place over (scenario, month).
-    Gaps in skills are trained or hired for. Those hired work too, and up to `people_available` those who are there do
-    the rest; what is left takes people to add.
+    `delivery` are the weeks until own servers serve by scenario, `machines` how many stand at a place over (scenario,
+    month). Gaps in skills are trained or hired for. Those hired work too, and up to `people_available` those who are
+    there do the rest; what is left takes people to add.
     """
     needed, floor = skills_needed(staff, used, rows)
     have, hiring = np.stack([rows[f"skill_{area}"] for area in SKILLS], axis=1), staff.hiring

@@ -15,7 +15,6 @@ from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Workload
 
-
 DELIVERIES = tuple(schema()["tables"]["servers"]["columns"]["delivery"]["among"])
 """Kinds of server by how soon they are delivered."""
 

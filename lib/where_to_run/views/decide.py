@@ -18,7 +18,7 @@ from ..decision.routing import API, HARD
 from ..formulas import difficulty
 from ..inputs import question
 from ..inputs.facts import Facts
-from ..places.bill import WORTH, added_up, of_kind
+from ..places.bill import OWN_TIME, WORTH, added_up, of_kind
 from . import charts, order, rules_prices, sources
 from .figure import records
 from .order import Row, best_first
@@ -144,7 +144,7 @@ def _more(rows: list[Row]) -> list[Cell]:
 BILLS = ("Bill of month 1", "Month 12", "Last month")
 """What one pays in three months of service, without what hardware is still worth."""
 
-PEOPLE = of_kind("people")
+PEOPLE = of_kind("people") + OWN_TIME
 
 
 def _bills(answer: Answer, row: Row) -> dict[str, float]:
