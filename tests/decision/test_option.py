@@ -221,7 +221,7 @@ def test_of_kinds_of_server_that_are_in_time_the_cheapest_is_bought(weeks, serve
     figures = known.table("assumptions").copy()
     figures.loc["own.delivery_weeks.hgx", "value"] = 3 * WEEKS
     known = replace(known, tables={**known.tables, "servers": sold, "assumptions": figures}, made={})
-    answer = answered(known, **ABLE, weeks_to_launch=weeks, capex_limit_usd=1e7)
+    answer = answered(known, **ABLE, weeks_to_launch=weeks, capex_limit_usd=1e7, horizon_months=36)
     assert set(answer.sizing[answer.sizing["option"] == "owned"]["offer"]) == {server}
     assert option(answer, "owned")["launch_weeks"] == pytest.approx(months * WEEKS)
     assert (option(answer, "owned")["verdict"] == "blocked") == (weeks == 2)
