@@ -347,7 +347,7 @@ class Question:
     @cached_property
     def kind_of_server(self) -> Array:
         """The kind of server, by its delivery, that each scenario takes for all that own servers carry."""
-        if not self.model or not len(self.servers):
+        if not self.model:
             return np.full(len(self.shares), own_gpus.DELIVERIES[0])
         months = self.rows["weeks_to_launch"] / WEEKS_PER_MONTH
         return own_gpus.kind_of_server(

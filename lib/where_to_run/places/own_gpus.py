@@ -175,11 +175,14 @@ def kind_of_server(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array,
     soonest; where none can be afforded, the cheapest in time. `deadline` are the months there are, by scenario.
     """
     kinds, number = choice.columns["delivery"], len(work)
+    present = [kind for kind in DELIVERIES if (kinds == kind).any()]
+    if len(present) < 2:
+        return np.full(number, (present or DELIVERIES)[0])
     mean = work.need.mean(work.factors * work.load.live)
     pairs = np.broadcast_arrays(choice.kind[:, None], np.arange(number))
     count = np.ceil(mean.replicas(*pairs)[..., 0] / choice.each[:, None])
     cost = []
-    for kind in DELIVERIES:
+    for kind in present:
         months = np.broadcast_to(np.ravel(upkeep.delivery[kind]), number)
         contract = purchase(replace(upkeep, delivery_months=months[None]), choice, work, capex)
         holds = choice.hold(work) & (kinds == kind)[:, None]
@@ -188,7 +191,7 @@ def kind_of_server(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array,
         late = np.maximum(0.0, months - deadline)
         cost.append((np.isinf(usd).all(axis=0), late, np.isinf(dear), usd.min(axis=0, initial=np.inf)))
     order = np.lexsort([np.stack([key[n] for key in cost]) for n in (3, 2, 1, 0)], axis=0)
-    return np.array(DELIVERIES)[order[0]]
+    return np.array(present)[order[0]]
 
 
 def bill(
