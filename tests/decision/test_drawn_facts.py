@@ -50,7 +50,7 @@ SAME = {
     "own.electricity_usd": [("assumptions", ["own.electricity_usd"], ["value"])],
     "wages": [("roles", None, ["wage_usd_per_year"])],
     "people.ramp_months": [("assumptions", ["people.ramp_months"], ["value"])],
-    "own.delivery_weeks": [("assumptions", ["own.delivery_weeks"], ["value"])],
+    "lead": [("assumptions", [f"own.delivery_weeks.{kind}" for kind in ("pcie", "hgx", "blackwell")], ["value"])],
 }
 """The cells of the facts that a factor multiplies."""
 
@@ -94,16 +94,18 @@ def test_falling_api_prices_take_their_share_off_every_month():
 def test_volume_drifts_with_the_root_of_the_months():
     # a factor of 1.1 makes month 9 1.1^3 times as large: the API's tokens follow
     row = question.grid(sensitive_share=0, **ABLE)
-    before, after = (evaluate(row, shipped(), drawn=d).lines for d in ({}, {"volume_drift": np.array([1.1])}))
-    token = (before["option"] == "api") & (before["line"] == "output tokens") & (before["month"] == 9)
-    assert after["usd"][token].item() == pytest.approx(before["usd"][token].item() * 1.331, rel=1e-12)
+    before, after = (
+        lines[(lines["option"] == "api") & (lines["line"] == "output tokens") & (lines["month"] == 9)]["usd"].item()
+        for lines in (evaluate(row, shipped(), drawn=d).lines for d in ({}, {"volume_drift": np.array([1.1])}))
+    )
+    assert after == pytest.approx(before * 1.331, rel=1e-12)
 
 
 def test_a_block_of_draws_equals_its_draws_one_by_one():
     draw = np.random.default_rng(3)
     rows = question.grid("research_lab", requests_per_month=[2e6, 5e7], batch_share=[0, 0.3], **ABLE)
     rows = pd.concat([rows] * 3, ignore_index=True)
-    drawn = {name: np.exp(draw.normal(0, 0.2, len(rows))) for name in (*facts.FACTORS, *SAME)}
+    drawn = {name: np.exp(draw.normal(0, 0.2, len(rows))) for name in dict.fromkeys((*facts.FACTORS, *SAME))}
     together = figures(rows, shipped(), drawn=drawn).reshape(len(rows), -1)
     for n in range(len(rows)):
         alone = figures(rows.iloc[[n]], shipped(), drawn={k: v[[n]] for k, v in drawn.items()}).ravel()

@@ -35,14 +35,14 @@ def hosted(known: facts.Facts, preset: str = "", **fields):
 def test_an_endpoint_is_paid_by_the_hour_with_nothing_for_storage_traffic_or_people_who_run_it():
     answer, _ = hosted(priced(0.1))
     lines = answer.lines[answer.lines["option"] == HOSTED]
-    assert set(lines["line"]) == {"dedicated endpoints", "least staff", "set-up project"}
+    assert set(lines["line"]) == {"dedicated endpoints", "people there", "set-up project"}
     (size,) = answer.sizing[(answer.sizing["option"] == HOSTED) & (answer.sizing["month"] == 1)].to_dict("records")
     price = priced(0.1).table("dedicated").at[size["offer"], "on_demand_usd_per_h"]
     stands = lines[(lines["line"] == "dedicated endpoints") & (lines["month"] == 1)]["usd"].sum()
     # machines x USD/h x 730 h; a steady load is never above what stands
     assert stands == pytest.approx(size["machines"] * price * 730, rel=1e-3)
-    at_api = answer.lines[(answer.lines["option"] == "api") & (answer.lines["line"] == "least staff")]["usd"].sum()
-    assert lines[lines["line"] == "least staff"]["usd"].sum() == pytest.approx(at_api)
+    at_api = answer.lines[(answer.lines["option"] == "api") & (answer.lines["line"] == "people there")]["usd"].sum()
+    assert lines[lines["line"] == "people there"]["usd"].sum() == pytest.approx(at_api)
     assert "dedicated endpoint" in titles(answer)[HOSTED]
     rests = provenance.rests_on(answer, HOSTED)["vendor_api", "dedicated endpoints"]
     assert rests == [provenance.Fact("dedicated", size["offer"])]

@@ -31,10 +31,9 @@ def bill(servers, load, overflow, rate=0.0, limit=1e9, hands=0.0, gpu="cheapest"
     facts, number = toy_facts(servers=servers, figures=figures), len(load.requests)
     need = replicas.needed(facts, "toy", load)
     factors = finance.discount_factors(np.zeros(number) + rate, load.live.shape[1])
-    known = own_gpus.upkeep(facts)
-    upkeep = replace(known, staff_usd=hands, delivery_months=np.atleast_1d(known.delivery["pcie"]))
+    upkeep = replace(own_gpus.upkeep(facts, "pcie"), staff_usd=hands)
     work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
-    return own_gpus.bill(upkeep, own_gpus.servers(facts, work), work, np.zeros(number) + limit, overflow)
+    return own_gpus.bill(upkeep, own_gpus.servers(facts, work, "pcie"), work, np.zeros(number) + limit, overflow)
 
 
 def plain(load):

@@ -19,9 +19,8 @@ def bill(servers, load, gpu="cheapest", rate=0.01, limit=1e9, hands=0.0, figures
     number = len(load.requests)
     factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
     work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
-    known = own_gpus.upkeep(facts)
-    upkeep = replace(known, staff_usd=hands, delivery_months=np.atleast_1d(known.delivery["pcie"]))
-    return own_gpus.bill(upkeep, own_gpus.servers(facts, work), work, np.full(number, float(limit)))[0]
+    upkeep = replace(own_gpus.upkeep(facts, "pcie"), staff_usd=hands)
+    return own_gpus.bill(upkeep, own_gpus.servers(facts, work, "pcie"), work, np.full(number, float(limit)))[0]
 
 
 def usd(found, line, scenario=0) -> list[float]:

@@ -159,7 +159,7 @@ def test_bills_are_the_lines_of_their_month_without_what_hardware_is_worth():
         mine = lines[lines["option"] == row["option"]]
         for month in (1, 12, months):
             assert f'<td data-sort="{mine.loc[mine["month"] == month, "usd"].sum():.10g}">' in words
-        people = ["least staff", "people to add", "staff for further servers", "recruiting and ramp-up"]
+        people = ["people there", "people to add", "recruiting and ramp-up", "training"]
         cost = mine.loc[mine["line"].isin(people), "usd"].sum() / months
         assert f'<td data-sort="{cost:.10g}">' in words
         assert f'<td data-sort="{row["usd_per_month"] - cost:.10g}">' in words

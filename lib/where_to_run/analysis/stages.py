@@ -68,8 +68,8 @@ class Server:
 
     def fetches(self, facts: Facts, month: Number, lot: Array) -> Array:
         """What one of a lot, or part of a lot, is sold for in a month [USD]."""
-        age = np.maximum(0, month - LOT * lot)
-        return self.price_usd * np.asarray(finance.share_left(age, *own_gpus.upkeep(facts).resale))
+        age, resale = np.maximum(0, month - LOT * lot), own_gpus.upkeep(facts, own_gpus.DELIVERIES[0]).resale
+        return self.price_usd * np.asarray(finance.share_left(age, *resale))
 
 
 def stages(
@@ -85,20 +85,22 @@ def stages(
     asked, question = (
         Question(facts, asked, curve).serving(model) for asked in (rows, columns(_steady(scenario, facts, volumes)))
     )
-    # the kind of server that is bought does not change with the volume
-    question.__dict__["kind_of_server"] = np.repeat(asked.kind_of_server, len(volumes))
     allowed = gates(question).good_enough(question).allowed
     may, found = question.shares[0] @ allowed[0], _worthwhile(_flexible(question, allowed))
     limit = float(scenario["capex_limit_usd"].iloc[0])
-    if not np.isclose(may[OWN], 1) or (own := _own(asked, question, may, limit)) is None:
+    kinds = own_gpus.kinds_sold(facts, model)
+    owns = [own for kind in kinds if (own := _own(asked.on(kind), question.on(kind), may, limit))]
+    if not np.isclose(may[OWN], 1) or not owns:
         return found, Server()
+    own = min(owns, key=lambda own: own.usd)
     found += [*own.stages(likely, limit), own.awaited(allowed)]
-    return found, Server(str(own.offer.columns["key"][0]), own.units["ordered"], -own.units["left"], asked.delivery[0])
+    weeks = own.question.delivery[0]
+    return found, Server(str(own.offer.columns["key"][0]), own.units["ordered"], -own.units["left"], weeks)
 
 
 def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFrame:
     """The scenario at each volume, without growth, over whole years that outlast a delivery."""
-    longest = max(float(months) for months in own_gpus.upkeep(facts).delivery.values())
+    longest = max(own_gpus.upkeep(facts, kind).delivery_months for kind in own_gpus.DELIVERIES)
     years = int(np.ceil((longest + 1) / MONTHS_PER_YEAR))
     steady = {"growth_per_month": 0.0, "horizon_months": years * MONTHS_PER_YEAR, "requests_per_month": volumes}
     return scenario.iloc[np.zeros(len(volumes), int)].reset_index(drop=True).assign(**steady)
@@ -166,19 +168,21 @@ def _own(asked: Question, question: Question, may: Array, limit: float) -> "_Own
     """The server that serves all at least cost, of those the capital limit buys one of."""
     upkeep, capex = asked.upkeep, asked.rows["capex_limit_usd"]
     contract = own_gpus.purchase(upkeep, asked.servers, asked.work, capex)
-    work = asked.work.part(np.ones(1), asked.other_servers)
     choice = asked.servers.take(np.flatnonzero(contract.bought[:, 0] <= limit))
-    bill, _ = own_gpus.bill(upkeep, choice, work, capex)
+    bill, _ = own_gpus.bill(upkeep, choice, asked.work, capex)
     if not bill.fits[0] or bill.machines is None:
         return None
-    return _Own(question, choice.of(bill.offer[0], bill.machines.replica[0]), may)
+    paid, served = (float((line * asked.factors).sum()) for line in (bill.total, asked.operating))
+    return _Own(question, choice.of(bill.offer[0], bill.machines.replica[0]), may, paid / served)
 
 
 class _Own:
-    """Own servers of one offer over the volumes of a block; `may` is the share of traffic that may go to a place."""
+    """Own servers of one offer over the volumes of a block; `may` is the share of traffic that may go to a place, `usd`
+    what serving all that is asked costs in a month of service [USD].
+    """
 
-    def __init__(self, question: Question, offer: Offers, may: Array) -> None:
-        self.question, self.offer, self.may = question, offer, may
+    def __init__(self, question: Question, offer: Offers, may: Array, usd: float) -> None:
+        self.question, self.offer, self.may, self.usd = question, offer, may, usd
         prices = own_gpus.unit_prices(question.upkeep, offer).values()
         self.units = {one: sum(float(usd[0, 0]) for other, usd in prices if other == one) for one, _ in prices}
         self.every, first = np.arange(len(question.shares)), np.array([1])

@@ -21,7 +21,7 @@ from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
 from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
-from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, WEEKS_PER_MONTH, Array
+from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, SECONDS_PER_MONTH, WEEKS_PER_MONTH, Array
 from . import criteria, quality, staffing
 from .permits import Permits, permits
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
@@ -51,17 +51,14 @@ SHARED = [
 """What a block has whatever its machines serve."""
 
 
-PARTED = ("fleet_figure", "quality", "short", "kind_of_server", "delivery")
-"""What a part of a block takes from the whole of it."""
-
-
 @dataclass(frozen=True)
 class Question:
     """A block of scenarios as arrays: the demand, and each field by name.
 
     `curve` takes the place of the Gamma laws of their spikiness; `model` is the open model that machines serve, ""
     where there are none; `hosted` takes open weights alone at an API. `given` are the API offers that are called, in
-    place of a choice. With `endpoints` the model is served at an API on what a vendor runs for one customer alone.
+    place of a choice. With `endpoints` the model is served at an API on what a vendor runs for one customer alone. Own
+    servers are of a `kind`, by their delivery.
     """
 
     facts: Facts
@@ -71,6 +68,7 @@ class Question:
     hosted: bool = False
     given: tuple[str, ...] = ()
     endpoints: bool = False
+    kind: str = own_gpus.DELIVERIES[0]
 
     @cached_property
     def whole(self) -> "Question":
@@ -81,6 +79,13 @@ class Question:
         """The same with an open model on machines; what does not hang on it is worked out once."""
         other = replace(self, model=model)
         other.__dict__.update({name: getattr(self, name) for name in SHARED})
+        return other
+
+    def on(self, kind: str) -> "Question":
+        """The same with own servers of another kind."""
+        other = replace(self, kind=kind)
+        kept = [*SHARED, "work", "fleet_figure", "machines", "quality", "short"]
+        other.__dict__.update({name: getattr(self, name) for name in kept})
         return other
 
     @cached_property
@@ -171,11 +176,11 @@ class Question:
 
     def part(self, rows: Array) -> "Question":
         """A block of some of the scenarios with the same model."""
-        some = replace(self.take(rows), endpoints=self.endpoints)
+        some = replace(self.take(rows), endpoints=self.endpoints, kind=self.kind)
         some.__dict__["permits"], some.__dict__["called"] = self.permits.take(rows), self.called
         some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
-        found.__dict__.update({name: getattr(self, name)[rows] for name in PARTED})
+        found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
         return found
 
     @cached_property
@@ -341,30 +346,14 @@ class Question:
 
     @cached_property
     def upkeep(self) -> Upkeep:
-        """What all own servers have in common, with the delivery of the kind each scenario takes."""
-        return replace(own_gpus.upkeep(self.facts), delivery_months=self.delivery[None] / WEEKS_PER_MONTH)
-
-    @cached_property
-    def kind_of_server(self) -> Array:
-        """The kind of server, by its delivery, that each scenario takes for all that own servers carry."""
-        if not self.model:
-            return np.full(len(self.shares), own_gpus.DELIVERIES[0])
-        months = self.rows["weeks_to_launch"] / WEEKS_PER_MONTH
-        return own_gpus.kind_of_server(
-            own_gpus.upkeep(self.facts), self.servers, self.work, self.rows["capex_limit_usd"], months
-        )
+        """What all own servers of the kind have in common."""
+        return own_gpus.upkeep(self.facts, self.kind)
 
     @cached_property
     def delivery(self) -> Array:
-        """Weeks from an order until own servers serve, by scenario [week]."""
-        weeks = {kind: np.ravel(own_gpus.weeks_to_serve(self.facts, kind)) for kind in own_gpus.DELIVERIES}
-        chosen = [np.where(self.kind_of_server == kind, week, 0.0) for kind, week in weeks.items()]
-        return np.asarray(sum(chosen))
-
-    @cached_property
-    def other_servers(self) -> Array:
-        """Servers of another kind than each scenario takes, over (row of their table, scenario)."""
-        return self.facts.table(OFFERS[OWN])["delivery"].to_numpy()[:, None] != self.kind_of_server
+        """Weeks from an order until own servers of the kind serve, by scenario [week]."""
+        weeks = np.ravel(own_gpus.weeks_to_serve(self.facts, self.kind))
+        return np.broadcast_to(weeks, len(self.shares))
 
     @cached_property
     def operating(self) -> Array:
@@ -384,7 +373,7 @@ class Question:
     @cached_property
     def servers(self) -> Offers:
         """Servers worth a look, whatever share of the demand they carry."""
-        return own_gpus.servers(self.facts, self.work)
+        return own_gpus.servers(self.facts, self.work, self.kind)
 
     @cached_property
     def made(self) -> dict[Any, Any]:
@@ -407,7 +396,7 @@ def carried(question: Question, place: int, share: Array, barred: Array | None =
     """Bill of a place with machines that carries a share of the requests by itself, without machines that are barred
     for it.
     """
-    work = question.work.part(share, question.other_servers if place == OWN else barred)
+    work = question.work.part(share, barred)
     if place == OWN:
         return own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"])[0]
     if place == API:
@@ -437,6 +426,22 @@ def full_machine_usd(question: Question, table: str) -> Array:
     seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
     least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
     return least * np.ravel(question.facts.factor("cloud_price"))
+
+
+@remembered
+def full_server_usd(question: Question) -> Array:
+    """Least cost of a request on own servers, by scenario: the cheapest one from the first month to the end, always
+    full; requests that are made before it serves cost nothing.
+    """
+    choice, work = question.servers, question.work
+    if not len(choice):
+        return np.full(len(question.shares), np.inf)
+    usd = own_gpus.purchase(question.upkeep, choice, work, question.rows["capex_limit_usd"]).mean_usd()
+    seconds = np.where(work.need.possible, work.need.seconds, np.inf)[choice.kind]
+    least = (usd * seconds / choice.each[:, None]).min(axis=0) / SECONDS_PER_MONTH
+    asked = question.load.requests * question.factors
+    served = np.einsum("sm,sm->s", asked, question.operating) / np.maximum(asked.sum(axis=1), 1e-12)
+    return np.where(served > 0, least * served, 0.0)
 
 
 @dataclass(frozen=True)
@@ -475,7 +480,7 @@ def based(
     `places` are the first place and the second, `may` the part of the share by scenario that may go to the second, and
     `mix` the parts of the streams in it; `barred` are machines that may not carry the base.
     """
-    work = question.work.part(share, question.other_servers if places[0] == OWN else barred)
+    work = question.work.part(share, barred)
     if RENTED in places and not len(question.machines):
         return Based(nothing(question.load), Passed(*np.zeros((4, *question.load.live.shape))), None)
     outlet, machines = overflow(question, places[1], share, may, mix)

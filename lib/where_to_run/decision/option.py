@@ -11,7 +11,7 @@ from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
 from ..units import SECONDS_PER_MONTH, Array
 from . import quality, staffing
-from .block import OFFERS, Question, based, carried, full_machine_usd, overflow, team, until_delivery
+from .block import OFFERS, Question, based, carried, full_machine_usd, full_server_usd, overflow, team, until_delivery
 from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
 
 
@@ -81,7 +81,8 @@ class Option:
         """
         place, overflow, model = self.routing.of(self.question.shares[0] > 0).key
         by_machines = {*place, *overflow} - {API, NOWHERE} or self.question.endpoints
-        return place, overflow, model if by_machines else "", self.calls
+        kind = self.question.kind if OWN in place else ""
+        return place, overflow, model if by_machines else "", self.calls, kind
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -246,7 +247,7 @@ def least_cost(question: Question, routing: Routing) -> Array:
     """What a routing costs at the least, by scenario [USD today].
 
     People, set-up and platforms, and every request that may be served in two ways at the price of the cheaper,
-    machines full at all times and own servers for nothing.
+    machines full at all times.
     """
     used = routing.uses(question.shares > 0)
     fixed = team(question, used)
@@ -255,7 +256,8 @@ def least_cost(question: Question, routing: Routing) -> Array:
         calls = np.broadcast_to(full_machine_usd(question, OFFERS[API])[:, None], routing.place.shape)
     else:
         calls = np.stack([api.least_usd for api in question.whole.apis], axis=1)[:, question.called]
-    price = np.stack([calls, rent, np.zeros(routing.place.shape)], axis=2)
+    own = np.broadcast_to(full_server_usd(question)[:, None], routing.place.shape)
+    price = np.stack([calls, rent, own], axis=2)
     there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
     cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
     requests = np.einsum("sm,sm->s", question.load.requests, question.factors)

@@ -25,6 +25,7 @@ class Routing:
     """Positions in PLACES over (scenario, stream): `place` where a stream goes, `overflow` where what that cannot carry
     goes, or NOWHERE. `model` is the open model that its machines serve, "" where it has none, and `calls` the API
     offers that are called where they are no longer to be chosen. With `endpoints` the API is a vendor's dedicated ones.
+    Own servers are of a `kind`, by their delivery; "" for the first there is.
     """
 
     place: Array
@@ -32,6 +33,7 @@ class Routing:
     model: str = ""
     calls: tuple[str, ...] = ()
     endpoints: bool = False
+    kind: str = ""
 
     def take(self, rows: Array) -> "Routing":
         """The same in some of the scenarios."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..formulas import finance
 from ..inputs.question import PLACES, STREAMS
+from ..places import own_gpus
 from ..places.bill import CAPITAL, HARDWARE, OWN_TIME, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question, machine_rows
@@ -121,7 +122,12 @@ def search(question: Question, models: Sequence[str], names: Sequence[str]) -> F
                 _take(found, names.index(name), len(found.tried) - 1)
     if {*names} - {"api"}:
         for model in models:
-            _with_model(question.serving(model), found)
+            first, *others = own_gpus.kinds_sold(question.facts, model)
+            block = question.serving(model).on(first)
+            _try_endpoints(block.at_endpoints, found)
+            _with_machines(block, found)
+            for kind in others:
+                _with_machines(block.on(kind), found, own=True)
     return found
 
 
@@ -133,15 +139,15 @@ def follow(question: Question, committed: Mapping[str, Routing]) -> Found:
         block = question.calling(calls, hosted) if calls or hosted else question
         if routing.model:
             block = block.serving(routing.model)
+            block = block.on(routing.kind) if routing.kind else block
             block = block.at_endpoints if routing.endpoints else block
         _cost(block, gates(block).good_enough(block), routing.take(every), found)
         _take(found, number, number)
     return found
 
 
-def _with_model(question: Question, found: Found) -> None:
-    """Try the routings that use machines, dedicated endpoints too, with the open model of a block."""
-    _try_endpoints(question.at_endpoints, found)
+def _with_machines(question: Question, found: Found, own: bool = False) -> None:
+    """Try the routings that use machines, or `own` ones, with the open model and the kind of server of a block."""
     tried, taken = dict[Key, tuple[int, Array]](), set[tuple[Key, str]]()
     passed = gates(question).good_enough(question)
     # routings hang on where streams may go, and only few ways of that occur in a block
@@ -149,11 +155,11 @@ def _with_model(question: Question, found: Found) -> None:
     _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
     for tried_for, by_way in candidates(passed.allowed[first], question.any_hard):
         wanted = [option for option in tried_for if option in found.names and (by_way.key, option) not in taken]
-        if not wanted or by_way.by_api:
+        if not wanted or by_way.by_api or (own and not (by_way.place == OWN).any()):
             continue
         taken |= {(by_way.key, option) for option in wanted}
         if by_way.key not in tried:
-            routing = replace(by_way.take(way), model=question.model)
+            routing = replace(by_way.take(way), model=question.model, kind=question.kind)
             rows = _promising(question, routing, [found.names.index(option) for option in wanted], found)
             if not len(rows):
                 continue

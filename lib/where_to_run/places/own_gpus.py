@@ -1,7 +1,6 @@
 """The bill of own servers with GPUs: bought whole, powered, housed and maintained, worth something in the end."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,7 @@ class Upkeep:
     The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
     network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
     Housing [USD/kW-month], and a part of a person for every server [USD/month]. Factors on prices and on what
-    servers fetch, and by kind of server months from an order until they serve; `delivery_months` are those of the kind
-    each scenario takes, over (1, scenario).
+    servers fetch, and months from an order until a kind of server serves.
     """
 
     resale: tuple[Array, Array]
@@ -40,17 +38,15 @@ class Upkeep:
     staff_usd: Number
     price_factor: Number
     resale_factor: Number
-    delivery: Mapping[str, Number]
-    delivery_months: Array | None = None
+    delivery_months: Number
 
 
 @remembered
-def upkeep(facts: Facts) -> Upkeep:
-    """What data/assumptions.csv and the wages of data/roles.csv say of own servers."""
+def upkeep(facts: Facts, kind: str) -> Upkeep:
+    """What data/assumptions.csv and the wages of data/roles.csv say of own servers of a kind of DELIVERIES."""
     wage = facts.table("roles").at["hardware", "wage_usd_per_year"]
     person = people.loaded_monthly_wage(wage, facts.value("people.benefits_share")) * facts.factor("wages")
     kwh = facts.value("own.peak_power_share") * facts.value("own.pue") * HOURS_PER_MONTH
-    ahead = {kind: weeks_to_serve(facts, kind) / WEEKS_PER_MONTH for kind in DELIVERIES}
     ages = np.arange(1, 6) * MONTHS_PER_YEAR
     fetched = np.array([facts.value(f"residual.{age}_months") for age in ages])
     numbers: list[Any] = [
@@ -61,8 +57,9 @@ def upkeep(facts: Facts) -> Upkeep:
         facts.value("people.fte_per_machine.own_gpus") * person,
         facts.factor("server_price"),
         facts.factor("residual"),
+        weeks_to_serve(facts, kind) / WEEKS_PER_MONTH,
     ]
-    return Upkeep((ages.astype(float), fetched), *(np.transpose(number) for number in numbers), ahead)
+    return Upkeep((ages.astype(float), fetched), *(np.transpose(number) for number in numbers))
 
 
 def weeks_to_serve(facts: Facts, kind: str) -> Any:
@@ -151,47 +148,26 @@ def purchase(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array) -> Pu
         operating=in_operation(upkeep, work.load.live),
         factors=work.factors,
         capex=capex,
-        ahead=np.ceil(np.atleast_2d(np.asarray(upkeep.delivery_months)).T).astype(int),
+        ahead=np.ceil(np.atleast_2d(upkeep.delivery_months).T).astype(int),
         resale=upkeep.resale,
     )
 
 
-def servers(facts: Facts, work: Workload) -> Offers:
-    """The servers worth a look for a load, and for every part of it."""
+def kinds_sold(facts: Facts, model: str) -> tuple[str, ...]:
+    """Kinds of DELIVERIES of the servers that hold a model; the first where none does."""
+    sold = set(offers(facts, "servers", model).columns["delivery"])
+    return tuple(kind for kind in DELIVERIES if kind in sold) or DELIVERIES[:1]
+
+
+def servers(facts: Facts, work: Workload, kind: str) -> Offers:
+    """The servers of a kind of DELIVERIES worth a look for a load, and for every part of it."""
     choice = offers(facts, "servers", work.need.model)
+    choice = choice.take(np.flatnonzero(choice.columns["delivery"] == kind))
     if not len(choice):
         return choice
-    # every server takes a part of a person, so their number counts as a price; and none is beaten by one that is later
+    # every server takes a part of a person, so their number counts as a price
     prices = [choice.columns[name].astype(float) for name in ("server_usd", "rated_kw", "installation_usd")]
-    kinds = choice.columns["delivery"]
-    apart = [np.where(kinds == kind, 0.0, np.nan) for kind in dict.fromkeys(kinds)]
-    return undominated(choice, work, np.stack([*prices, np.ones(len(choice)), *apart]))
-
-
-def kind_of_server(upkeep: Upkeep, choice: Offers, work: Workload, capex: Array, deadline: Array) -> Array:
-    """The kind of delivery that each scenario takes: of those in time and within the limit for hardware the cheapest.
-
-    By what the servers for all of the mean month cost at the prices of `Purchase.mean_usd`. Where none is in time, the
-    soonest; where none can be afforded, the cheapest in time. `deadline` are the months there are, by scenario.
-    """
-    kinds, number = choice.columns["delivery"], len(work)
-    present = [kind for kind in DELIVERIES if (kinds == kind).any()]
-    if len(present) < 2:
-        return np.full(number, (present or DELIVERIES)[0])
-    mean = work.need.mean(work.factors * work.load.live)
-    pairs = np.broadcast_arrays(choice.kind[:, None], np.arange(number))
-    count = np.ceil(mean.replicas(*pairs)[..., 0] / choice.each[:, None])
-    cost = []
-    for kind in present:
-        months = np.broadcast_to(np.ravel(upkeep.delivery[kind]), number)
-        contract = purchase(replace(upkeep, delivery_months=months[None]), choice, work, capex)
-        holds = choice.hold(work) & (kinds == kind)[:, None]
-        usd = np.where(holds, count * contract.mean_usd(), np.inf)
-        dear = np.where(count * contract.bought <= capex, usd, np.inf).min(axis=0, initial=np.inf)
-        late = np.maximum(0.0, months - deadline)
-        cost.append((np.isinf(usd).all(axis=0), late, np.isinf(dear), usd.min(axis=0, initial=np.inf)))
-    order = np.lexsort([np.stack([key[n] for key in cost]) for n in (3, 2, 1, 0)], axis=0)
-    return np.array(present)[order[0]]
+    return undominated(choice, work, np.stack([*prices, np.ones(len(choice))]))
 
 
 def bill(
@@ -267,7 +243,7 @@ def _orders(standing: Array, ahead: Array) -> Array:
 
 def in_operation(upkeep: Upkeep, live: Array) -> Array:
     """Share of each live month in which own servers serve, once delivered and set up, over (scenario, month)."""
-    return np.clip(np.arange(live.shape[-1]) - np.transpose(np.asarray(upkeep.delivery_months)), 0.0, 1.0) * live
+    return np.clip(np.arange(live.shape[-1]) - np.transpose(upkeep.delivery_months), 0.0, 1.0) * live
 
 
 AT_WORK = ", at work"
