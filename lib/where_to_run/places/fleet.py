@@ -251,10 +251,9 @@ class Fleet:
         Streams share one hourly shape and those that may not go are served first, so what goes of a load L with the
         share b held is E[(L - K)+] - E[(b L - K)+]. Work that can wait fills idle hours and goes beyond them.
         """
-        none = np.zeros((1, 1))
         if self.fixed:
-            return Passed(none, none, none, none)
-        multiple = self._multiple(self.replicas(machines))
+            return Passed(*np.zeros((4, *machines.shape)))
+        multiple, none = self._multiple(self.replicas(machines)), np.zeros((1, 1))
         above = self._above(multiple)
         waiting = self._waiting(machines, self.prompt * (1 - above)) if self.need.waits else none
         goes = self.prompt * above
