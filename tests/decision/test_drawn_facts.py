@@ -95,8 +95,8 @@ def test_volume_drifts_with_the_root_of_the_months():
     # a factor of 1.1 makes month 9 1.1^3 times as large: the API's tokens follow
     row = question.grid(sensitive_share=0, **ABLE)
     before, after = (evaluate(row, shipped(), drawn=d).lines for d in ({}, {"volume_drift": np.array([1.1])}))
-    token = (before["option"] == "api") & (before["line"] == "output tokens") & (before["month"] == 9)
-    assert after["usd"][token].item() == pytest.approx(before["usd"][token].item() * 1.331, rel=1e-12)
+    tokens = "option == 'api' and line == 'output tokens' and month == 9"
+    assert after.query(tokens)["usd"].item() == pytest.approx(before.query(tokens)["usd"].item() * 1.331, rel=1e-12)
 
 
 def test_a_block_of_draws_equals_its_draws_one_by_one():

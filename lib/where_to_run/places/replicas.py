@@ -77,8 +77,8 @@ class Need:
         terms = np.stack([planned, self.headroom * np.sqrt(planned)])
         with np.errstate(divide="ignore", invalid="ignore"):
             by_kind = np.stack([(terms / terms[:, [k]]).max(axis=(0, 2)) for k in range(len(planned))], axis=1)
-        times: Array = np.nan_to_num(by_kind[kind[one], kind[other]] * each[other] / each[one], nan=np.inf)
-        return times
+        times = by_kind[kind[one], kind[other]] * each[other] / each[one]
+        return np.where(np.isnan(times), np.inf, times)
 
     def carried(self, kind: Array, scenario: Array, replicas: Array) -> Array:
         """Rate that replicas over (the kinds and scenarios asked, month) carry with their headroom [request/s]."""
