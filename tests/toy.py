@@ -6,10 +6,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from scipy.special import gammaincc
+from scipy.stats import binom
 
 from where_to_run.formulas import load_curve
 from where_to_run.inputs import facts
 from where_to_run.inputs.facts import Facts
+from where_to_run.places.spares import BUSINESS_HOURS
 from where_to_run.places.workload import Load
 
 PER_SECOND = 730 * 3600.0
@@ -30,6 +32,10 @@ FIGURES = {
     "rented.egress_usd": 0.1,
     "rented.bytes_per_token": 8,
     "rented.spot_overhead_share": 0.15,
+    "spare.failures_per_machine": 0.73,
+    "spare.repair_days.own_gpus": 3,
+    "spare.repair_days.rented_gpus": 0.6,
+    "spare.availability": 0.999,
     "own.network_share": 0.1,
     "own.spares_share": 0.05,
     "own.maintenance_share": 0.12,
@@ -106,7 +112,9 @@ def _table(rows, columns) -> pd.DataFrame:
     return made.astype({name: float for name in columns if name != "gpu"})
 
 
-def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=None) -> Load:
+def toy_load(
+    per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=None, availability=BUSINESS_HOURS
+) -> Load:
     """One scenario: requests a second in months 1, 2, ..., or the same rate over the horizon."""
     rates = np.atleast_1d(per_second).astype(float)
     rates = np.repeat(rates, horizon) if len(rates) == 1 else rates
@@ -127,7 +135,7 @@ def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=N
         curve=load_curve.Gamma(one),
         headroom_beta=1.1 * one,
         derate=0.8 * one,
-        spare_replicas=one,
+        availability=np.full((1, 1), availability),
     )
 
 
@@ -136,6 +144,13 @@ def joined(*loads) -> Load:
     cv = np.concatenate([load.curve.cv for load in loads])
     columns = [name for name in Load.__dataclass_fields__ if name != "curve"]
     return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=load_curve.Gamma(cv))
+
+
+@cache
+def spare_machines(at_work, days) -> int:
+    """Least r with which at_work of at_work + r machines are up 99.9 % of the time, each failing 0.73 times a year."""
+    down = 0.73 * days / (365.25 + 0.73 * days)
+    return next(r for r in range(1_000) if binom.sf(r, at_work + r, down) <= 0.001)
 
 
 def spill(capacity, mean, cv):

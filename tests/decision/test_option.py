@@ -24,7 +24,6 @@ FIGURES = {
     **{f"autoscale.stretch.cv_{cv}": 1000 for cv in (0.38, 0.71, 1.34)},
     "service.chat.derate": 0.8,
     "service.chat.wait_probability": 0.2,  # Halfin and Whitt: beta 1.0615
-    "service.chat.spare_replicas": 1,
     "api.retry_share": 0,
     "setup_weeks.vendor_api": 2,
     "setup_weeks.rented_gpus": 4,
@@ -175,8 +174,9 @@ def test_own_servers_wait_for_a_hire_and_take_people_for_every_server():
     assert line(answer, "owned", "people to add") == each_month(6_000)
     assert line(answer, "owned", "recruiting and ramp-up") == pytest.approx({0: 28_800})  # 0.6 x 48,000
     assert line(answer, "owned", "training") == pytest.approx({0: 40_000})
-    # half of 0.4 x 20,000 + 0.6 x 10,000; 4 servers (27 replicas / 8) x 0.1 x 10,000, from the middle of month 2 on
-    there = {1: 7_000, 2: 9_000} | {month: 11_000 for month in range(3, 7)}
+    # half of 0.4 x 20,000 + 0.6 x 10,000; 5 servers (26 replicas / 8 and a spare) x 0.1 x 10,000, from the middle of
+    # month 2 on, with 0.5 that are 1.0 people
+    there = {1: 7_000, 2: 9_500} | {month: 12_000 for month in range(3, 7)}
     assert line(answer, "owned", "people there") == pytest.approx(there)
 
 
@@ -259,8 +259,8 @@ def test_a_split_with_an_able_team_starts_after_the_slower_place_and_the_routing
 )
 def test_a_split_sends_each_stream_to_its_place(name, share, amount):
     # API in full: 13,140 Mtok in x (0.5 x 0.5 + 0.5 x 0.25) + 6,570 Mtok out x 1 = 11,497.50; 80 % of it:
-    # 9,198. Rented for 1 request/s: 4 busy at the peak + 1.0615 x sqrt(5 x 4 / 4) = 6.4 -> 7, with the
-    # spare 8: 4 machines
+    # 9,198. Rented for 1 request/s: 4 busy at the peak + 1.0615 x sqrt(5 x 4 / 4) = 6.4 -> 7: 4
+    # machines; in business hours a fresh one is the spare
     answer = answered(**ABLE, **{share: amount})
     api = answer.lines[(answer.lines["option"] == name) & (answer.lines["place"] == "vendor_api")]
     tokens = api[~api["line"].isin(["set-up project", "platform services"])]
@@ -283,8 +283,8 @@ def test_changing_an_own_model_takes_one_level_more_in_ml(customisation, level):
     ("api_price", "control", "monthly"),
     [
         (0.5, "none", 11_497.5),  # the API's, which is the cheaper one
-        (1.0, "none", 21_845.256),  # API 22,995; rented 20,440 + 1,400 storage + 5.256 egress is cheaper
-        (0.5, "own_tenancy", 21_845.256),  # no API allowed: rented on demand
+        (1.0, "none", 20_285.256),  # API 22,995; rented 18,980 + 1,300 storage + 5.256 egress is cheaper
+        (0.5, "own_tenancy", 20_285.256),  # no API allowed: rented on demand
     ],
 )
 def test_until_delivery_the_cheaper_place_allowed_serves_and_is_paid(api_price, control, monthly):
@@ -302,12 +302,12 @@ def test_where_only_the_api_is_allowed_it_serves_until_delivery_though_rented_is
     assert bill[0].tolist() == pytest.approx([0, 22_995, 11_497.5, 0, 0, 0, 0])
 
 
-# Own servers over 6 months, serving after 1.5: hardware 4 x (100,000 x 1.15 + 5,000) = 480,000; power 4.5
-# months x (4 x 131.40 idle + 0.5 at work x 197.10) = 2,808.675; colocation 4.5 x 4 x 800 = 14,400;
-# maintenance 4.5 x 4,000 = 18,000; residual value at 6 months 80 % = -320,000; set-up 50,000; platform 6 x
-# 1,500 = 9,000; half of the staff of 19,000 for 6 months 57,000; 4 servers x 0.1 x 10,000 for 4.5 months 18,000. Sum
-# 329,208.675 (the bill while waiting apart).
-OWNED = 329_208.675
+# Own servers over 6 months, serving after 1.5: 26 replicas on 4 and a spare. Hardware 5 x (100,000 x 1.15 + 5,000) =
+# 600,000; power 4.5 months x (5 x 131.40 idle + 0.5 at work x 197.10) = 3,399.975; colocation 4.5 x 5 x 800 = 18,000;
+# maintenance 4.5 x 5,000 = 22,500; residual value at 6 months 80 % = -400,000; set-up 50,000; platform 6 x
+# 1,500 = 9,000; half of the staff of 19,000 for 6 months 57,000; 5 servers x 0.1 x 10,000 for 4.5 months 22,500. Sum
+# 382,399.975 (the bill while waiting apart).
+OWNED = 382_399.975
 
 
 def test_own_servers_served_by_the_api_while_waiting_answer_every_request():
@@ -327,22 +327,22 @@ def test_behind_an_air_gap_nothing_is_served_nor_paid_until_delivery():
 
 
 def test_utilisation_is_the_share_of_gpu_hours_in_operation_at_work():
-    # own: 4 servers of 8 GPUs, 5 requests/s x 0.8 s = 4 at work, in 4.5 of 6 months: 4 x 4.5 / (32 x 4.5)
+    # own: 5 servers of 8 GPUs, 5 requests/s x 0.8 s = 4 at work, in 4.5 of 6 months: 4 x 4.5 / (40 x 4.5)
     answer = answered(**ABLE)
-    assert option(answer, "owned")["gpus"] == 32
-    assert option(answer, "owned")["utilisation"] == pytest.approx(4 / 32)
-    # rented: 14 machines of two
-    assert option(answer, "rented")["gpus"] == 28
-    assert option(answer, "rented")["utilisation"] == pytest.approx(4 / 28)
+    assert option(answer, "owned")["gpus"] == 40
+    assert option(answer, "owned")["utilisation"] == pytest.approx(4 / 40)
+    # rented: 13 machines of two
+    assert option(answer, "rented")["gpus"] == 26
+    assert option(answer, "rented")["utilisation"] == pytest.approx(4 / 26)
 
 
 def test_months_before_own_servers_serve_do_not_count_in_their_utilisation():
     # 20 % growth a month: 6, 7.2, 8.64, 10.368, 12.4416 requests/s from month 2 on. Busy at the peak 24, 28.8,
-    # 34.56, 41.472, 49.766; + 1.0615 x sqrt(5 x busy / 4) = 29.81, 35.17, 41.54, 49.11, 58.14; whole and with the
-    # spare 31, 37, 43, 51, 60; servers of eight 4, 5, 6, 7, 8. Month 2 counts half:
-    # 0.8 x (6 / 2 + 7.2 + 8.64 + 10.368 + 12.4416) = 33.31968 at work of 8 x (4 / 2 + 5 + 6 + 7 + 8) = 224
+    # 34.56, 41.472, 49.766; + 1.0615 x sqrt(5 x busy / 4) = 29.81, 35.17, 41.54, 49.11, 58.14; servers of eight 4, 5,
+    # 6, 7, 8, a spare beside up to 7 and two beside 8: 5, 6, 7, 8, 10. Month 2 counts half:
+    # 0.8 x (6 / 2 + 7.2 + 8.64 + 10.368 + 12.4416) = 33.31968 at work of 8 x (5 / 2 + 6 + 7 + 8 + 10) = 268
     found = option(answered(**ABLE, growth_per_month=0.2), "owned")
-    assert found["utilisation"] == pytest.approx(33.31968 / 224)
+    assert found["utilisation"] == pytest.approx(33.31968 / 268)
 
 
 @pytest.mark.parametrize(("delivery_months", "misfits"), [(5.4, 0), (5.5, 1), (8, 1)])

@@ -426,7 +426,9 @@ def test_the_base_of_hardly_any_traffic_is_one_machine():
 
 
 def test_of_a_steady_load_at_the_price_of_a_dear_api_hardly_anything_overflows():
-    found, base = at_the_base(requests_per_month=3e9, spikiness=1.05, api_model="anthropic/claude-opus-5")
+    # without failures, or rented machines by the hour are the cheaper spare
+    dear = {"api_model": "anthropic/claude-opus-5", "availability": "none"}
+    found, base = at_the_base(requests_per_month=3e9, spikiness=1.05, **dear)
     assert found["overflow_share"] < 0.01
     assert base["machines"].min() > 10
 

@@ -335,20 +335,10 @@ def test_a_tighter_service_level_leaves_less_of_the_throughput(shipped):
 def _load(requests, **changes):
     one = {
         "live": 1.0, "input_tokens": 1000.0, "output_tokens": 1000.0, "cached_share": 0.0, "batch_share": 0.0,
-        "spikiness": 2.0, "headroom_beta": 1.0615, "derate": 1.0, "spare_replicas": 1.0,
+        "spikiness": 2.0, "headroom_beta": 1.0615, "derate": 1.0, "availability": 1,
     }  # fmt: skip
     columns = {k: np.array([[v]]) for k, v in (one | {"requests": requests} | changes).items()}
     return workload.Load(**columns, curve=load_curve.Gamma(np.array([[0.4]])))
-
-
-def all_replicas(need):
-    return need.replicas(np.arange(len(need.seconds)), np.zeros(len(need.seconds), int))
-
-
-def test_a_load_needs_its_spare_and_no_load_needs_none(shipped):
-    none, little = (all_replicas(replicas.needed(shipped, "llama-3.1-8b", _load(n))) for n in (0.0, 1.0))
-    assert (none == 0).all()
-    assert (little == 2).all()  # one at work and one spare
 
 
 def test_busy_replicas_are_the_rate_times_the_seconds(shipped):
@@ -367,4 +357,3 @@ def test_a_request_too_long_for_the_cache_is_not_possible(shipped):
     on_l4 = np.array(replicas.kinds(shipped, "llama-3.1-8b")["gpu"] == "l4")
     assert on_l4.any()
     assert not need.possible[on_l4].any()
-    assert (all_replicas(need)[on_l4] == 0).all()

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.special import gammaincinv
 
-from toy import exceedance, joined, spill, toy_facts, toy_load
+from toy import exceedance, joined, spare_machines, spill, toy_facts, toy_load
 from where_to_run.formulas import finance, load_curve
 from where_to_run.places import own_gpus, replicas
 from where_to_run.places.fleet import Outlet
+from where_to_run.places.spares import AROUND_THE_CLOCK, NONE
 
 SECONDS, HOURS, WEEKS = 730 * 3600, 730, 365.25 / 7 / 12
 """Of a month."""
@@ -104,10 +105,10 @@ def test_a_server_within_the_capital_limit_is_taken_over_a_better_one_above_it()
 
 
 def test_streams_that_may_not_be_passed_on_get_their_servers_whatever_the_limit():
-    # nothing may go: at 5 requests/s 4 x 5 = 20 busy at the peak, / 0.9 = 22.2 -> 23 replicas and a spare, 3 servers;
-    # at 10 requests/s 45 and a spare, 6 servers
+    # nothing may go: at 5 requests/s 4 x 5 = 20 busy at the peak, / 0.9 = 22.2 -> 23 replicas, 3 servers and a spare;
+    # at 10 requests/s 45, 6 servers and a spare
     found, passed = bill([EIGHT], plain(toy_load(GROWING)), api(1e-9, may=0.0), limit=120_000)
-    assert found.machines.count[0].tolist() == [0, 0, 3, 3, 6]
+    assert found.machines.count[0].tolist() == [0, 0, 4, 4, 7]
     assert passed.prompt.sum() == 0
 
 
@@ -155,21 +156,33 @@ def carried(number):
     return np.minimum(low, BUSIEST * number)
 
 
+def busiest(case, each, rate):
+    """Servers for the busiest hours of what cannot wait."""
+    busy = rate * (1 - case["batch"]) * case["peak"]
+    return np.ceil(np.ceil(max(1.0, busy + HEADROOM * np.sqrt(busy), busy / BUSIEST)) / each) if busy else 0
+
+
+def stand_by(case, each, rate):
+    """Spare servers beside machines that follow the load, around the clock."""
+    starts = case["usd_per_hour"] > 0 and case["may"] > 0 and case["availability"] == AROUND_THE_CLOCK
+    return spare_machines(busiest(case, each, rate), 3) if starts else 0
+
+
 def fewest(case, each, rate):
-    """Servers for the busiest hours of what may not be passed on, with its spare replicas; one at least."""
+    """Servers for the busiest hours of what may not be passed on, with their spares; one at work at least."""
     kept = rate * (1 - case["may"])
-    if kept == 0:
-        return 1
-    busy = kept * (1 - case["batch"]) * case["peak"]
-    replicas_kept = np.ceil(max(1.0, busy + HEADROOM * np.sqrt(busy), busy / BUSIEST)) + case["spare"] if busy else 1
-    return int(np.ceil(max(replicas_kept, kept * BUSY / BUSIEST * (case["batch"] > 0)) / each))
+    at_work = busiest(case, each, kept)
+    spare = spare_machines(at_work, 3) if case["availability"] > NONE else 0
+    works = kept * BUSY / BUSIEST * (case["batch"] > 0)
+    return int(max(max(at_work, 1) + max(spare, stand_by(case, each, rate)), np.ceil(works / each)))
 
 
 def month(case, number, server, hands, rate):
     """What a month costs with so many servers, here and elsewhere [USD]."""
     _, each, price, _, kw = server
     prompt, waiting, b = rate * (1 - case["batch"]), rate * case["batch"], 1 - case["may"]
-    capacity, cv, stretch = carried(number * each), case["cv"], case["stretch"]
+    capacity = carried(np.maximum(number - stand_by(case, each, rate), 0) * each)
+    cv, stretch = case["cv"], case["stretch"]
 
     def above(capacity):
         return spill(capacity, prompt, cv) - spill(capacity, b * prompt, cv)
@@ -252,7 +265,7 @@ def drawn(draw, growth, may, by_the_hour) -> dict:
         "usd_per_hour": 0.0,
         "stretch": 1.0,
         "rate": draw.uniform(0, 0.02),
-        "spare": draw.integers(0, 3),
+        "availability": draw.integers(0, 3),
     }
     if by_the_hour:
         # a machine of one to eight GPUs at 1 to 6 USD/h each, and a stretch of the size of rented_gpus.stretch
@@ -286,7 +299,7 @@ def above_the_best(kind: str) -> np.ndarray:
         loads = [toy_load(case["rates"], case["peak"], case["batch"], months=36) for case in cases]
         laws = [load_curve.Gamma(np.full((1, 1), case["cv"])) for case in cases]
         load = joined(*(replace(load, curve=law) for load, law in zip(loads, laws, strict=True)))
-        load = replace(load, spare_replicas=np.array([[float(case["spare"])] for case in cases]))
+        load = replace(load, availability=np.array([[case["availability"]] for case in cases]))
         rate, figures = np.array([case["rate"] for case in cases]), {"own.delivery_weeks.pcie": delivery * WEEKS}
         found, passed = bill(list(servers.items()), load, overflow, rate, limit, hands, figures=figures)
         cash = sum(line for name, line in found.lines.items() if name != "capital tied up") + passed.usd(overflow)

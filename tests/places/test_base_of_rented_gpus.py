@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import lfilter
 from scipy.special import gammaincinv, ndtr
 
-from toy import exceedance, joined, shipped, spill, toy_facts, toy_load
+from toy import exceedance, joined, shipped, spare_machines, spill, toy_facts, toy_load
 from where_to_run.decision import block as the_block
 from where_to_run.decision.block import Question
 from where_to_run.decision.routing import RENTED
@@ -19,6 +19,7 @@ from where_to_run.inputs.question import grid
 from where_to_run.places import rented_gpus, replicas
 from where_to_run.places.fleet import Fleet, Outlet
 from where_to_run.places.offers import offers
+from where_to_run.places.spares import AROUND_THE_CLOCK, BUSINESS_HOURS, spares
 
 SECONDS, HOURS, STORAGE = 730 * 3600, 730, 50
 """Of a month; and storage of one replica [USD/month]: 500 GB x 0.1."""
@@ -55,9 +56,9 @@ def by_the_hour(machines, load, rate=0.0, **others):
     return rented_gpus.alone(rented_gpus.cloud(facts), rented_gpus.machines(facts, work), work)
 
 
-def plain(load, spare=1.0):
+def plain(load):
     """A load whose replicas need no headroom: n of them carry 0.9 n requests a second."""
-    return replace(load, headroom_beta=load.headroom_beta * 0, spare_replicas=load.spare_replicas * spare)
+    return replace(load, headroom_beta=load.headroom_beta * 0)
 
 
 def machine(on_demand, one_year=np.nan, three_years=np.nan, spot=np.nan):
@@ -107,7 +108,7 @@ TWICE = {f"autoscale.stretch.cv_{cv}": 2.0 for cv in (0.38, 0.71, 1.34)} | {"aut
 
 
 def test_nine_machines_for_a_year_and_others_by_the_hour_are_right_line_by_line():
-    found = by_the_hour(machine(2.0, 1.0), plain(toy_load(horizon=12), spare=0), figures=TWICE)
+    found = by_the_hour(machine(2.0, 1.0), plain(toy_load(horizon=12)), figures=TWICE)
     assert {name: line[0, 7] for name, line in found.lines.items()} == pytest.approx(
         {
             "machines": 6_570,  # 9 x 730
@@ -253,7 +254,7 @@ def test_what_machines_that_follow_stand_for_above_a_base_is_what_a_replay_says(
     load, stretched = plain(replace(toy_load(1.0), curve=load_curve.Measured(series))), follow(series, 0.0)
     need, one, none = replicas.needed(toy_facts(machine(1.0)), "toy", load), np.ones(1), np.zeros(1, np.intp)
     outlet = Outlet(*[one] * 5, load_curve.Follower(np.zeros(len(load_curve.CV_NODES)) + stretched))
-    pool = Fleet(load, need, outlet, none, none, one, one * 0)
+    pool = Fleet(load, need, outlet, none, none, one, spares(shipped(), "rented_gpus"))
     for exceeded in (0.9, 0.7, 0.5, 0.3, 0.15):
         base = np.quantile(series, 1 - exceeded)
         found = pool.passed(np.full((1, 2), base / BUSIEST)).ready[0, 1]
@@ -280,27 +281,32 @@ HEADROOM = 1.1 * np.sqrt(5 / 4)
 """beta sqrt(z / slots), z = (1 + 3^2) / 2."""
 
 
+def spare(case, each, rate):
+    """Spare machines for the busiest hours of a rate, and these."""
+    busy = rate * (1 - case["batch"]) * case["peak"] * PLANNED
+    at_work = np.ceil(np.ceil(max(1.0, busy + HEADROOM * np.sqrt(busy), busy / BUSIEST)) / each) if busy else 0
+    return spare_machines(at_work, 0.6) if case["availability"] == AROUND_THE_CLOCK else 0, at_work
+
+
 def held(case, each, rate):
-    """Machines for the busiest hours of what may not be passed on, with its spare replicas; one replica at work."""
-    kept, at_least = rate * (1 - case["may"]), int(np.ceil((1 + case["idle"]) / each))
-    if kept == 0:
-        return at_least
-    busy = kept * (1 - case["batch"]) * case["peak"] * PLANNED
-    replicas_kept = np.ceil(max(1.0, busy + HEADROOM * np.sqrt(busy), busy / BUSIEST)) + case["spare"] if busy else 1
-    return max(at_least, int(np.ceil(max(replicas_kept, kept * BUSY / BUSIEST * (case["batch"] > 0)) / each)))
+    """Machines for the busiest hours of what may not be passed on, with their spares; one at work."""
+    kept = rate * (1 - case["may"])
+    beside, at_work = spare(case, each, kept)
+    beside = max(beside, spare(case, each, rate)[0] * case["starts"])
+    return int(max(max(at_work, 1) + beside, np.ceil(kept * BUSY / BUSIEST * (case["batch"] > 0) / each)))
 
 
 def month_elsewhere(case, number, each, rate):
     """What a month costs elsewhere with so many machines [USD]."""
     prompt, waiting, cv = rate * (1 - case["batch"]), rate * case["batch"], case["cv"]
-    working = np.maximum(0.0, number * each - case["idle"])
+    working = np.maximum(0.0, number - spare(case, each, rate)[0] * case["starts"]) * each
     capacity, b = carried(working, HEADROOM), 1 - case["may"]
 
     def above(capacity):
         return spill(capacity, prompt, cv) - spill(capacity, b * prompt, cv)
 
     goes = above(capacity)
-    # spare replicas work on what can wait
+    # spare machines work on what can wait
     idle = np.maximum(0.0, number * each * BUSIEST - BUSY * (prompt - goes)) / BUSY
     waits = np.clip(waiting - idle, 0, case["may"] * waiting)
     usd, stretch, usd_per_hour = case["usd"], case["stretch"], case["usd_per_hour"]
@@ -325,7 +331,7 @@ def worth(case, each, price, months, number):
     return np.array(rows), np.array(fewest)
 
 
-def drawn(draw, spare) -> dict:
+def drawn(draw, availability) -> dict:
     """One scenario: rates of growing or falling months, up to about 50 replicas."""
     cv, horizon = np.exp(draw.uniform(np.log(0.05), np.log(3))), int(draw.choice([1, 3, 6, 12, 18, 24, 36]))
     peak = cv**2 * gammaincinv(1 / cv**2, 0.99)
@@ -341,8 +347,8 @@ def drawn(draw, spare) -> dict:
         "usd_per_hour": 0.0,
         "stretch": 1.0,
         "rate": draw.uniform(0, 0.02),
-        "spare": spare,
-        "idle": 0,
+        "availability": availability,
+        "starts": False,
     }
 
 
@@ -363,7 +369,7 @@ def block(cases):
         load = toy_load(case["rates"], case["peak"], case["batch"], months=36)
         loads.append(replace(load, curve=load_curve.Gamma(np.full((1, 1), case["cv"]))))
     load = joined(*loads)
-    return replace(load, spare_replicas=np.array([[float(case["spare"])] for case in cases]))
+    return replace(load, availability=np.array([[case["availability"]] for case in cases]))
 
 
 def without_egress(found, load):
@@ -371,11 +377,11 @@ def without_egress(found, load):
     return sum(line for name, line in found.lines.items() if name != "egress") * load.live
 
 
-def compared(seed, spare=None, hourly=False):
+def compared(seed, availability=None, hourly=False):
     """Of scenarios in a block: present value of the bill, the same by our own formulas for its machines, the least."""
     draw, rows = np.random.default_rng(seed), []
     machines = offered(draw)
-    cases = [drawn(draw, int(draw.integers(0, 3)) if spare is None else spare) for _ in range(20)]
+    cases = [drawn(draw, int(draw.integers(0, 3)) if availability is None else availability) for _ in range(20)]
     column = {n: np.array([case[n] for case in cases], float) for n in ("may", "usd", "usd_waiting", "rate")}
     overflow = Outlet(*(column[name] for name in ("may", "may", "usd", "usd_waiting")), np.zeros(len(cases)))
     load = block(cases)
@@ -413,7 +419,7 @@ def _by_the_hour(case, each, prices) -> dict:
         "usd_waiting": waiting * BUSY * 1.15 / each / 3600,
         "usd_per_hour": per_hour / 2,
         "stretch": stretch(case["cv"]),
-        "idle": case["spare"],
+        "starts": True,
     }
 
 
@@ -424,7 +430,7 @@ def beside_an_api():
 
 @cache
 def beside_machines_by_the_hour():
-    return [row for seed in range(5) for row in compared(100 + seed, spare=0, hourly=True)]
+    return [row for seed in range(5) for row in compared(100 + seed, BUSINESS_HOURS, hourly=True)]
 
 
 @pytest.mark.parametrize("rows", [beside_an_api, beside_machines_by_the_hour])
@@ -444,8 +450,8 @@ def test_what_may_not_be_passed_on_always_finds_its_machines():
     assert all(enough for *_, enough, _ in beside_an_api())
 
 
-def test_with_spare_replicas_no_other_number_of_machines_costs_less_either():
-    rows = [row for seed in range(3) for row in compared(200 + seed, spare=2, hourly=True)]
+def test_with_spare_machines_no_other_number_of_machines_costs_less_either():
+    rows = [row for seed in range(3) for row in compared(200 + seed, AROUND_THE_CLOCK, hourly=True)]
     _, ours, least, _, _ = (np.array(column) for column in zip(*rows, strict=True))
     assert ours == pytest.approx(least, rel=2e-3)
 
@@ -582,8 +588,9 @@ def test_an_api_beyond_all_price_is_hardly_called():
 
 
 def test_where_nothing_may_go_nothing_goes_and_all_busiest_hours_are_carried():
-    # 27 replicas, as in test_rented_gpus: 20 busy at the peak, + 5.5, and one spare
-    found, passed = bill(machine(2.0), toy_load(horizon=3), api(1e-9, may=0.0))
+    # 26 replicas, as in test_rented_gpus: 20 busy at the peak, + 5.5, and one spare
+    load = toy_load(horizon=3, availability=AROUND_THE_CLOCK)
+    found, passed = bill(machine(2.0), load, api(1e-9, may=0.0))
     assert found.machines.count[0].tolist() == [0, 27, 27, 27]
     assert passed.prompt.sum() == 0
 

@@ -11,19 +11,20 @@ from toy import joined, toy_facts, toy_load
 from where_to_run.formulas import load_curve
 from where_to_run.places import replicas
 from where_to_run.places.fleet import Fleet, Outlet, Passed, least
+from where_to_run.places.spares import AROUND_THE_CLOCK, spares
 
 SECONDS, HOURS = 730 * 3600, 730
 """Of a month."""
 
 
-def pool(load, may=1.0, each=1, spare=0, usd=0.001, usd_waiting=0.0005, usd_per_hour=0.0, stretch=None) -> Fleet:
+def pool(load, may=1.0, each=1, usd=0.001, usd_waiting=0.0005, usd_per_hour=0.0, stretch=None) -> Fleet:
     """Machines for every scenario of a load, with replicas of the one kind of the toy world on GPUs `tiny`."""
     facts = toy_facts([("one", ("tiny", 1, 1.0, np.nan, np.nan, np.nan))])
     need, number = replicas.needed(facts, "toy", load), len(load.requests)
     prices = (np.zeros(number) + value for value in (may, may, usd, usd_waiting, usd_per_hour))
     here, none = np.arange(number), np.zeros(number, np.intp)
     outlet = Outlet(*prices, follower(1.0 if stretch is None else stretch) if np.any(usd_per_hour) else None)
-    return Fleet(load, need, outlet, none, here, none + each, none + spare)
+    return Fleet(load, need, outlet, none, here, none + each, spares(facts, "rented_gpus"))
 
 
 def follower(stretch) -> load_curve.Follower:
@@ -75,10 +76,13 @@ def test_streams_that_may_not_go_are_served_first():
     assert passed(plain(toy_load()), 4, may=0.6).prompt[0] == pytest.approx(2.10316, rel=LAW)
 
 
-def test_spare_replicas_carry_nothing():
-    # 2 machines of 3 replicas with 2 spare ones are 4 replicas
-    expected = passed(plain(toy_load()), 4).prompt[0]
-    assert passed(plain(toy_load()), 2, each=3, spare=2).prompt[0] == pytest.approx(expected)
+def test_around_the_clock_a_spare_machine_carries_nothing_beside_machines_that_start_later():
+    # 23 replicas in the busiest hours, 8 machines of 3, which one spare sees through: of 3 machines 2 work, 6 replicas
+    load = plain(toy_load(availability=AROUND_THE_CLOCK))
+    expected = passed(plain(toy_load()), 6).prompt[0]
+    assert passed(load, 3, each=3, usd_per_hour=1.0).prompt[0] == pytest.approx(expected)
+    # an API takes at once what a machine that fails leaves
+    assert passed(load, 2, each=3).prompt[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -241,18 +245,18 @@ def test_what_stands_ready_is_counted_hour_by_hour(hours, machines, may, stretch
 
 
 def test_one_machine_is_kept_where_all_may_go_and_the_busiest_hours_and_a_spare_where_none_may():
-    # 20 busy at the peak, / 0.9 = 22.2 -> 23 and one spare: 24 replicas, 3 machines of eight. Half of it: 12 -> 13
-    load = plain(toy_load())
+    # 20 busy at the peak, / 0.9 = 22.2 -> 23 replicas, 3 machines of eight and a spare. Half of it: 12 and a spare
+    load = plain(toy_load(availability=AROUND_THE_CLOCK))
     assert pool(load, may=1.0, each=8).held()[0].tolist() == [0, 1]
-    assert pool(load, may=0.0, each=8).held()[0].tolist() == [0, 3]
+    assert pool(load, may=0.0, each=8).held()[0].tolist() == [0, 4]
     assert pool(load, may=0.5).held()[0, 1] == 13
 
 
-def test_beside_spare_replicas_one_at_work_is_kept():
-    # a spare and one at work are two machines of one replica, one of two; with two spare ones two of two
-    load = plain(toy_load())
-    assert [pool(load, each=each, spare=1).held()[0, 1] for each in (1, 2, 8)] == [2, 1, 1]
-    assert [pool(load, each=each, spare=2).held()[0, 1] for each in (1, 2, 8)] == [3, 2, 1]
+def test_beside_the_spares_of_its_busiest_hours_one_machine_at_work_is_kept():
+    # one spare sees 37 machines through at 0.6 days of repair, two see 157; 5, 10, 50 requests/s need 23, 45, 223
+    loads = joined(*(plain(toy_load(rate, availability=AROUND_THE_CLOCK)) for rate in (5.0, 10.0, 50.0)))
+    assert pool(loads, usd_per_hour=1.0).held()[:, 1].tolist() == [2, 3, 4]
+    assert pool(loads, usd_per_hour=1.0, each=8).held()[:, 1].tolist() == [2, 2, 2]
 
 
 def test_work_that_can_wait_and_may_not_go_is_kept_too():

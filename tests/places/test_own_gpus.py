@@ -8,6 +8,7 @@ import pytest
 from toy import joined, toy_facts, toy_load
 from where_to_run.formulas import finance
 from where_to_run.places import own_gpus, replicas
+from where_to_run.places.spares import AROUND_THE_CLOCK, BUSINESS_HOURS, NONE
 
 EIGHT = ("eight", ("tiny", 8, 100_000, 5_000, 4.0))
 """A server of eight GPUs: 100,000 USD, 5,000 USD to install, 4 kW."""
@@ -28,31 +29,31 @@ def usd(found, line, scenario=0) -> list[float]:
 
 
 GROWING = [5.0, 5.0, 5.0, 10.0]
-# Replicas as in test_rented_gpus: 27 at 5 requests/s -> 4 servers of eight (27 / 8 = 3.4). At 10
-# requests/s: 40 busy at the peak, + 1.1 x sqrt(5 x 40 / 4) = 7.78 -> 48, 49 with the spare -> 7 servers.
+# Replicas as in test_rented_gpus: 26 at 5 requests/s -> 4 servers of eight (26 / 8 = 3.25), 5 with the spare. At 10
+# requests/s: 40 busy at the peak, + 1.1 x sqrt(5 x 40 / 4) = 7.78 -> 48, 6 servers, 7 with the spare.
 # Delivery takes a month and a half, so what is ordered in month t is for month t + 1 + 2.
 
 
 def test_four_months_of_own_servers_are_right_line_by_line():
     found = bill([EIGHT], toy_load(GROWING), hands=2_500)
-    # the 4 servers of month 3 are ordered on the day of the decision, the 3 more of month 4 in month 1
-    assert usd(found, "servers") == pytest.approx([400_000, 300_000, 0, 0, 0])
-    assert usd(found, "network") == pytest.approx([40_000, 30_000, 0, 0, 0])  # 10 %
-    assert usd(found, "spare parts") == pytest.approx([20_000, 15_000, 0, 0, 0])  # 5 %
-    assert usd(found, "installation") == pytest.approx([20_000, 15_000, 0, 0, 0])
+    # the 5 servers of month 3 are ordered on the day of the decision, the 2 more of month 4 in month 1
+    assert usd(found, "servers") == pytest.approx([500_000, 200_000, 0, 0, 0])
+    assert usd(found, "network") == pytest.approx([50_000, 20_000, 0, 0, 0])  # 10 %
+    assert usd(found, "spare parts") == pytest.approx([25_000, 10_000, 0, 0, 0])  # 5 %
+    assert usd(found, "installation") == pytest.approx([25_000, 10_000, 0, 0, 0])
     # one server-month: 4 kW x 0.75 x PUE 1.5 x 730 h x 0.1 USD = 328.50 USD in full, 40 % of it when idle =
-    # 131.40. A whole month of 4 servers, at work 5 x 0.8 s / 8 = 0.5 of them: 4 x 131.4 + 0.5 x 197.1 =
-    # 624.15; half of it in month 2 = 312.075. Month 4: 7 x 131.4 + 10 x 0.8 / 8 x 197.1 = 1,116.90
-    assert usd(found, "power") == pytest.approx([0, 0, 312.075, 624.15, 1_116.9])
-    assert usd(found, "colocation") == pytest.approx([0, 0, 1_600, 3_200, 5_600])  # 4 kW x 200 = 800 a server-month
-    assert usd(found, "maintenance") == pytest.approx([0, 0, 2_000, 4_000, 7_000])  # 100,000 x 12 % / 12 = 1,000
-    # in month 4 four servers are 4 months old: 1 - 0.4 x 4/12 = 86.67 %; three are 3 months old: 1 - 0.4 x
-    # 3/12 = 90 %: 346,666.67 + 270,000
-    assert usd(found, "residual value") == pytest.approx([0, 0, 0, 0, -616_666.6667])
-    # 1 % a month on what the hardware is worth at the start of the month: 400,000; 400,000 x (1 - 0.4/12) +
-    # 300,000 = 686,666.67; 400,000 x (1 - 0.4 x 2/12) + 300,000 x (1 - 0.4/12) = 373,333.33 + 290,000;
-    # 400,000 x 0.9 + 300,000 x (1 - 0.4 x 2/12) = 360,000 + 280,000
-    assert usd(found, "capital tied up") == pytest.approx([0, 4_000, 6_866.6667, 6_633.3333, 6_400])
+    # 131.40. A whole month of 5 servers, at work 5 x 0.8 s / 8 = 0.5 of them: 5 x 131.4 + 0.5 x 197.1 =
+    # 755.55; half of it in month 2 = 377.775. Month 4: 7 x 131.4 + 10 x 0.8 / 8 x 197.1 = 1,116.90
+    assert usd(found, "power") == pytest.approx([0, 0, 377.775, 755.55, 1_116.9])
+    assert usd(found, "colocation") == pytest.approx([0, 0, 2_000, 4_000, 5_600])  # 4 kW x 200 = 800 a server-month
+    assert usd(found, "maintenance") == pytest.approx([0, 0, 2_500, 5_000, 7_000])  # 100,000 x 12 % / 12 = 1,000
+    # in month 4 five servers are 4 months old: 1 - 0.4 x 4/12 = 86.67 %; two are 3 months old: 1 - 0.4 x
+    # 3/12 = 90 %: 433,333.33 + 180,000
+    assert usd(found, "residual value") == pytest.approx([0, 0, 0, 0, -613_333.3333])
+    # 1 % a month on what the hardware is worth at the start of the month: 500,000; 500,000 x (1 - 0.4/12) +
+    # 200,000 = 683,333.33; 500,000 x (1 - 0.4 x 2/12) + 200,000 x (1 - 0.4/12) = 466,666.67 + 193,333.33;
+    # 500,000 x 0.9 + 200,000 x (1 - 0.4 x 2/12) = 450,000 + 186,666.67
+    assert usd(found, "capital tied up") == pytest.approx([0, 5_000, 6_833.3333, 6_600, 6_366.6667])
     bought = {"servers", "network", "spare parts", "installation", "residual value", "capital tied up"}
     assert set(found.lines) == bought | {"power", "colocation", "maintenance"}
     assert found.fits.tolist() == [True]
@@ -61,13 +62,14 @@ def test_four_months_of_own_servers_are_right_line_by_line():
 def test_servers_are_counted_whole_and_work_only_after_delivery():
     machines = bill([EIGHT], toy_load(GROWING)).machines
     # none stands before delivery; the share of the month they serve stands apart
-    assert machines.count[0].tolist() == [0, 0, 4, 4, 7]
-    assert machines.gpus[0].tolist() == [0, 0, 32, 32, 56]
-    assert machines.first.tolist() == [32]
+    assert machines.count[0].tolist() == [0, 0, 5, 5, 7]
+    assert machines.spare[0].tolist() == [0, 0, 1, 1, 1]
+    assert machines.gpus[0].tolist() == [0, 0, 40, 40, 56]
+    assert machines.first.tolist() == [40]
     assert machines.working[0] == pytest.approx([0, 0, 4, 4, 8])  # 5 or 10 requests/s x 0.8 s, a GPU each
     assert machines.operating[0] == pytest.approx([0, 0, 0.5, 1, 1])
-    # 32 replicas carry 32 requests/s, the mean is 5, a Gamma law of cv 1 is exponential
-    assert machines.spilled[0] == pytest.approx(np.exp(-32 / 5), abs=5e-5)
+    # 40 replicas carry 40 requests/s, the mean is 5, a Gamma law of cv 1 is exponential
+    assert machines.spilled[0] == pytest.approx(np.exp(-40 / 5), abs=5e-5)
     assert (machines.contract[0], machines.replica[0]) == ("bought", "1 x tiny, fp8")
 
 
@@ -83,22 +85,22 @@ def test_set_up_after_delivery_is_waited_for_too():
 
 
 def test_the_first_order_is_for_the_months_it_serves_not_for_those_it_is_awaited_in():
-    # delivered in the middle of month 2: the 7 servers that 10 requests/s need in month 1 are never bought, the 4 of
+    # delivered in the middle of month 2: the 7 servers that 10 requests/s need in month 1 are never bought, the 5 of
     # months 2 and 3 are
     found = bill([EIGHT], toy_load([10.0, 5.0, 5.0]))
-    assert usd(found, "servers") == pytest.approx([400_000, 0, 0, 0])
-    assert found.machines.count[0].tolist() == [0, 0, 4, 4]
+    assert usd(found, "servers") == pytest.approx([500_000, 0, 0, 0])
+    assert found.machines.count[0].tolist() == [0, 0, 5, 5]
 
 
 def test_of_a_volume_that_falls_four_percent_a_month_the_first_order_is_for_the_month_it_arrives_in():
     # 12 requests/s in month 1, 4 % less each month: 48 busy at the peak, + 1.1 x sqrt(5 x 48 / 4) = 8.52, over the
-    # 53.3 of the busiest share -> 57, 58 with the spare: 8 servers of eight. Delivery and set-up take 7.5 months, so
-    # they serve from the middle of month 8 on, at 12 x 0.96^7 = 9.017 requests/s: 36.07 + 7.39 = 43.46 -> 44, 45 with
-    # the spare: 6 servers, and never fewer after
+    # 53.3 of the busiest share -> 57: 8 servers of eight, 10 with the spares. Delivery and set-up take 7.5 months, so
+    # they serve from the middle of month 8 on, at 12 x 0.96^7 = 9.017 requests/s: 36.07 + 7.39 = 43.46 -> 44: 6
+    # servers, 7 with the spare, and never fewer after
     falling = [12 * 0.96**month for month in range(12)]
     found = bill([EIGHT], toy_load(falling), figures={"own.delivery_weeks.pcie": 7.5 * MONTH})
-    assert usd(found, "servers") == pytest.approx([600_000] + [0] * 12)
-    assert found.machines.count[0].tolist() == [0] * 8 + [6] * 5
+    assert usd(found, "servers") == pytest.approx([700_000] + [0] * 12)
+    assert found.machines.count[0].tolist() == [0] * 8 + [7] * 5
 
 
 def test_nothing_is_bought_that_is_delivered_after_the_end():
@@ -108,7 +110,7 @@ def test_nothing_is_bought_that_is_delivered_after_the_end():
 
 
 def test_servers_no_longer_needed_stay_until_the_end():
-    # 7 in month 2, when they arrive, for 10 requests/s; 4 would do in month 3
+    # 7 in month 2, when they arrive, for 10 requests/s; 5 would do in month 3
     found = bill([EIGHT], toy_load([10.0, 10.0, 5.0]))
     assert found.machines.count[0].tolist() == [0, 0, 7, 7]
     assert usd(found, "servers") == pytest.approx([700_000, 0, 0, 0])
@@ -117,8 +119,8 @@ def test_servers_no_longer_needed_stay_until_the_end():
 
 def test_a_year_old_server_fetches_sixty_percent_and_a_year_and_a_half_old_one_half():
     found = bill([EIGHT], joined(toy_load(horizon=12, months=18), toy_load(horizon=18)))
-    assert usd(found, "residual value", 0)[12] == pytest.approx(-240_000)  # 400,000 x 0.6
-    assert usd(found, "residual value", 1)[18] == pytest.approx(-200_000)  # half-way from 0.6 to 0.4
+    assert usd(found, "residual value", 0)[12] == pytest.approx(-300_000)  # 500,000 x 0.6
+    assert usd(found, "residual value", 1)[18] == pytest.approx(-250_000)  # half-way from 0.6 to 0.4
     assert usd(found, "residual value", 0)[18] == 0
 
 
@@ -127,9 +129,9 @@ def test_work_that_can_wait_adds_servers_only_beyond_the_idle_hours():
     # (8.9)
     found = bill([EIGHT], joined(*(toy_load(rate, batch_share=1.0, horizon=2) for rate in (5, 10))))
     assert found.machines.count[:, 2].tolist() == [1, 2]
-    # 40 % can wait: 18 replicas stand for the rest (test_rented_gpus), work is 4: three servers, none for
+    # 40 % can wait: 17 replicas stand for the rest (test_rented_gpus), work is 4: three servers and a spare, none for
     # what waits
-    assert bill([EIGHT], toy_load(5, batch_share=0.4, horizon=2)).machines.count[0, 2] == 3
+    assert bill([EIGHT], toy_load(5, batch_share=0.4, horizon=2)).machines.count[0, 2] == 4
 
 
 HUNGRY = ("hungry", ("tiny", 8, 90_000, 5_000, 40.0))
@@ -139,10 +141,10 @@ HUNGRY = ("hungry", ("tiny", 8, 90_000, 5_000, 40.0))
 @pytest.mark.parametrize(
     ("limit", "taken"),
     [
-        (480_000, "eight"),  # 4 x (100,000 x 1.15 + 5,000) = 480,000 is just within
-        (479_999, "hungry"),
-        (434_000, "hungry"),  # 4 x (90,000 x 1.15 + 5,000) = 434,000 is just within
-        (433_999, "eight"),  # none keeps the limit: the cheapest of all
+        (600_000, "eight"),  # 5 x (100,000 x 1.15 + 5,000) = 600,000 is just within
+        (599_999, "hungry"),
+        (542_500, "hungry"),  # 5 x (90,000 x 1.15 + 5,000) = 542,500 is just within
+        (542_499, "eight"),  # none keeps the limit: the cheapest of all
     ],
 )
 def test_the_cheapest_server_within_the_capital_limit_is_taken_over_a_cheaper_one_above_it(limit, taken):
@@ -161,17 +163,17 @@ def test_what_the_month_of_delivery_needs_counts_against_the_capital_limit(limit
 
 
 def test_hardware_of_later_months_does_not_count_against_the_capital_limit():
-    # 300,000 more in month 33 are not upfront: only the four servers of month 0 count
-    assert bill([EIGHT, HUNGRY], toy_load([5.0] * 35 + [10.0]), limit=480_000).offer.tolist() == ["eight"]
+    # 200,000 more in month 33 are not upfront: only the five servers of month 0 count
+    assert bill([EIGHT, HUNGRY], toy_load([5.0] * 35 + [10.0]), limit=600_000).offer.tolist() == ["eight"]
 
 
-@pytest.mark.parametrize(("hands", "taken"), [(756, "half"), (757, "eight")])
+@pytest.mark.parametrize(("hands", "taken"), [(1_513, "half"), (1_514, "eight")])
 def test_hands_for_every_server_count_in_choosing_the_server(hands, taken):
-    # half an `eight` at half its price: 27 replicas take 7 (27 / 4 = 6.75) in place of 4, half an `eight`
-    # less. Over 36 months, 34.5 of them in operation, at no discount, that one half costs 50,000 x 1.15 +
-    # 2,500 = 60,000 to buy, fetches 15,000 and takes 34.5 x (65.70 idle power + 400 + 500) = 33,316.65:
-    # 78,316.65 saved. Servers are 7 in place of 4: 3 x 34.5 = 103.5 server-months more to tend, at
-    # 756 USD 78,246, at 757 USD 78,349.50
+    # half an `eight` at half its price: 26 replicas take 7 (26 / 4 = 6.5) and a spare, in place of 4 and a spare: an
+    # `eight` less. Over 36 months, 34.5 of them in operation, at no discount, that one costs 100,000 x 1.15 + 5,000 =
+    # 120,000 to buy, fetches 30,000 and takes 34.5 x (131.40 idle power + 800 + 1,000) = 66,633.30: 156,633.30 saved.
+    # Servers are 8 in place of 5: 3 x 34.5 = 103.5 server-months more to tend, at 1,513 USD 156,595.50, at
+    # 1,514 USD 156,699
     half = ("half", ("tiny", 4, 50_000, 2_500, 2.0))
     assert bill([EIGHT, half], toy_load(horizon=36), rate=0, hands=hands).offer.tolist() == [taken]
 
@@ -181,3 +183,40 @@ def test_who_insists_on_a_gpu_buys_it():
     assert bill([EIGHT, other], toy_load()).offer.tolist() == ["eight"]
     assert bill([EIGHT, other], toy_load(), gpu="other").offer.tolist() == ["other"]
     assert bill([EIGHT], toy_load(), gpu="other").fits.tolist() == [False]
+
+
+# Spares: of k + r servers that are each down u = 2.19 / 367.44 = 0.00596 of the time, failing 0.73 times a year for 3
+# days, more than r are down in at most 0.1 % of it. One server is down 0.6 % of the time; of two both are 0.0036 % of
+# it. Of 7 + 1 two or more are down 0.097 % of it: 1 - (1 - u)^8 - 8 u (1 - u)^7; of 8 + 1 0.124 %.
+
+
+@pytest.mark.parametrize(
+    ("availability", "rate", "count", "spare"),
+    [
+        (NONE, 5.0, 4, 0),
+        (BUSINESS_HOURS, 5.0, 5, 1),
+        (AROUND_THE_CLOCK, 5.0, 5, 1),
+        (BUSINESS_HOURS, 0.01, 2, 1),  # one at work and one that stands for it
+        (NONE, 0.01, 1, 0),
+        (BUSINESS_HOURS, 12.0, 10, 2),  # 57 replicas as above: 8 servers, beyond the 7 that one sees through
+        (BUSINESS_HOURS, 11.0, 8, 1),  # 44 busy, + 1.1 x sqrt(5 x 44 / 4) = 8.16 -> 53: 7 servers
+        (BUSINESS_HOURS, 0.0, 0, 0),
+    ],
+)
+def test_spare_servers_stand_for_those_that_fail(availability, rate, count, spare):
+    machines = bill([EIGHT], toy_load(rate, horizon=3, availability=availability)).machines
+    assert (machines.count[0, 3], machines.spare[0, 3]) == (count, spare)
+
+
+def test_a_longer_repair_takes_more_spares():
+    # 10 days: u = 0.0196; of 4 + 1 two or more are down C(5, 2) u^2 = 0.38 % of the time, of 4 + 2 three or more
+    # C(6, 3) u^3 = 0.015 %
+    slow = bill([EIGHT], toy_load(5.0, horizon=3), figures={"spare.repair_days.own_gpus": 10})
+    assert slow.machines.count[0, 3] == 6
+
+
+def test_work_that_can_wait_runs_on_spare_servers():
+    # 0.5 of 5 requests/s cannot wait: 2 busy, + 1.1 x sqrt(5 x 2 / 4) = 1.74 -> 4 replicas, a server and its spare. All
+    # is 4 replicas at work, / 0.9 = 4.44; at 11 requests/s 8.8 / 0.9 = 9.8: two servers too
+    loads = (toy_load(rate, batch_share=share, horizon=2) for rate, share in ((5, 0.9), (11, 0.955)))
+    assert bill([EIGHT], joined(*loads)).machines.count[:, 2].tolist() == [2, 2]

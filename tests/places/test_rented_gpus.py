@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from toy import joined, toy_facts, toy_load
+from toy import joined, toy_facts
+from toy import toy_load as load_of
 from where_to_run.formulas import finance
 from where_to_run.places import rented_gpus, replicas
+from where_to_run.places.spares import AROUND_THE_CLOCK, BUSINESS_HOURS, NONE
+
+
+def toy_load(*rates, availability=AROUND_THE_CLOCK, **asked):
+    """A load around the clock, so that a spare stands."""
+    return load_of(*rates, availability=availability, **asked)
+
 
 ON_DEMAND = ("two", ("tiny", 2, 2.0, np.nan, np.nan, np.nan))
 """A machine of two GPUs at 2 USD/h on demand, nothing else."""
@@ -32,11 +40,11 @@ def usd(found, line, scenario=0) -> list[float]:
 
 
 # 5 requests/s x 4 (peak) x 0.8 s / 0.8 (derate) = 20 busy replicas. Headroom 1.1 x sqrt(z x 20 / 4 slots),
-# with z = (1 + 3^2) / 2 = 5: 1.1 x 5 = 5.5, so 25.5 -> 26 replicas (20 / 0.9 = 22.2 is less), 27 with the
-# spare: 14 machines of two.
+# with z = (1 + 3^2) / 2 = 5: 1.1 x 5 = 5.5, so 25.5 -> 26 replicas (20 / 0.9 = 22.2 is less): 13 machines
+# of two, 14 with the spare that stands around the clock.
 
 
-def test_the_bill_of_27_replicas_on_14_machines_is_right_line_by_line():
+def test_the_bill_of_26_replicas_on_13_machines_and_a_spare_is_right_line_by_line():
     found = bill([ON_DEMAND], toy_load())
     assert {name: line[0, 1] for name, line in found.lines.items()} == pytest.approx(
         {
@@ -73,23 +81,23 @@ def test_machines_cost_the_same_idle_or_busy():
 
 
 def test_with_many_slots_the_busiest_share_decides_over_the_headroom():
-    # 100 slots: headroom 1.1 x sqrt(5 x 20 / 100) = 1.1 gives 21.1; 20 / 0.9 = 22.2 -> 23, 24 with the
-    # spare
+    # 100 slots: headroom 1.1 x sqrt(5 x 20 / 100) = 1.1 gives 21.1; 20 / 0.9 = 22.2 -> 23, 12 machines and the spare
     found = bill([ON_DEMAND], toy_load(), figures=slots(100))
-    assert usd(found, "storage")[1] == pytest.approx(1_200)  # 24 x 50
-    assert usd(found, "machines")[1] == pytest.approx(17_520)  # 12 x 2 x 730
+    assert usd(found, "storage")[1] == pytest.approx(1_300)  # 26 x 50
+    assert usd(found, "machines")[1] == pytest.approx(18_980)  # 13 x 2 x 730
 
 
 def test_memory_caps_the_slots_where_the_engine_does_not():
     # cache 0.9 x 80 - 61.48 - 1.02 x 10 = 0.32 GB; at 8 bit 100,000 / 2 B/token x 1,500 = 75 MB a request:
-    # 4 slots, so 27 replicas again (2 slots, the cache at 16 bit, would take 29; 10,000 would take 24)
+    # 4 slots, so 26 replicas again (2 slots, the cache at 16 bit, would take 28; 10,000 would take 23)
     found = bill([ON_DEMAND], toy_load(), figures=slots(1e4) | {"serving.memory_overhead_gb": 61.48})
     assert usd(found, "storage")[1] == pytest.approx(1_400)  # 28 x 50
 
 
 @pytest.mark.parametrize(("small_usd", "taken", "rent"), [(1.03, "one", 20_301.3), (1.04, "two", 20_440)])
 def test_whole_machines_decide_which_is_cheapest(small_usd, taken, rent):
-    # 27 x 1.03 x 730 = 20,301.30 is below 14 x 2 x 730 = 20,440; 27 x 1.04 x 730 = 20,498.40 is above
+    # 26 machines of one and a spare: 27 x 1.03 x 730 = 20,301.30 is below 14 x 2 x 730 = 20,440; 27 x 1.04 x 730 =
+    # 20,498.40 is above
     found = bill([ON_DEMAND, ("one", ("tiny", 1, small_usd, np.nan, np.nan, np.nan))], toy_load())
     assert found.offer.tolist() == [taken]
     assert usd(found, "machines")[1] == pytest.approx(rent)
@@ -154,7 +162,7 @@ def test_where_only_one_term_is_allowed_machines_are_rented_on_demand():
 
 def test_a_term_pays_all_along_for_the_most_machines_any_of_its_months_needs():
     # half the machines in the first 6 months: 2.5 requests/s x 4 = 10 busy, + 1.1 x sqrt(5 x 10 / 4) = 3.9
-    # -> 14, 15 with the spare: 8 machines of two. A year of 14 at 2.5 = 420; on demand 6 x 8 x 4 + 6 x 14 x
+    # -> 14: 7 machines of two, 8 with the spare. A year of 14 at 2.5 = 420; on demand 6 x 8 x 4 + 6 x 14 x
     # 4 = 528
     load = toy_load([2.5] * 6 + [5.0] * 6)
     assert usd(bill([CONTRACTS], load), "machines")[1:] == pytest.approx([14 * 2.5 * 730] * 12)
@@ -175,10 +183,10 @@ SPOT = ("two", ("tiny", 2, 2.0, np.nan, np.nan, 0.5))
 
 
 def test_what_can_wait_fills_idle_hours_and_runs_on_spot_beyond_them():
-    # 90 % can wait: 0.5 requests/s cannot. Peak 0.5 x 2 = 1 busy replica, + 1.1 x sqrt(5 / 4) = 2.23 -> 3,
-    # with the spare 4: two machines. Idle up to 90 %: 4 x 0.9 - 0.5 x 0.8 = 3.2 replicas; waiting work 4.5
+    # 90 % can wait: 0.5 requests/s cannot. Peak 0.5 x 2 = 1 busy replica, + 1.1 x sqrt(5 / 4) = 2.23 -> 3:
+    # two machines. Idle up to 90 %: 4 x 0.9 - 0.5 x 0.8 = 3.2 replicas; waiting work 4.5
     # x 0.8 = 3.6. 0.4 replicas beyond = 0.2 machines, 15 % done twice: 0.23
-    found = bill([SPOT], toy_load(5, 2, batch_share=0.9))
+    found = bill([SPOT], toy_load(5, 2, batch_share=0.9, availability=BUSINESS_HOURS))
     assert usd(found, "machines")[1] == pytest.approx(2_920)  # 2 x 2 x 730
     assert usd(found, "spot machines")[1] == pytest.approx(83.95)  # 0.23 x 0.5 x 730
     # 0.46 GPUs of spot beside the 4 that stand ready and work up to 90 %
@@ -187,10 +195,25 @@ def test_what_can_wait_fills_idle_hours_and_runs_on_spot_beyond_them():
     assert found.machines.working[0, 1] == pytest.approx(4.06)  # 4 x 0.9 + 0.46
 
 
+def test_around_the_clock_a_spare_machine_finds_room_for_it():
+    # three machines: 6 x 0.9 - 0.4 = 5 replicas are idle, for 3.6
+    found = bill([SPOT], toy_load(5, 2, batch_share=0.9))
+    assert usd(found, "machines")[1] == pytest.approx(4_380)  # 3 x 2 x 730
+    assert usd(found, "spot machines")[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("availability", "count", "spare"), [(NONE, 13, 0), (BUSINESS_HOURS, 13, 0), (AROUND_THE_CLOCK, 14, 1)]
+)
+def test_in_business_hours_a_fresh_machine_is_the_spare(availability, count, spare):
+    machines = bill([ON_DEMAND], toy_load(availability=availability)).machines
+    assert (machines.count[0, 1], machines.spare[0, 1]) == (count, spare)
+
+
 def test_waiting_work_that_fits_into_idle_hours_costs_nothing_more():
-    # 40 % can wait: peak 3 x 4 = 12 busy, + 1.1 x sqrt(5 x 12 / 4) = 16.26 -> 17, 18 with the spare: 9
-    # machines with 18 x 0.9 - 3 x 0.8 = 13.8 idle replicas for 2 x 0.8 = 1.6
-    found = bill([SPOT], toy_load(5, 4, batch_share=0.4))
+    # 40 % can wait: peak 3 x 4 = 12 busy, + 1.1 x sqrt(5 x 12 / 4) = 16.26 -> 17: 9 machines with
+    # 18 x 0.9 - 3 x 0.8 = 13.8 idle replicas for 2 x 0.8 = 1.6
+    found = bill([SPOT], toy_load(5, 4, batch_share=0.4, availability=BUSINESS_HOURS))
     assert usd(found, "machines")[1] == pytest.approx(13_140)  # 9 x 2 x 730
     assert usd(found, "spot machines")[1] == 0
 

@@ -50,7 +50,7 @@ def load(requests=1e6, input_tokens=2000.0, output_tokens=500.0, cached_share=0.
         curve=load_curve.Gamma(one),
         headroom_beta=one,
         derate=one,
-        spare_replicas=one,
+        availability=one,
     )
 
 

@@ -124,7 +124,7 @@ BASE = (
 
 def _capacity(here: Fleet, machines: Array) -> Array:
     """What so many machines carry, over (pair, month) [request/s]."""
-    return here.need.carried(here.kind, here.scenario, machines * here.each[:, None])
+    return here.need.carried(here.kind, here.scenario, here.replicas(machines))
 
 
 def in_service(answer: Answer, month: int | None = None, option: str = MIX) -> int:
@@ -201,7 +201,7 @@ def cost_against_capacity(answer: Answer, month: int | None = None, option: str 
 
 def _numbers(here: Fleet, fewest: float, planned: float) -> Array:
     """Numbers of machines worth showing: to half as many again as the busiest hours need, and those given."""
-    peak = float(here.need.replicas(here.kind, here.scenario)[0, 0] / here.each[0])
+    peak = float(here.busiest()[0, 0])
     most = max(3.0, np.ceil(1.5 * peak), np.ceil(1.2 * planned), fewest)
     return np.unique(np.round(np.append(np.linspace(0, most, POINTS), [fewest, planned])))
 

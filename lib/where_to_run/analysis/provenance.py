@@ -31,7 +31,7 @@ capacity is sold, the offers that may serve until own servers are delivered, the
 case, and those the team lacks; with what people earn.
 """
 
-SIZING = ("serving.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks.", "setup_weeks.own_gpus")
+SIZING = ("serving.", "spare.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks.", "setup_weeks.own_gpus")
 """Figures that say how many machines there are from when on, beside those of the service level."""
 
 CRITERIA_REST_ON = ("scale.", "control.", "elasticity.", "easy_to_leave.", "setup_weeks.", "people.")
@@ -149,7 +149,8 @@ RESTS = {
     "sold": ("provisioned", "api_offers"),
     "staff": ("skills", "roles", *(f"assumptions {of}" for of in ("people.", "setup_", "platform_", "own.delivery"))),
     "_service_levels": ("assumptions service.",),
-    "cloud": ("assumptions rented.", "assumptions autoscale."),
+    "cloud": ("assumptions rented.", "assumptions autoscale.", "assumptions spare."),
+    "spares": ("assumptions spare.",),
     # where and by whom offers are served, and with which papers
     **dict.fromkeys(("sites", "spoken", "judged"), ()),
     "figures": ("quality",),

@@ -234,9 +234,7 @@ class _Own:
         may = np.full(len(self.every), share)
         outlet, _ = overflow(self.question, max(second, API), np.ones(len(may)), may, self.question.shares)
         kind, each = (np.repeat(of, len(may)) for of in (self.offer.kind, self.offer.each))
-        # without bursts a failed replica must be spared, as `own_gpus` has it
-        spare = self.need.spare * (share == 0)
-        return Fleet(self.load, self.need, outlet, kind, self.every, each, spare)
+        return Fleet(self.load, self.need, outlet, kind, self.every, each, self.question.upkeep.spares)
 
     def _usd(self, second: int, share: float, servers: int) -> Array:
         """Running cost over the volumes [USD/month], hardware aside."""

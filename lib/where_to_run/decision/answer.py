@@ -206,7 +206,8 @@ class Answer:
     def sizing(self) -> pd.DataFrame:
         """Machines by month, from delivery on.
 
-        Columns: scenario, option, place, offer, contract, replica, basis, month, machines, gpus, busy_gpus.
+        Columns: scenario, option, place, offer, contract, replica, basis, month, machines, spare (of these), gpus,
+        busy_gpus.
         `basis` says how the throughput is known: fitted, scaled or roofline.
         """
         parts = []
@@ -217,10 +218,10 @@ class Answer:
                 mine = np.isin(np.arange(len(share)), here) & out.fits & (share > 0)
                 where, month = np.nonzero(machines.gpus * machines.operating * mine[:, None])
                 words = [w[where] for w in (bill.offer, machines.contract, machines.replica, machines.basis)]
-                numbers = [n[where, month] for n in (machines.count, machines.gpus, machines.working)]
+                numbers = [n[where, month] for n in (machines.count, machines.spare, machines.gpus, machines.working)]
                 parts.append((index[np.searchsorted(here, where)], option, place, *words, month, *numbers))
         told = ("option", "place", "offer", "contract", "replica", "basis")
-        return _stacked(["scenario", *told, "month", "machines", "gpus", "busy_gpus"], parts)
+        return _stacked(["scenario", *told, "month", "machines", "spare", "gpus", "busy_gpus"], parts)
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from ..places.offers import Offers, offers
 from ..places.own_gpus import Upkeep
 from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
+from ..places.spares import AROUND_THE_CLOCK
 from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
 from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, SECONDS_PER_MONTH, WEEKS_PER_MONTH, Array
@@ -447,12 +448,13 @@ def full_server_usd(question: Question) -> Array:
 @dataclass(frozen=True)
 class Based:
     """A base and what comes above it: the bill of the base, what it passes on [request/s], the bill of machines by the
-    hour that take it where they do.
+    hour that take it where they do, and what serves there while machines of the base are down [USD by month].
     """
 
     bill: Bill
     passed: Passed
     bursts: Bill | None
+    outages: Array
 
 
 def overflow(
@@ -482,18 +484,26 @@ def based(
     """
     work = question.work.part(share, barred)
     if RENTED in places and not len(question.machines):
-        return Based(nothing(question.load), Passed(*np.zeros((4, *question.load.live.shape))), None)
+        none = np.zeros((5, *question.load.live.shape))
+        return Based(nothing(question.load), Passed(*none[:4]), None, none[4])
     outlet, machines = overflow(question, places[1], share, may, mix)
     cloud = question.facts.factor("cloud_price")
     if places[0] == OWN:
         bill, passed = own_gpus.bill(question.upkeep, question.servers, work, question.rows["capex_limit_usd"], outlet)
+        spares, serves = question.upkeep.spares, question.operating
     else:
         # rented machines are weighed against an API in prices of a cloud as it is today
         outlet = outlet.times(1 / np.ravel(cloud))
         bill, passed = rented_gpus.base(question.cloud, question.machines, work, outlet)
-        bill = bill.times(cloud)
+        bill, outlet = bill.times(cloud), outlet.times(np.ravel(cloud))
+        spares, serves = question.cloud.spares, question.load.live
     burst = rented_gpus.burst_bill(question.cloud, work, machines, passed).times(cloud) if machines else None
-    return Based(bill, passed, burst)
+    # machines that start when the load has risen are no spare around the clock
+    through = work.load.availability >= spares.stand_from
+    through &= (work.load.availability < AROUND_THE_CLOCK) | (places[1] == API)
+    here = np.maximum(0.0, work.need.prompt * may[:, None] * serves - passed.prompt)
+    outages = here * through * (outlet.usd * SECONDS_PER_MONTH * spares.unavailable)[:, None]
+    return Based(bill, passed, burst, outages)
 
 
 @remembered

@@ -7,9 +7,10 @@ import numpy as np
 
 from ..formulas import demand
 from ..inputs.facts import Facts, of_tables
-from ..inputs.question import CRITERIA, GOOD_ENOUGH
+from ..inputs.question import CRITERIA, GOOD_ENOUGH, PLACES
 from ..places import replicas
-from ..places.workload import service_levels
+from ..places.spares import spares
+from ..places.workload import availability, service_levels
 from ..units import HOURS_PER_MONTH, Array
 from . import criteria, quality
 from .permits import permits
@@ -78,7 +79,7 @@ def _of_task(facts: Facts, task: str, may: bytes, rows: Mapping[str, Array]) -> 
     figure, every = known.of(task, models), np.repeat(known.family[task], len(rows["task"]))
     lack = 1 - known.points(every, np.broadcast_to(figure, (len(every), len(models))))
     premium = criteria.premiums(rows)[:, CRITERIA.index("quality")]
-    cost = _estimated(service_levels(facts, rows["latency"]), rows, machines) * (1 + premium[:, None] * lack)
+    cost = _estimated(facts, rows, machines) * (1 + premium[:, None] * lack)
     floor, holds = quality.floors(facts, rows), np.isfinite(cost)
     good = (figure >= floor[:, :1]) & holds
     best = (holds * (1e-9 + figure)).argmax(axis=1)[:, None] == np.arange(len(models))
@@ -95,10 +96,10 @@ def _of_task(facts: Facts, task: str, may: bytes, rows: Mapping[str, Array]) -> 
     return found
 
 
-def _estimated(level: Mapping[str, Array], rows: Mapping[str, Array], machines: list[replicas.Machine]) -> Array:
+def _estimated(facts: Facts, rows: Mapping[str, Array], machines: list[replicas.Machine]) -> Array:
     """Rent of the machines of least cost for the busiest hours of a middling month, over (scenario, model) [USD/month].
 
-    Whole machines with the spare replica, at the nearest of the shapes of request, without the hours in which fewer
+    Whole machines with spare ones, at the nearest of the shapes of request, without the hours in which fewer
     would do; infinite where a model takes no requests as long.
     """
     at = [
@@ -107,10 +108,13 @@ def _estimated(level: Mapping[str, Array], rows: Mapping[str, Array], machines: 
     ]
     month = demand.monthly_requests(rows["requests_per_month"], rows["growth_per_month"], rows["horizon_months"] / 2)
     busiest = np.maximum((1 - rows["batch_share"]) * rows["spikiness"], 1)
-    peak = demand.requests_per_second(month) * busiest / level["derate"][:, 0]
+    peak = demand.requests_per_second(month) * busiest / service_levels(facts, rows["latency"])["derate"][:, 0]
+    spare = spares(facts, PLACES[RENTED])
+    stand = availability(rows["availability"])[:, 0] >= spare.stand_from
     usd, tokens = [], rows["input_tokens"] + rows["output_tokens"]
     for machine in machines:
-        needed = np.ceil((peak * machine.seconds[:, *at] + level["spare_replicas"][:, 0]) / machine.each[:, None])
+        needed = np.ceil(peak * machine.seconds[:, *at] / machine.each[:, None])
+        needed += stand * spare.beside(needed)
         rent = (needed * machine.usd_per_h[:, None]).min(axis=0) * HOURS_PER_MONTH
         usd.append(np.where(tokens <= machine.context_tokens, rent, np.inf))
     return np.stack(usd, axis=1)

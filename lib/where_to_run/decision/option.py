@@ -9,6 +9,7 @@ from ..inputs.question import PLACES, STREAMS
 from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
+from ..places.spares import spares
 from ..units import SECONDS_PER_MONTH, Array
 from . import quality, staffing
 from .block import OFFERS, Question, based, carried, full_machine_usd, full_server_usd, overflow, team, until_delivery
@@ -135,7 +136,7 @@ class Option:
         work, offer = self.question.work.part(part.share), self.offer(part)
         outlet, _ = overflow(self.question, part.second, part.share, part.may, part.mix)
         here, load, need = np.zeros(1, np.intp), work.load.at(months), work.need.at(months)
-        return Fleet(load, need, outlet, offer.kind, here, offer.each, np.zeros(1))
+        return Fleet(load, need, outlet, offer.kind, here, offer.each, spares(self.question.facts, PLACES[part.place]))
 
 
 def doubts(option: Option) -> list[str]:
@@ -296,6 +297,7 @@ def _place(
     found, some = based(question, (place, second), share, may, mix, barred), may > 0
     bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share, barred))
     _add(result, place, bill, here, share)
+    result.add(PLACES[second], "outages", found.outages * some[:, None])
     offer = found.bursts.offer if found.bursts else question.offers[np.arange(len(mix)), mix.argmax(axis=1)]
     result.parts.append(Part(place, second, share, may, bill, found.passed, mix, barred, offer))
     used[:, second] |= some

@@ -60,10 +60,10 @@ def prices(answer: Answer) -> pd.DataFrame:
     """What each bar of a one-row answer costs, each two that together open more, and all; a row where that saves.
 
     Columns: lifted (what is given up, in words), bars (how many), filters (false for a change of floor, control,
-    customisation or skills, with which options cost other than before), fields (what lifts them, values by name),
-    option (what is recommended then), usd_per_month [its mean bill], bill_usd_per_month [change of the level cost],
-    saves_usd_per_month [generalised cost less; not a number where nothing is allowed now and this opens something]. One
-    bar first, the largest saving first.
+    customisation, availability or skills, with which options cost other than before), fields (what lifts them, values
+    by name), option (what is recommended then), usd_per_month [its mean bill], bill_usd_per_month [change of the level
+    cost], saves_usd_per_month [generalised cost less; not a number where nothing is allowed now and this opens
+    something]. One bar first, the largest saving first.
     """
     bars = list(_bars(answer))
     sets = [*([bar] for bar in bars), *map(list, combinations(bars, 2)), *([bars] if len(bars) > 2 else [])]
@@ -150,7 +150,7 @@ def _bars(answer: Answer) -> Iterator[Bar]:
     for name, (_, words) in LIMITED.items():
         if asked[name] < BY_NAME[name].high:
             yield Bar({name: BY_NAME[name].high}, words)
-    for name in ("control", "customisation"):
+    for name in ("control", "customisation", "availability"):
         least = BY_NAME[name].choices[0]
         if asked[name] != least:
             yield Bar({name: least}, f"{name} {least} in place of {asked[name]}".replace("_", " "), False)

@@ -74,12 +74,14 @@ WORTH = of_kind("worth")
 class Machines:
     """The machines of a bill, by scenario and, where said, by month.
 
-    By month: `count` of machines and `gpus` that stand ready, GPUs `working` on average, and the share of the month
-    they are `operating`. By scenario: `spilled`, the share of the traffic in hours above the capacity of the first
-    month of service, and the words `contract`, `replica` and `basis` (fitted, scaled or roofline).
+    By month: `count` of machines, of which so many are `spare`, and `gpus` that stand ready, GPUs `working` on average,
+    and the share of the month they are `operating`. By scenario: `spilled`, the share of the traffic in hours above the
+    capacity of the first month of service, and the words `contract`, `replica` and `basis` (fitted, scaled or
+    roofline).
     """
 
     count: Array
+    spare: Array
     gpus: Array
     working: Array
     operating: Array

@@ -13,6 +13,7 @@ from ..formulas.load_curve import Follower, between
 from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array, whole
 from .offers import Offers
 from .replicas import Need, Workload
+from .spares import AROUND_THE_CLOCK, Spares
 from .workload import Load
 
 NEAR = 1.1
@@ -146,7 +147,7 @@ class Contract(Protocol):
 @dataclass(frozen=True)
 class Fleet:
     """Pairs of an offer and a scenario whose number of machines is sought: the kind of replica, and how many of them a
-    machine holds. `outlet` is over (pair). `spare` replicas are idle.
+    machine holds. `outlet` is over (pair), `spares` what stands at the place against failures.
     """
 
     load: Load
@@ -155,11 +156,11 @@ class Fleet:
     kind: Array
     scenario: Array
     each: Array
-    spare: Array
+    spares: Spares
 
     def take(self, chosen: Array) -> "Fleet":
         """Some of the pairs, in their order."""
-        pairs = {name: getattr(self, name)[chosen] for name in ("kind", "scenario", "each", "spare")}
+        pairs = {name: getattr(self, name)[chosen] for name in ("kind", "scenario", "each")}
         return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
     def in_typical_months(self, weights: Array) -> "Fleet":
@@ -186,24 +187,61 @@ class Fleet:
         return not (self.outlet.may.any() or (self.need.waits and self.outlet.may_wait.any()))
 
     def held(self) -> Array:
-        """Fewest machines over (pair, month): all that may not be passed on, and a replica at work of what may."""
+        """Fewest machines over (pair, month): for all that may not be passed on, with spares, and one of what may.
+
+        Work that can wait runs on spare machines too.
+        """
         holds, waits = 1 - self.outlet.may[:, None], 1 - self.outlet.may_wait[:, None]
-        fewest = (1 + self.spare[:, None]) * (holds < 1)
+        fewest = self._kept
         if (holds < 1).any():
-            fewest = self.load.live[self.scenario] * fewest
-        if holds.any():
-            busy = self._of_kind("planned") * self.need.peak[self.scenario] * holds
-            kept = np.asarray(queueing.replicas_needed(busy, self._of_kind("headroom"), self.need.busiest_share))
-            fewest = np.maximum(fewest, kept + (kept > 0) * self.need.spare[self.scenario][:, None])
+            fewest = np.maximum(fewest, self.load.live[self.scenario] * (holds < 1))
+        fewest = fewest + self.spare
         if self.need.waits and waits.any():
             work = self._of_kind("seconds") * (self.prompt * holds + self.need.waiting[self.scenario] * waits)
-            fewest = np.maximum(fewest, np.where(waits > 0, work / self.need.busiest_share, 0.0))
-        return np.asarray(whole(fewest / self.each[:, None]))
+            machines = np.asarray(whole(work / self.need.busiest_share / self.each[:, None]))
+            fewest = np.maximum(fewest, np.where(waits > 0, machines, 0.0))
+        return fewest
+
+    def busiest(self, share: Array | float = 1.0) -> Array:
+        """Machines over (pair, month) for the busiest hours of a share of what cannot wait, over (pair, 1)."""
+        busy = self._of_kind("planned") * self.need.peak[self.scenario] * share
+        replicas = queueing.replicas_needed(busy, self._of_kind("headroom"), self.need.busiest_share)
+        return np.asarray(whole(replicas / self.each[:, None]))
+
+    @cached_property
+    def _kept(self) -> Array:
+        """Machines at work for what may not be passed on."""
+        holds = 1 - self.outlet.may[:, None]
+        return self.busiest(holds) if holds.any() else np.zeros(self.prompt.shape)
+
+    @cached_property
+    def spare(self) -> Array:
+        """Spare machines over (pair, month): after as many failures all is carried, here or where it may go.
+
+        An outlet is the spare of what may go there; machines that start when the load has risen are not, around the
+        clock.
+        """
+        if not (asked := self._asked(self.spares.stand_from)).any():
+            return np.zeros((1, 1))
+        starts = self._asked(AROUND_THE_CLOCK) * bool(self.outlet.follower)
+        at_work = np.where(starts, self.busiest(), self._kept) if starts.any() else self._kept
+        return self.spares.beside(at_work) * asked
+
+    @cached_property
+    def idle(self) -> Array:
+        """Those of them that carry nothing beside an outlet, over the same."""
+        starts = self._asked(AROUND_THE_CLOCK) * bool(self.outlet.follower)
+        return self.spare * starts if starts.any() else np.zeros((1, 1))
+
+    def _asked(self, availability: int) -> Array:
+        """Whether at least an availability is asked, over (pair, 1)."""
+        asked: Array = self.load.availability[self.scenario] >= availability
+        return asked
 
     def usd(self, machines: Array) -> Array:
         """What it costs to pass on what so many machines over (pair, month) do not carry [USD/month]."""
         if self.outlet.follower and not self.need.waits:
-            ready, hours = self._following(self._multiple(self._replicas(machines)), self.outlet.follower)
+            ready, hours = self._following(self._multiple(self.replicas(machines)), self.outlet.follower)
             return Passed(ready, np.zeros((1, 1)), self.prompt * ready, hours).usd(self.outlet)
         return self.passed(machines).usd(self.outlet)
 
@@ -213,8 +251,9 @@ class Fleet:
         Streams share one hourly shape and those that may not go are served first, so what goes of a load L with the
         share b held is E[(L - K)+] - E[(b L - K)+]. Work that can wait fills idle hours and goes beyond them.
         """
-        replicas, none = self._replicas(machines), np.zeros((1, 1))
-        multiple = self._multiple(replicas)
+        if self.fixed:
+            return Passed(*np.zeros((4, *machines.shape)))
+        multiple, none = self._multiple(self.replicas(machines)), np.zeros((1, 1))
         above = self._above(multiple)
         waiting = self._waiting(machines, self.prompt * (1 - above)) if self.need.waits else none
         goes = self.prompt * above
@@ -223,9 +262,9 @@ class Fleet:
         ready, hours = self._following(multiple, self.outlet.follower)
         return Passed(goes, waiting, self.prompt * ready, hours)
 
-    def _replicas(self, machines: Array) -> Array:
+    def replicas(self, machines: Array) -> Array:
         """Replicas at work when all are."""
-        return np.maximum(0.0, machines * self.each[:, None] - self.spare[:, None])
+        return np.maximum(0.0, machines - self.idle) * self.each[:, None]
 
     def _multiple(self, replicas: Array) -> Array:
         """What replicas carry, in multiples of the mean load."""
@@ -257,7 +296,7 @@ class Fleet:
         return above
 
     def _waiting(self, machines: Array, carried: Array) -> Array:
-        """Rate of what can wait and goes, beside a rate that is carried; spare replicas work on what can wait."""
+        """Rate of what can wait and goes, beside a rate that is carried; spare machines work on what can wait."""
         waiting, seconds = self.need.waiting[self.scenario], self._of_kind("seconds")
         idle = np.maximum(0.0, machines * self.each[:, None] * self.need.busiest_share - seconds * carried)
         room = np.divide(idle, seconds, out=np.full(idle.shape, np.inf), where=seconds > 0)
@@ -310,7 +349,7 @@ class Fleet:
         about = np.where(varies, *SPREADS)
         many = (wanted > MANY) * ~varies
         low, high = np.where(many, wanted + 0.5, wanted / about), np.where(many, wanted - 0.5, wanted * about)
-        return np.floor(low), np.floor(high) + 1
+        return np.floor(low) + self.idle, np.floor(high) + 1 + self.idle
 
     def at_levels(self, held: Array) -> tuple[Array, Array]:
         """Whole machines that carry levels exceeded in some of `SHARES` of the hours, and what it costs to pass on what
@@ -318,7 +357,8 @@ class Fleet:
         """
         step = 4 if self.outlet.follower else 2  # beside a follower the cost is flat
         level, ready, hours = (part[:, ::step].take(self.scenario, axis=0) for part in self._levels)
-        machines, goes = np.maximum(whole(self.machines(level, self.prompt)), held), self.prompt * ready
+        machines, goes = whole(self.machines(level, self.prompt)) + self.idle, self.prompt * ready
+        machines = np.maximum(machines, held)
         waiting = self._waiting(machines, self.prompt - np.minimum(goes, self.prompt)) if self.need.waits else goes * 0
         return machines, Passed(goes, waiting, goes, hours).usd(self.outlet)
 
@@ -362,10 +402,10 @@ class Fleet:
         return np.where(share < 1, self.load.curve.level(share, self.scenario), 0.0)
 
     def machines(self, level: Array, rate: Array) -> Array:
-        """Machines, not whole, that carry a multiple of a load [request/s]."""
+        """Machines at work, not whole, that carry a multiple of a load [request/s]."""
         busy = self._of_kind("planned") * level * rate
         wanted = np.maximum(busy + self._of_kind("headroom") * np.sqrt(busy), busy / self.need.busiest_share)
-        return (wanted + self.spare[:, None]) / self.each[:, None]
+        return wanted / self.each[:, None]
 
     def sized(self, price: Price) -> tuple[Array, Array]:
         """Machines over (pair, month) that cost least, the same through each term, and all they cost today [USD]."""
@@ -470,31 +510,29 @@ def parabola(points: Sequence[tuple[Array, Array]]) -> Array:
 
 @dataclass(frozen=True)
 class Way:
-    """Contracts there are to choose from, and the outlet of pairs of offer and scenario beside them.
-
-    `spare` says whether spare replicas stand idle beside those at work.
-    """
+    """Contracts there are to choose from, and the outlet of pairs of offer and scenario beside them."""
 
     contracts: Sequence[Contract]
     outlet: Callable[[Array, Array], Outlet]
-    spare: bool = True
 
 
 @dataclass(frozen=True)
 class Taken:
     """For each scenario the way, its contract and the offer that cost least, as positions, and the machines over
-    (scenario, month). `passed` is what they pass on, and `fits` false where no offer can serve the load.
+    (scenario, month), of which so many are `spare`. `passed` is what they pass on, and `fits` false where no offer can
+    serve the load.
     """
 
     way: Array
     contract: Array
     offer: Array
     count: Array
+    spare: Array
     passed: Passed
     fits: Array
 
 
-def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array) -> Taken:
+def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, spares: Spares, weights: Array) -> Taken:
     """The offer, the way to pay for it and the machines that cost least in each scenario.
 
     Of each contract those offers are tried month by month that cost `NEAR` the least in a typical month. A contract
@@ -506,9 +544,7 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
     holds = choice.hold(work)
 
     def fleet(way: Way, offer: Array, scenario: Array) -> Fleet:
-        spare = need.spare[scenario] * way.spare
-        outlet = way.outlet(offer, scenario)
-        return Fleet(load, need, outlet, choice.kind[offer], scenario, choice.each[offer], spare)
+        return Fleet(load, need, way.outlet(offer, scenario), choice.kind[offer], scenario, choice.each[offer], spares)
 
     pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full(len(work), np.inf)
     for w, way in enumerate(ways):
@@ -529,14 +565,14 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
         fits[served] = True
         for values, part in zip((taken, terms, best, count), parts, strict=True):
             values[served] = part[order[at]]
-    passed = Passed(*np.zeros((4, *load.live.shape)))
+    passed, spare = Passed(*np.zeros((4, *load.live.shape))), np.zeros(load.live.shape)
     for w, way in enumerate(ways):
-        rows = np.flatnonzero(fits & (taken == w))
-        if len(rows) and not (some := fleet(way, best[rows], rows)).fixed:
-            goes = some.passed(count[rows])
+        if len(rows := np.flatnonzero(fits & (taken == w))):
+            some = fleet(way, best[rows], rows)
+            spare[rows], goes = np.minimum(some.spare, count[rows]), some.passed(count[rows])
             for name in Passed.__dataclass_fields__:
                 getattr(passed, name)[rows] = getattr(goes, name)
-    return Taken(taken, terms, best, count, passed, fits)
+    return Taken(taken, terms, best, count, spare, passed, fits)
 
 
 def _shortlist(fleet: Fleet, contracts: Sequence[Contract], holds: Array, first: Array) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ from .bill import CAPITAL, HARDWARE, Bill, Machines, nothing, spilled
 from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Workload
+from .spares import Spares, spares
 
 DELIVERIES = tuple(schema()["tables"]["servers"]["columns"]["delivery"]["among"])
 """Kinds of server by how soon they are delivered."""
@@ -25,7 +26,7 @@ class Upkeep:
     The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
     network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
     Housing [USD/kW-month], and a part of a person for every server [USD/month]. Factors on prices and on what
-    servers fetch, and months from an order until a kind of server serves.
+    servers fetch, and months from an order until a kind of server serves. Servers that stand against failures.
     """
 
     resale: tuple[Array, Array]
@@ -39,6 +40,7 @@ class Upkeep:
     price_factor: Number
     resale_factor: Number
     delivery_months: Number
+    spares: Spares
 
 
 @remembered
@@ -59,7 +61,8 @@ def upkeep(facts: Facts, kind: str) -> Upkeep:
         facts.factor("residual"),
         weeks_to_serve(facts, kind) / WEEKS_PER_MONTH,
     ]
-    return Upkeep((ages.astype(float), fetched), *(np.transpose(number) for number in numbers))
+    drawn = (np.transpose(number) for number in numbers)
+    return Upkeep((ages.astype(float), fetched), *drawn, spares(facts, "own_gpus"))
 
 
 def weeks_to_serve(facts: Facts, kind: str) -> Any:
@@ -184,8 +187,8 @@ def bill(
     if not len(choice):
         return nothing(work.load), Passed(*np.zeros((4, *work.load.live.shape)))
     beside, contract = outlet or no_outlet(len(work)), purchase(upkeep, choice, work, capex)
-    way = Way([contract], lambda _, scenario: beside.at(scenario), spare=False)
-    taken = cheapest(choice, [way], work, work.factors * contract.operating)
+    way = Way([contract], lambda _, scenario: beside.at(scenario))
+    taken = cheapest(choice, [way], work, upkeep.spares, work.factors * contract.operating)
     lines = _lines(choice, work, contract, taken)
     passed, machines = taken.passed.times(contract.operating), _machines(choice, work, contract, taken)
     if outlet:
@@ -231,7 +234,8 @@ def _machines(choice: Offers, work: Workload, contract: Purchase, taken: Taken) 
     gpus = choice.columns["gpus"][offer][:, None].astype(float)
     words = {name: column[offer] for name, column in choice.words.items()}
     bought, working = np.full(len(work), "bought", dtype=object), _working(choice, work, taken) * gpus
-    return Machines(standing, standing * gpus, working, contract.operating, above, bought, **words)
+    spare = taken.spare * work.load.live
+    return Machines(standing, spare, standing * gpus, working, contract.operating, above, bought, **words)
 
 
 def _orders(standing: Array, ahead: Array) -> Array:

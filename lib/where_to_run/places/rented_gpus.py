@@ -12,6 +12,7 @@ from .bill import Bill, Machines, added, nothing, spilled
 from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Need, Workload
+from .spares import Spares, spares
 
 ON_DEMAND = "on demand"
 TERMS = {ON_DEMAND: 1, "reserved 1 year": 12, "reserved 3 years": 36}
@@ -30,13 +31,15 @@ LAGS = (10.0, 60.0)
 @dataclass(frozen=True)
 class Cloud:
     """What all rented machines have in common: storage for the weights of a replica [USD/month], answers sent out to
-    the internet [USD/token], spot hours over useful ones [ratio], and machines that follow the load.
+    the internet [USD/token], spot hours over useful ones [ratio], machines that follow the load, and machines that
+    stand against failures.
     """
 
     storage_usd: float
     egress_usd: float
     spot_hours: float
     follower: Follower
+    spares: Spares
 
 
 @of_tables
@@ -47,6 +50,7 @@ def cloud(facts: Facts) -> Cloud:
         facts.value("rented.bytes_per_token") / BYTES_PER_GB * facts.value("rented.egress_usd"),
         1 + facts.value("rented.spot_overhead_share"),
         Follower(stretch(facts, CV_NODES)),
+        spares(facts, "rented_gpus"),
     )
 
 
@@ -187,8 +191,8 @@ def base(common: Cloud, choice: Offers, work: Workload, outlet: Outlet) -> tuple
     if not len(choice):
         return nothing(work.load), Passed(*np.zeros((4, *work.load.live.shape)))
     contracts = leases(common, choice, work)
-    way = Way(contracts, lambda _, scenario: outlet.at(scenario), spare=False)
-    taken = cheapest(choice, [way], work, work.factors * work.load.live)
+    way = Way(contracts, lambda _, scenario: outlet.at(scenario))
+    taken = cheapest(choice, [way], work, common.spares, work.factors * work.load.live)
     return _bill(common, choice, work, contracts, taken), taken.passed
 
 
@@ -211,7 +215,7 @@ def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)
 
     contracts = leases(common, choice, work)[:terms]
     ways = [Way(contracts, on_spot), Way(contracts, by_the_hour)][:terms]
-    taken = cheapest(choice, ways, work, work.factors * work.load.live)
+    taken = cheapest(choice, ways, work, common.spares, work.factors * work.load.live)
     standing = _bill(common, choice, work, contracts, taken)
     extra = burst_bill(common, work, burst(common, choice, need, taken.offer, every), taken.passed)
     ready = taken.count[:, 1] * choice.each[taken.offer]
@@ -242,7 +246,8 @@ def _bill(common: Cloud, choice: Offers, work: Workload, contracts: list[Lease],
     words = {name: column[offer] for name, column in choice.words.items()}
     above = elsewhere.sum(axis=1) / np.maximum(1e-12, work.rates.sum(axis=1))
     contract = np.array(list(TERMS), dtype=object)[taken.contract]
-    machines = Machines(count, count * in_one, busy, load.live, above, contract, **words)
+    spare = taken.spare * load.live
+    machines = Machines(count, spare, count * in_one, busy, load.live, above, contract, **words)
     return Bill(lines, choice.columns["key"][offer], taken.fits, machines)
 
 
@@ -264,7 +269,7 @@ def burst_bill(common: Cloud, work: Workload, hourly: Burst, passed: Passed) -> 
     words = {name: column[offer] for name, column in choice.words.items()}
     none, by_the_hour = np.zeros(running.shape), np.full(len(offer), "by the hour", dtype=object)
     gpus, working = running * in_one + on_spot, busy + on_spot
-    machines = Machines(none, gpus, working, load.live, none[:, 0], by_the_hour, **words)
+    machines = Machines(none, none, gpus, working, load.live, none[:, 0], by_the_hour, **words)
     return Bill(lines, choice.columns["key"][offer], need.possible[choice.kind[offer], rows], machines)
 
 

@@ -48,7 +48,7 @@ class Need:
     Over (kind, scenario): `seconds` of replica time a request takes, `planned` seconds it takes of the planned
     capacity, `headroom` in replicas per square root of busy ones, and `possible`, false where a replica cannot hold a
     single request. Over (scenario, month) [request/s]: `peak` and `prompt`, busiest hours and mean of what cannot
-    wait, and `waiting`, what can. `spare` replicas by scenario; no pool is planned above `busiest_share`.
+    wait, and `waiting`, what can. No pool is planned above `busiest_share`.
     """
 
     model: str
@@ -59,7 +59,6 @@ class Need:
     peak: Array
     prompt: Array
     waiting: Array
-    spare: Array
     busiest_share: float
 
     @cached_property
@@ -67,25 +66,19 @@ class Need:
         """Whether any of the load can wait."""
         return bool(self.waiting.any())
 
-    def replicas(self, kind: Array, scenario: Array) -> Array:
-        """Whole replicas, with headroom and spare, over (the kinds and scenarios asked, month) [replica]."""
-        busy = self.planned[kind, scenario][..., None] * self.peak[scenario]
-        whole = np.asarray(queueing.replicas_needed(busy, self.headroom[kind, scenario][..., None], self.busiest_share))
-        whole += (whole > 0) * self.spare[scenario][..., None]
-        return whole
-
     def times(self, kind: Array, each: Array, one: Array, other: Array) -> Array:
         """How many machines of one offer are never short of what one of another carries, over (the pairs asked).
 
-        Offers by their kind of replica and the replicas a machine holds. Term by term of (busy + headroom sqrt(busy) +
-        spare) / each, the machines a load needs, in the scenario that asks for most.
+        Offers by their kind of replica and the replicas a machine holds. Term by term of (busy + headroom sqrt(busy)) /
+        each, the machines a load needs, in the scenario that asks for most; so many times the machines need at most so
+        many times the spares.
         """
         planned = np.where(self.possible, self.planned, np.inf)
-        terms = np.stack([planned, self.headroom * np.sqrt(planned), np.where(self.possible, 1.0, np.nan)])
+        terms = np.stack([planned, self.headroom * np.sqrt(planned)])
         with np.errstate(divide="ignore", invalid="ignore"):
             by_kind = np.stack([(terms / terms[:, [k]]).max(axis=(0, 2)) for k in range(len(planned))], axis=1)
-        times: Array = np.nan_to_num(by_kind[kind[one], kind[other]] * each[other] / each[one], nan=np.inf)
-        return times
+        times = by_kind[kind[one], kind[other]] * each[other] / each[one]
+        return np.where(np.isnan(times), np.inf, times)
 
     def carried(self, kind: Array, scenario: Array, replicas: Array) -> Array:
         """Rate that replicas over (the kinds and scenarios asked, month) carry with their headroom [request/s]."""
@@ -97,7 +90,7 @@ class Need:
     def take(self, rows: Array) -> "Need":
         """The same in some of the scenarios."""
         by_kind = {name: getattr(self, name)[:, rows] for name in ("seconds", "planned", "headroom", "possible")}
-        rates = {name: getattr(self, name)[rows] for name in ("peak", "prompt", "waiting", "spare")}
+        rates = {name: getattr(self, name)[rows] for name in ("peak", "prompt", "waiting")}
         return replace(self, **by_kind, **rates)
 
     def at(self, months: Array) -> "Need":
@@ -191,7 +184,6 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
         peak=prompt * load.spikiness,
         prompt=prompt,
         waiting=per_second - prompt,
-        spare=load.spare_replicas[:, 0],
         busiest_share=facts.value("serving.busiest_share"),
     )
 

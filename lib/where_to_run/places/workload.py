@@ -18,7 +18,7 @@ class Load:
 
     `requests` counts all requests of a month [request/month]; `live` is 1 in the months of the horizon and 0 in
     month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests. `curve` tells how
-    the hours of a month spread about their mean.
+    the hours of a month spread about their mean, `availability` is its position among those that can be asked.
     """
 
     requests: Array
@@ -31,7 +31,7 @@ class Load:
     curve: Curve
     headroom_beta: Array
     derate: Array
-    spare_replicas: Array
+    availability: Array
 
     def take(self, rows: Array) -> "Load":
         """The same demand in some of the scenarios."""
@@ -63,6 +63,7 @@ def load_of(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Loa
         requests=np.asarray(requests) * live,
         live=live,
         curve=curve,
+        availability=availability(rows["availability"]),
         **service_levels(facts, rows["latency"]),
         **{name: column[name] for name in AS_ASKED},
     )
@@ -72,17 +73,21 @@ AS_ASKED = ("input_tokens", "output_tokens", "cached_share", "batch_share", "spi
 MADE_INTO_MONTHS = ("requests_per_month", "growth_per_month", "horizon_months")
 
 
+def availability(asked: Array) -> Array:
+    """Position of the availability each scenario asks for among those there are, over (scenario, 1)."""
+    return np.array([BY_NAME["availability"].choices.index(level) for level in asked], np.intp)[:, None]
+
+
 def service_levels(facts: Facts, latency: Array) -> dict[str, Array]:
-    """Headroom, derate and spare replicas of the service level each scenario asks for, over (scenario, 1)."""
+    """Headroom and derate of the service level each scenario asks for, over (scenario, 1)."""
     known = _service_levels(facts)
     return {name: np.array([of[level] for level in latency])[:, None] for name, of in known.items()}
 
 
 @of_tables
 def _service_levels(facts: Facts) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {"headroom_beta": {}, "derate": {}, "spare_replicas": {}}
+    found: dict[str, dict[str, float]] = {"headroom_beta": {}, "derate": {}}
     for level in BY_NAME["latency"].choices:
         found["headroom_beta"][level] = float(queueing.headroom_beta(facts.value(f"service.{level}.wait_probability")))
-        for name in ("derate", "spare_replicas"):
-            found[name][level] = facts.value(f"service.{level}.{name}")
+        found["derate"][level] = facts.value(f"service.{level}.derate")
     return found

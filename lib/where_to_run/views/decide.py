@@ -263,6 +263,7 @@ def sizing(answer: Answer) -> Pieces:
         "Throughput": edge["basis"],
         "Month": numbers(edge["month"], "{}"),
         "Machines": numbers(edge["machines"], "{:.0f}"),
+        "of them spare": numbers(edge["spare"], "{:.0f}"),
         "GPUs": numbers(edge["gpus"], "{:.0f}"),
         "GPUs at work": numbers(edge["busy_gpus"], "{:.1f}"),
     }

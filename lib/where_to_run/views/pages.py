@@ -57,7 +57,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "sizing",
             "How large it is",
             decide.sizing,
-            "Machines are whole, sized for the busiest hours with headroom and a spare. Utilisation follows.",
+            "Machines are whole, sized for the busiest hours, with headroom and spares. Utilisation follows.",
         ),
         Section(
             "cost_lines",

@@ -12,6 +12,7 @@ from ..decision.quality import name
 from ..decision.routing import API, NOWHERE, OWN, RENTED, TITLES
 from ..inputs.facts import Facts, remembered
 from ..inputs.question import STREAMS
+from ..units import Array
 
 ORDINARY = {"open", "general", "easy"}
 """What requests are where nothing is special about them; they are the rest."""
@@ -115,16 +116,24 @@ KIND = {API: "dedicated endpoint", RENTED: "rented machine", OWN: "own server"}
 
 
 def _machines(facts: Facts, part: Part, offer: str) -> str:
-    """Machines in words: how many in the first month of service, and in the last where that is another number."""
+    """Machines in words, with those that are spare: how many in the first month of service, and in the last where that
+    is another number.
+    """
     noun = KIND[part.place]
     gpu, each = _gpu(facts, OFFERS[part.place], offer)
-    counts = part.machines.count[0][part.machines.operating[0] > 0]
-    first, last = int(counts[0]), int(counts[-1])
-    number = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    served = part.machines.operating[0] > 0
+    number, spare = (_first_to_last(counts[0][served]) for counts in (part.machines.count, part.machines.spare))
+    beside = "" if spare == "0" else f", {'one' if spare == '1' else spare} of them spare"
     if each == 1 and part.place == RENTED:
-        return f"{number} rented {gpu}"
-    many = (first, last) != (1, 1)
-    return f"{number} {noun}{'s' * many} with {each} {gpu}{' each' * many}"
+        return f"{number} rented {gpu}{beside}"
+    many = number != "1"
+    return f"{number} {noun}{'s' * many} with {each} {gpu}{' each' * many}{beside}"
+
+
+def _first_to_last(counts: Array) -> str:
+    """The first and the last of some numbers of machines."""
+    first, last = int(counts[0]), int(counts[-1])
+    return f"{first:,}" if first == last else f"{first:,} to {last:,}"
 
 
 def _bursts(option: Option, part: Part) -> str:
