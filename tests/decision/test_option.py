@@ -154,13 +154,13 @@ def test_rented_gpus_wait_for_the_slowest_training_and_take_people_for_every_mac
     # missing: ML 1 level, learned beside the work, and operations 2, which takes 4 months; hiring would take 5.5
     answer = answered(**TEAM)
     assert option(answer, "rented")["launch_weeks"] == pytest.approx(4 * WEEKS)  # 17.4, set-up takes 4
-    # half of 1.0 and 14 machines x 0.05 are 1.2 people, 1 of whom is there; they cost
-    # half of 0.4 x 20,000 + 0.6 x 10,000, and 0.7 x 10,000: 14,000
-    assert option(answer, "rented")["hires"] == pytest.approx(0.2)
-    assert line(answer, "rented", "people there") == each_month(14_000 / 1.2)
-    assert line(answer, "rented", "people to add") == each_month(14_000 * 0.2 / 1.2)
-    # 2,333.33 x (0.2 of 12 x 0.75 months, and 3 months) = 11,200
-    assert line(answer, "rented", "recruiting and ramp-up") == pytest.approx({0: 11_200})
+    # half of 1.0 and 13 machines x 0.05 are 1.15 people, 1 of whom is there; they cost
+    # half of 0.4 x 20,000 + 0.6 x 10,000, and 0.65 x 10,000: 13,500
+    assert option(answer, "rented")["hires"] == pytest.approx(0.15)
+    assert line(answer, "rented", "people there") == each_month(13_500 / 1.15)
+    assert line(answer, "rented", "people to add") == each_month(13_500 * 0.15 / 1.15)
+    # 1,760.87 x (0.2 of 12 x 0.75 months, and 3 months) = 8,452.17
+    assert line(answer, "rented", "recruiting and ramp-up") == pytest.approx({0: 8_452.1739})
     # ML 1 level x 2 months x half of 20,000; operations 2 x 2 x half of 10,000
     assert line(answer, "rented", "training") == pytest.approx({0: 40_000})
 
@@ -181,14 +181,14 @@ def test_own_servers_wait_for_a_hire_and_take_people_for_every_server():
 
 
 def test_the_time_of_people_who_are_there_is_a_cost_but_no_charge_on_the_budget():
-    # rented: 14,000 a month for 1.2 people, and training; with two there all of it is time of theirs
+    # rented: 13,500 a month for 1.15 people, and training; with two there all of it is time of theirs
     found = option(answered(**TEAM, people_available=2), "rented")
     assert found["hires"] == 0
-    assert found["usd_per_month"] - found["running_usd_per_month"] == pytest.approx(14_000 + 40_000 / 6)
+    assert found["usd_per_month"] - found["running_usd_per_month"] == pytest.approx(13_500 + 40_000 / 6)
 
 
 def test_around_the_clock_takes_all_of_the_staff_and_people_on_call():
-    # 1.0 of the rented floor, operations of 4 for machines; own servers ask for hardware of 4 too
+    # 1.0 of the rented floor and 13 machines with a spare, operations of 4 for machines; own servers ask for hardware of 4 too
     able = ABLE | {"skill_operations": 3, "skill_hardware": 3}
     answer = answered(**able, availability="around_the_clock")
     assert line(answer, "rented", "people there") == each_month(14_000 + 7_000)
