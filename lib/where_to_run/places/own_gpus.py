@@ -58,7 +58,7 @@ def upkeep(facts: Facts) -> Upkeep:
         facts.factor("residual"),
         weeks / WEEKS_PER_MONTH,
     ]
-    drawn = (np.transpose(number) for number in numbers)
+    drawn: list[Any] = [np.transpose(number) for number in numbers]
     return Upkeep((ages.astype(float), fetched), *drawn, spares(facts, "own_gpus"))
 
 
