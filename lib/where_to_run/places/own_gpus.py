@@ -19,12 +19,13 @@ from .spares import Spares, spares
 class Upkeep:
     """What all own servers have in common; numbers, or over (1, scenario) where they are drawn.
 
-    The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
+    Servers that stand against failures. The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
     network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
     Housing [USD/kW-month], and a part of a person for every further server [USD/month]. Factors on prices and on what
-    servers fetch, and months from an order until they serve. Servers that stand against failures.
+    servers fetch, and months from an order until they serve.
     """
 
+    spares: Spares
     resale: tuple[Array, Array]
     network_share: Number
     spares_share: Number
@@ -36,7 +37,6 @@ class Upkeep:
     price_factor: Number
     resale_factor: Number
     delivery_months: Number
-    spares: Spares
 
 
 @remembered
@@ -58,8 +58,8 @@ def upkeep(facts: Facts) -> Upkeep:
         facts.factor("residual"),
         weeks / WEEKS_PER_MONTH,
     ]
-    drawn: list[Any] = [np.transpose(number) for number in numbers]
-    return Upkeep((ages.astype(float), fetched), *drawn, spares(facts, "own_gpus"))
+    resale = ages.astype(float), fetched
+    return Upkeep(spares(facts, "own_gpus"), resale, *(np.transpose(number) for number in numbers))
 
 
 @dataclass(frozen=True)
