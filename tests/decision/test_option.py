@@ -11,7 +11,7 @@ from toy import PER_SECOND, toy_facts
 from where_to_run.decision.block import Question
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.option import costed
-from where_to_run.decision.routing import ROUTINGS, by_hand
+from where_to_run.decision.routing import API, OWN, RENTED, ROUTINGS, by_hand
 from where_to_run.inputs import facts
 from where_to_run.inputs.question import PLACES, SKILLS, STREAMS, grid
 from where_to_run.places.vendor_api import PRICES
@@ -324,6 +324,31 @@ def test_behind_an_air_gap_nothing_is_served_nor_paid_until_delivery():
     assert line(answer, "owned", "bill while waiting for delivery") == {}
     assert option(answer, "owned")["npv_usd"] == pytest.approx(OWNED)
     assert option(answer, "owned")["usd_per_mtok"] == pytest.approx(OWNED / 88_695)
+
+
+@pytest.mark.parametrize(
+    ("place", "availability", "down"),
+    [
+        (OWN, "business_hours", 2.19 / 367.44),  # 0.73 failures a year of 3 days each, of 365.25 + 2.19 days
+        (OWN, "none", 0),
+        (RENTED, "around_the_clock", 0.438 / 365.688),  # of 0.6 days each
+        (RENTED, "business_hours", 0),  # a fresh machine is the spare
+    ],
+)
+def test_an_api_that_is_the_spare_is_paid_for_the_time_machines_are_down(place, availability, down):
+    # all of 5 requests/s at the API is 11,497.50 a month; what is above the base is there anyway
+    rows = grid(**(PLAIN | ABLE), availability=availability)
+    question = Question(toy(), {str(name): rows[name].to_numpy() for name in rows.columns}).serving("toy")
+    routing = replace(by_hand((place,) * len(STREAMS), 1), overflow=np.full((1, len(STREAMS)), API))
+    found = costed(question, routing, np.ones((1, len(STREAMS), len(PLACES)), bool))
+    above = sum(usd for (at, name), usd in found.lines.items() if at == "vendor_api" and name.endswith("tokens"))
+    assert 0 < above[0, 6] < 11_497.5
+    outages = found.lines["vendor_api", "outages"][0]
+    assert outages[6] == pytest.approx(down * (11_497.5 - above[0, 6]), rel=1e-6)
+    # own servers serve half of month 2
+    assert place == RENTED or outages[2] == pytest.approx(down * (11_497.5 / 2 - above[0, 2]), rel=1e-6)
+    # no machine stands as a spare beside it
+    assert not found.parts[0].machines.spare.any()
 
 
 def test_utilisation_is_the_share_of_gpu_hours_in_operation_at_work():

@@ -26,6 +26,16 @@ def test_the_price_of_a_paper_is_the_difference_of_the_generalised_costs():
     assert found["option"] == "api" and found["filters"] and found["bars"] == 1
 
 
+def test_the_price_of_the_spares_is_what_the_answer_costs_less_without():
+    rows = question.grid("public_body")
+    now, then = recommended(rows), recommended(rows.assign(availability="none"))
+    lifted = prices(evaluate(rows, facts.load())).set_index("lifted")
+    found = lifted.loc["availability none in place of business hours"]
+    saves = now["generalised_usd_per_month"] - then["generalised_usd_per_month"]
+    assert saves > 0 and found["saves_usd_per_month"] == pytest.approx(saves)
+    assert found["fields"] == {"availability": "none"} and not found["filters"]
+
+
 def test_what_two_papers_open_only_together_is_a_row_of_two():
     fields = {"sensitive_share": 1, "regimes": ["hipaa", "soc2"], "weeks_to_launch": 60, "capex_limit_usd": 1e10}
     rows = question.grid(**fields, **{f"skill_{area}": 4 for area in question.SKILLS})

@@ -29,7 +29,7 @@ def answered(preset="", **fields):
     return evaluate(question.grid(preset, **fields), shipped())
 
 
-def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=1.0):
+def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=1.0, spare=0):
     """What an option sends to one place; the first month is the day of the decision."""
     count = np.array([[0.0, *counts]])
     return SimpleNamespace(
@@ -38,7 +38,11 @@ def part(place, offer, counts=(1,), share=1.0, second=NOWHERE, overflow="", may=
         share=np.array([share]),
         may=np.array([may if second != NOWHERE else 0.0]),
         bill=SimpleNamespace(offer=(offer,), machines=None if place == API else True),
-        machines=SimpleNamespace(count=count, operating=(count > 0) * 1.0),
+        machines=SimpleNamespace(
+            count=count,
+            spare=np.minimum(count, [[0.0, *np.broadcast_to(spare, len(counts))]]),
+            operating=(count > 0) * 1.0,
+        ),
         overflow_offer=(overflow,),
     )
 
@@ -77,6 +81,18 @@ def test_a_vendor_that_ends_in_s_gets_an_apostrophe_alone():
 )
 def test_machines_are_counted_in_the_first_month_of_service_and_in_the_last(place, offer, counts, title):
     assert named(part(place, offer, counts)) == title
+
+
+@pytest.mark.parametrize(
+    ("place", "offer", "counts", "spare", "title"),
+    [
+        (OWN, SERVER, (2, 2), 1, "Llama 3.3 70B on 2 own servers with 8 H100 each, one of them spare"),
+        (RENTED, H100, (40, 40), 2, "Llama 3.3 70B on 40 rented H100, 2 of them spare"),
+        (RENTED, H100, (20, 40), (1, 2), "Llama 3.3 70B on 20 to 40 rented H100, 1 to 2 of them spare"),
+    ],
+)
+def test_spare_machines_are_among_those_counted(place, offer, counts, spare, title):
+    assert named(part(place, offer, counts, spare=spare)) == title
 
 
 def test_a_rented_machine_of_many_gpus_says_how_many():

@@ -23,12 +23,13 @@ DELIVERIES = tuple(schema()["tables"]["servers"]["columns"]["delivery"]["among"]
 class Upkeep:
     """What all own servers have in common; numbers, or over (1, scenario) where they are drawn.
 
-    The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
-    network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
-    Housing [USD/kW-month], and a part of a person for every server [USD/month]. Factors on prices and on what
-    servers fetch, and months from an order until a kind of server serves. Servers that stand against failures.
+    Servers that stand against failures. The curve of their resale: ages [month] and the share of the price fetched at
+    each. Parts of a server's price: network, spare parts, maintenance a year. Power of a full server [USD/kW-month],
+    and the share an idle one draws. Housing [USD/kW-month], and a part of a person for every server [USD/month].
+    Factors on prices and on what servers fetch, and months from an order until a kind of server serves.
     """
 
+    spares: Spares
     resale: tuple[Array, Array]
     network_share: Number
     spares_share: Number
@@ -40,7 +41,6 @@ class Upkeep:
     price_factor: Number
     resale_factor: Number
     delivery_months: Number
-    spares: Spares
 
 
 @remembered
@@ -61,8 +61,8 @@ def upkeep(facts: Facts, kind: str) -> Upkeep:
         facts.factor("residual"),
         weeks_to_serve(facts, kind) / WEEKS_PER_MONTH,
     ]
-    drawn = (np.transpose(number) for number in numbers)
-    return Upkeep((ages.astype(float), fetched), *drawn, spares(facts, "own_gpus"))
+    resale = ages.astype(float), fetched
+    return Upkeep(spares(facts, "own_gpus"), resale, *(np.transpose(number) for number in numbers))
 
 
 def weeks_to_serve(facts: Facts, kind: str) -> Any:
