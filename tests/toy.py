@@ -132,7 +132,7 @@ def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=N
 def joined(*loads) -> Load:
     """Several scenarios in one block."""
     cv = np.concatenate([load.curve.cv for load in loads])
-    columns = [name for name in Load.__dataclass_fields__ if name != "curve"]
+    columns = [name for name in Load.__dataclass_fields__ if name not in ("curve", "clock")]
     return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=load_curve.Gamma(cv))
 
 

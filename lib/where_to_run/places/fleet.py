@@ -146,7 +146,8 @@ class Contract(Protocol):
 @dataclass(frozen=True)
 class Fleet:
     """Pairs of an offer and a scenario whose number of machines is sought: the kind of replica, and how many of them a
-    machine holds. `outlet` is over (pair). `spare` replicas are idle.
+    machine holds. `outlet` is over (pair). `spare` replicas are idle. Machines are `running` in a share of the hours,
+    over (pair, 1) or 1.
     """
 
     load: Load
@@ -156,10 +157,13 @@ class Fleet:
     scenario: Array
     each: Array
     spare: Array
+    running: Array | float = 1.0
 
     def take(self, chosen: Array) -> "Fleet":
         """Some of the pairs, in their order."""
         pairs = {name: getattr(self, name)[chosen] for name in ("kind", "scenario", "each", "spare")}
+        if isinstance(self.running, np.ndarray):
+            pairs["running"] = self.running[chosen]
         return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
     def in_typical_months(self, weights: Array) -> "Fleet":
@@ -180,6 +184,11 @@ class Fleet:
         values: Array = getattr(self.need, name)[self.kind, self.scenario][:, None]
         return values
 
+    @property
+    def _busiest(self) -> Array | float:
+        """How busy machines may be over all hours, those in which they are off included."""
+        return self.need.busiest_share * self.running
+
     @cached_property
     def fixed(self) -> bool:
         """Whether nothing is passed on, so that the machines are as many as must be held."""
@@ -197,7 +206,7 @@ class Fleet:
             fewest = np.maximum(fewest, kept + (kept > 0) * self.need.spare[self.scenario][:, None])
         if self.need.waits and waits.any():
             work = self._of_kind("seconds") * (self.prompt * holds + self.need.waiting[self.scenario] * waits)
-            fewest = np.maximum(fewest, np.where(waits > 0, work / self.need.busiest_share, 0.0))
+            fewest = np.maximum(fewest, np.where(waits > 0, work / self._busiest, 0.0))
         return np.asarray(whole(fewest / self.each[:, None]))
 
     def usd(self, machines: Array) -> Array:
@@ -259,7 +268,7 @@ class Fleet:
     def _waiting(self, machines: Array, carried: Array) -> Array:
         """Rate of what can wait and goes, beside a rate that is carried; spare replicas work on what can wait."""
         waiting, seconds = self.need.waiting[self.scenario], self._of_kind("seconds")
-        idle = np.maximum(0.0, machines * self.each[:, None] * self.need.busiest_share - seconds * carried)
+        idle = np.maximum(0.0, machines * self.each[:, None] * self._busiest - seconds * carried)
         room = np.divide(idle, seconds, out=np.full(idle.shape, np.inf), where=seconds > 0)
         return np.minimum(self.outlet.may_wait[:, None] * waiting, np.maximum(0.0, waiting - room))
 
@@ -286,7 +295,7 @@ class Fleet:
     def with_room(self) -> Array:
         """Machines over (pair, month) that find room for all that can wait and might go; none where nothing can."""
         waits = (self.need.waiting[self.scenario] > 0) & (self.outlet.may_wait[:, None] > 0)
-        work = self.need.busy(self.kind, self.scenario) / self.need.busiest_share / self.each[:, None]
+        work = self.need.busy(self.kind, self.scenario) / self._busiest / self.each[:, None]
         return np.where(waits, np.ceil(work), 0.0)
 
     def _about_best(self, usd: Array, rate: Array) -> tuple[Array, Array]:
@@ -326,7 +335,9 @@ class Fleet:
     def _levels(self) -> tuple[Array, Array, Array]:
         """Levels exceeded in `SHARES` of the hours over the mean, what stands ready above each, and in which hours."""
         every = np.arange(len(self.load.live))
-        level = self.load.curve.level(np.broadcast_to(SHARES, (len(every), len(SHARES))), every)
+        in_use = self.load.curve.in_use
+        shares = np.broadcast_to(SHARES if in_use is None else SHARES * in_use, (len(every), len(SHARES)))
+        level = self.load.curve.level(shares, every)
         if self.outlet.follower:
             return level, *self.load.curve.following(level, every, self.outlet.follower)
         return level, self.load.curve.spill(level, every), np.zeros(level.shape)
@@ -472,12 +483,15 @@ def parabola(points: Sequence[tuple[Array, Array]]) -> Array:
 class Way:
     """Contracts there are to choose from, and the outlet of pairs of offer and scenario beside them.
 
-    `spare` says whether spare replicas stand idle beside those at work.
+    `spare` says whether spare replicas stand idle beside those at work. Machines that are off by a clock are `running`
+    in a share of the hours, over (scenario, 1), and carry `work`.
     """
 
     contracts: Sequence[Contract]
     outlet: Callable[[Array, Array], Outlet]
     spare: bool = True
+    work: Workload | None = None
+    running: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -502,13 +516,13 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, weights: Array
     way whose fewest machines cost as much as those of the way before. `weights` are the worth today of a dollar in each
     month of service.
     """
-    load, need, every = work.load, work.need, np.arange(len(work))
+    load, every = work.load, np.arange(len(work))
     holds = choice.hold(work)
 
     def fleet(way: Way, offer: Array, scenario: Array) -> Fleet:
-        spare = need.spare[scenario] * way.spare
-        outlet = way.outlet(offer, scenario)
-        return Fleet(load, need, outlet, choice.kind[offer], scenario, choice.each[offer], spare)
+        asked, running = way.work or work, 1.0 if way.running is None else way.running[scenario]
+        spare, outlet = asked.need.spare[scenario] * way.spare, way.outlet(offer, scenario)
+        return Fleet(asked.load, asked.need, outlet, choice.kind[offer], scenario, choice.each[offer], spare, running)
 
     pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full(len(work), np.inf)
     for w, way in enumerate(ways):

@@ -27,8 +27,8 @@ NOTHING = Pieces(["<p>No log was read yet.</p>"])
 """In place of the panels before there is a log."""
 
 IN_USE = (
-    "<p>The hours are those of your log, until the spikiness is moved. The link, the scenario file and the report do "
-    "not have them and take the spikiness instead.</p>"
+    "<p>The hours are those of your log, until the spikiness or the hours in use are moved. The link, the scenario "
+    "file and the report do not have them and take those two instead.</p>"
 )
 """What is said while measured hours are in use."""
 
