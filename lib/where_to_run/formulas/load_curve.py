@@ -175,6 +175,11 @@ class Gamma:
         self.in_use = None if in_use is None or (in_use == 1).all() else in_use
         self._made: dict[int, tuple[Array, Array]] = {}
 
+    @property
+    def surprise(self) -> Array:
+        """Coefficient of variation of what is not known beforehand, over (scenario, 1): idle hours are."""
+        return self.cv
+
     def take(self, rows: Array) -> "Gamma":
         """The laws of some of the scenarios, with the tables made so far."""
         some = Gamma(self.cv[rows], None if self.in_use is None else self.in_use[rows])
@@ -290,11 +295,11 @@ class Measured:
 
         The means of the hours of the week, drawn to the mean of those in use by the part of their variance that chance
         alone would make (James and Stein 1961): all of it in a series of one week. Hours silent in every week are known
-        to be idle. The rest is what remains of each hour by the other weeks.
+        to be idle. The rest is each hour over what was known of it.
         """
         load, slot = self.series, np.arange(len(self.series)) % HOURS_PER_WEEK
         if len(load) < HOURS_PER_WEEK:
-            return Week(np.ones(HOURS_PER_WEEK), self.level(np.array([[1 - PEAK_QUANTILE]]), slot), self.cv)
+            return Week(np.ones(HOURS_PER_WEEK), np.quantile(load, [[PEAK_QUANTILE]]), self.cv)
         count, total = np.bincount(slot), np.bincount(slot, load)
         mean, used = total / count, total > 0
         here, weeks = used[slot], count[used].mean()
@@ -303,10 +308,8 @@ class Measured:
         if weeks > 1:
             chance = np.square(load - mean[slot])[here].sum() / (here.sum() - used.sum()) / weeks
         known = max(0.0, 1 - chance / between) if between > 0 and weeks > 1 else 0.0
-        others = (total[slot] - load) / np.maximum(count[slot] - 1, 1)
-        told = np.where(here, middle + known * (others - middle), 1.0)
         profile = used * (middle + known * (mean - middle))
-        rest, part = np.where(here, load / told, 0.0), np.full((1, 1), here.mean())
+        rest, part = load / np.where(here, profile[slot], 1.0), np.full((1, 1), here.mean())
         peak = np.quantile(rest, PEAK_QUANTILE)
         cv = cv_in_use(np.full((1, 1), peak / rest.mean()), part)
         return Week(profile / profile.mean(), np.full((1, 1), peak * profile.max() / profile.mean()), cv)
@@ -319,6 +322,11 @@ class Measured:
     def cv(self) -> Array:
         """Coefficient of variation over (scenario, 1), the same for all."""
         return np.full((1, 1), self.hours.std())
+
+    @property
+    def surprise(self) -> Array:
+        """Coefficient of variation of what the hour of the week does not tell, over (scenario, 1)."""
+        return self.week.cv
 
     @cached_property
     def _spilled(self) -> Array:
@@ -338,7 +346,7 @@ class Measured:
 
     def following(self, load: Array, scenario: Array, follower: Follower) -> tuple[Array, Array]:
         """`following` above a base that carries a load, and the share of the hours in which anything runs."""
-        stretch = follower.at(self.cv)
+        stretch = follower.at(self.surprise)
         far, over = load / stretch, self.exceedance(load, scenario)
         ready = following(stretch, self.spill(load, scenario), self.spill(far, scenario), np.sqrt(over))
         return ready, between(over, self.exceedance(far, scenario), np.sqrt(over))

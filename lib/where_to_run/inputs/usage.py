@@ -37,9 +37,10 @@ class Usage:
 
     `fields`: field, value, low, high, seen (in which hours, or why it is not known); a range covers 90 %. `hours`: the
     measured hourly loads in order, with the mean of the hour of the week where one is missing, for
-    `evaluate(hours=...)`, or None. `series`: every hour of the file, with `load` and `state`: measured, idle (zero), missing or partial (neither is counted). `counted` is the unit of the load:
-    requests, or tokens where a file has no requests. `gaps`: start, end, hours of what is missing. `profile`: day (0
-    Monday), hour, load: the mean of each hour of the week. `per_month`: counts a month.
+    `evaluate(hours=...)`, or None. `series`: every hour of the file, with `load` and `state`: measured, idle (zero),
+    missing or partial (neither is counted). `counted` is the unit of the load: requests, or tokens where a file has no
+    requests. `gaps`: start, end, hours of what is missing. `profile`: day (0 Monday), hour, load: the mean of each hour
+    of the week. `per_month`: counts a month.
     """
 
     log: Log

@@ -247,7 +247,7 @@ class Fleet:
         ready, hours = self.load.curve.following(multiple, self.scenario, follower)
         may = self.outlet.may[:, None]
         if (may < 1).any():
-            stretch = np.broadcast_to(follower.at(self.load.curve.cv), (len(self.load.live), 1))[self.scenario]
+            stretch = np.broadcast_to(follower.at(self.load.curve.surprise), (len(self.load.live), 1))[self.scenario]
             spared = stretch * (self.load.curve.spill(multiple, self.scenario) - self._above(multiple))
             ready = np.clip(np.where(may < 1, ready - spared, ready), 0.0, stretch * np.where(may < 1, may, np.inf))
             hours = np.where(may > 0, hours, 0.0)
@@ -367,7 +367,7 @@ class Fleet:
         """Capacity over the mean load at the closed form's optimum, if one more machine carries a rate [request/s]."""
         usd = np.maximum(self.outlet.usd, 1e-12)[:, None] * SECONDS_PER_MONTH
         if self.outlet.follower:
-            stretch = self.outlet.follower.at(self.load.curve.cv)
+            stretch = self.outlet.follower.at(self.load.curve.surprise)
             usd = usd * np.sqrt(np.broadcast_to(stretch, (len(self.load.live), 1))[self.scenario])
         share = np.minimum(1.0, usd_per_machine / (usd * rate_per_machine))
         return np.where(share < 1, self.load.curve.level(share, self.scenario), 0.0)
