@@ -97,8 +97,8 @@ def test_what_can_wait_finds_no_room_on_machines_that_are_off():
     outlet = fleet.Outlet(one * 0, one, one * 0, one, one * 0)
     need = replicas.needed(world(1.0), "toy", load)
     pool = fleet.Fleet(load, need, outlet, none, none, one, one * 0, np.array([[0.5]]))
-    # of 5 requests/s 4 can wait; ten machines at work 0.9 x 0.5 of the time, less 0.8 for what cannot wait, have room for
-    # (4.5 - 0.8) / 0.8 = 4.625, and six for (2.7 - 0.8) / 0.8 = 2.375
+    # of 5 requests/s 4 can wait; ten machines at work 0.9 x 0.5 of the time, less 0.8 for what cannot wait, have room
+    # for (4.5 - 0.8) / 0.8 = 4.625, and six for (2.7 - 0.8) / 0.8 = 2.375
     assert pool.passed(np.full(load.live.shape, 10.0)).waiting[0, 1] == 0
     assert pool.passed(np.full(load.live.shape, 6.0)).waiting[0, 1] == pytest.approx(4 - 2.375)
 

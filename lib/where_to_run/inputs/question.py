@@ -247,9 +247,10 @@ def too_steady(rows: Mapping[str, Any]) -> Array:
 def refuse_too_steady(rows: Mapping[str, Any]) -> None:
     """Refuse rows whose idle hours make them more spiky than they say."""
     if (steady := too_steady(rows)).any():
-        hours, asked = (np.asarray(rows[name], float)[steady.argmax()] for name in ("hours_per_week", "spikiness"))
+        pair = np.broadcast_arrays(*(np.asarray(rows[name], float) for name in IN_USE))
+        asked, hours = (np.atleast_1d(values)[steady.argmax()] for values in pair)
         raise ScenarioError(
-            f"spikiness: got {asked:g}, but {busiest(hours)}; give that or more, or other hours_per_week"
+            f"spikiness: got {asked:g}, but {busiest(hours)}. Give that or more, or more hours_per_week"
         )
 
 
