@@ -184,7 +184,7 @@ class Workbook:
 
     def _move(self, values: Mapping[str, Any], hours: Array | None) -> None:
         """Ask with other values, as spiky as the hours in use make it; say so where that is more than was set."""
-        rows, preset = share.one(self.preset, self._changes | values)
+        rows, preset = share.one(self.preset, self._changes | dict(values))
         rows, words = question.lifted(rows)
         self._ask(rows, preset, hours)
         self._message = words

@@ -90,9 +90,7 @@ class Lease:
         _, served, paid = self._weights
         owed = paid.sum(axis=1) / np.maximum(served.sum(axis=1), 1e-12)
         usd = self.usd_per_h[:, None] * HOURS_PER_MONTH * owed
-        if self.paid is not None:
-            usd = usd * self.paid.mean(axis=2)
-        usd = usd + self.storage[:, None]
+        usd = usd * (1.0 if self.paid is None else self.paid.mean(axis=2)) + self.storage[:, None]
         return np.where(np.isnan(usd), np.inf, usd)
 
     def affordable(self) -> float:
@@ -131,21 +129,23 @@ def leases(common: Cloud, choice: Offers, work: Workload) -> list[Lease]:
     return [Lease(months, choice.columns[name], storage, work.load.live, work.factors) for months, name in terms]
 
 
-def by_clock(common: Cloud, choice: Offers, work: Workload, answered: Array | bool, ways: Sequence[Way]) -> list[Way]:
-    """Ways to keep machines beyond those that stand all week: on demand, off in the hours known to be idle.
+def by_clock(
+    common: Cloud, choice: Offers, work: Workload, answered: Array | bool, ways: Sequence[Way]
+) -> tuple[list[Way], list[Lease]]:
+    """The same ways with machines that are off in the hours known to be idle, and their contract, on demand.
 
     Not where somebody must answer in those hours too, unless something else does: `answered`, by scenario. None where
     no machine may be off.
     """
     clock = work.load.clock
     if clock is None or not (may := clock.may & (answered | ~clock.always)).any():
-        return []
+        return [], []
     asked = replace(
         work, load=replace(work.load, curve=clock.curve), need=replace(work.need, peak=work.need.prompt * clock.peak)
     )
     paid = np.where(may[:, None], _paid(clock, choice, asked), np.inf)
     lease = replace(leases(common, choice, work)[0], paid=paid)
-    return [replace(way, contracts=[lease], work=asked, running=clock.running) for way in ways]
+    return [replace(way, contracts=[lease], work=asked, running=clock.running) for way in ways], [lease]
 
 
 def _paid(clock: Clock, choice: Offers, work: Workload) -> Array:
@@ -162,7 +162,7 @@ def _paid(clock: Clock, choice: Offers, work: Workload) -> Array:
         replicas = replace(need, peak=need.peak * level).replicas(choice.kind[offer], scenario).reshape(size)
         machines = whole(replicas / choice.each[:, None, None])
         count += (machines - before) * clock.paid[:, number][:, None]
-        before = machines
+        before = np.asarray(machines)
     return np.divide(count, before, out=np.broadcast_to(clock.paid[:, :1], size).copy(), where=before > 0)
 
 
@@ -241,9 +241,9 @@ def base(common: Cloud, choice: Offers, work: Workload, outlet: Outlet) -> tuple
         return nothing(work.load), Passed(*np.zeros((4, *work.load.live.shape)))
     contracts = leases(common, choice, work)
     way = Way(contracts, lambda _, scenario: outlet.at(scenario), spare=False)
-    ways = [way, *by_clock(common, choice, work, outlet.may == 1, [way])]
-    taken = cheapest(choice, ways, work, work.factors * work.load.live)
-    return _bill(common, choice, work, ways, taken), taken.passed
+    more, clock = by_clock(common, choice, work, outlet.may == 1, [way])
+    taken = cheapest(choice, [way, *more], work, work.factors * work.load.live)
+    return _bill(common, choice, work, [*contracts, *clock], taken, taken.way > 0), taken.passed
 
 
 def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)) -> Bill:
@@ -265,25 +265,24 @@ def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)
 
     contracts = leases(common, choice, work)[:terms]
     ways = [Way(contracts, on_spot), Way(contracts, by_the_hour)][:terms]
-    number = len(ways)
-    ways += by_clock(common, choice, work, False, ways)
-    taken = cheapest(choice, ways, work, work.factors * work.load.live)
-    standing = _bill(common, choice, work, ways, taken)
+    more, clock = by_clock(common, choice, work, False, ways)
+    taken = cheapest(choice, [*ways, *more], work, work.factors * work.load.live)
+    standing = _bill(common, choice, work, [*contracts, *clock], taken, taken.way >= len(ways))
     extra = burst_bill(common, work, burst(common, choice, need, taken.offer, every), taken.passed)
     ready = taken.count[:, 1] * choice.each[taken.offer]
     above = spilled(work, ready, choice.kind[taken.offer], every * 0 + 1)
-    return _together(standing, extra, taken.way % number == 1, above)
+    return _together(standing, extra, taken.way % len(ways) == 1, above)
 
 
-def _bill(common: Cloud, choice: Offers, work: Workload, ways: Sequence[Way], taken: Taken) -> Bill:
-    """Bill of the machines that stand, under the contract each scenario takes."""
+def _bill(common: Cloud, choice: Offers, work: Workload, contracts: Sequence[Lease], taken: Taken, off: Array) -> Bill:
+    """Bill of the machines that stand, under the contract each scenario takes; the last where they are `off` at times."""
     offer, load = taken.offer, work.load
     horizon, rows = work.horizon, np.arange(len(offer))
-    contracts, off = list(ways[0].contracts), np.array([way.running is not None for way in ways])[taken.way]
-    months = np.array([contract.months for contract in contracts])[taken.contract]
-    usd_per_h = np.stack([contract.usd_per_h for contract in contracts])[taken.contract, offer]
+    number = np.where(off, -1, taken.contract)
+    months = np.array([contract.months for contract in contracts])[number]
+    usd_per_h = np.stack([contract.usd_per_h for contract in contracts])[number, offer]
     count = taken.count * load.live
-    running = np.where(off[:, None], ways[-1].contracts[0].part(offer, rows), 1.0) * count if off.any() else count
+    running = np.where(off[:, None], contracts[-1].part(offer, rows), 1.0) * count if off.any() else count
     rent = running * (np.where(taken.fits, usd_per_h, 0.0) * HOURS_PER_MONTH)[:, None]
     owed = np.zeros(count.shape)
     owed[rows, horizon] = rent[rows, horizon] * (-horizon % months)
@@ -299,7 +298,7 @@ def _bill(common: Cloud, choice: Offers, work: Workload, ways: Sequence[Way], ta
     busy = work.need.seconds[choice.kind[offer], rows][:, None] * kept / each * in_one
     words = {name: column[offer] for name, column in choice.words.items()}
     above = elsewhere.sum(axis=1) / np.maximum(1e-12, work.rates.sum(axis=1))
-    contract = np.array([*TERMS, BY_CLOCK], dtype=object)[np.where(off, len(TERMS), taken.contract)]
+    contract = np.array([*TERMS, BY_CLOCK], dtype=object)[number]
     machines = Machines(count, running * in_one, busy, load.live, above, contract, **words)
     return Bill(lines, choice.columns["key"][offer], taken.fits, machines)
 
