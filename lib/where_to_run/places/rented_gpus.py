@@ -275,7 +275,7 @@ def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)
 
 
 def _bill(common: Cloud, choice: Offers, work: Workload, contracts: Sequence[Lease], taken: Taken, off: Array) -> Bill:
-    """Bill of the machines that stand, under the contract each scenario takes; the last where they are `off` at times."""
+    """Bill of the machines that stand, under the contract each takes; the last where they are `off` at times."""
     offer, load = taken.offer, work.load
     horizon, rows = work.horizon, np.arange(len(offer))
     number = np.where(off, -1, taken.contract)
