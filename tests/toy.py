@@ -142,7 +142,7 @@ def toy_load(
 def joined(*loads) -> Load:
     """Several scenarios in one block."""
     cv = np.concatenate([load.curve.cv for load in loads])
-    columns = [name for name in Load.__dataclass_fields__ if name != "curve"]
+    columns = [name for name in Load.__dataclass_fields__ if name not in ("curve", "clock")]
     return Load(**{n: np.concatenate([getattr(a, n) for a in loads]) for n in columns}, curve=load_curve.Gamma(cv))
 
 

@@ -12,6 +12,8 @@ Number = float | Array
 HOURS_PER_MONTH = 730.0
 """8760 hours a year over 12 months, the convention of cloud bills."""
 
+HOURS_PER_WEEK = 168
+
 SECONDS_PER_MINUTE = 60.0
 SECONDS_PER_HOUR = 3_600.0
 SECONDS_PER_MONTH = HOURS_PER_MONTH * SECONDS_PER_HOUR

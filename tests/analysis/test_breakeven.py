@@ -258,3 +258,12 @@ def test_facts_are_read_again_when_a_file_changes(tmp_path):
     assert facts.load(overrides=mine) is first
     mine.write_text(f"{header}assumptions,own.pue,value,1.25,estimate,ours\n")
     assert facts.load(overrides=mine).value("own.pue") == 1.25
+
+
+def test_along_the_spikiness_and_the_hours_in_use_each_is_cut_off_by_the_other():
+    rows = question.grid(**ALONE, hours_per_week=50, spikiness=5)
+    assert breakeven.intervals(rows, shipped(), "spikiness")["start"].iloc[0] == pytest.approx(168 / 50)
+    assert breakeven.intervals(rows, shipped(), "hours_per_week")["start"].iloc[0] == pytest.approx(168 / 5)
+    assert breakeven.decision_map(rows, shipped(), points=4)["spikiness"].min() == pytest.approx(168 / 50)
+    with pytest.raises(question.ScenarioError, match="hang together"):
+        breakeven.grid(rows, shipped(), "spikiness", "hours_per_week", points=4)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtr
+from scipy.stats import gamma
 
 from where_to_run.analysis import draws
 from where_to_run.formulas import load_curve
@@ -98,3 +99,17 @@ def test_throughput_and_falling_prices_are_correlated_as_the_facts_say():
     assert np.corrcoef(np.log(drawn.factors["throughput"]), score)[0, 1] == pytest.approx(
         0.6 * np.sqrt(3 / np.pi), abs=0.02
     )
+
+
+def test_what_is_drawn_of_the_hours_is_the_spread_in_the_hours_in_use():
+    row, cube = question.grid(hours_per_week=50, spikiness=5), draws.points(256, len(draws.NAMES))
+    drawn = draws.at(row, shipped(), cube).rows["spikiness"].to_numpy()
+    middle = draws.at(row, shipped(), np.full((1, len(draws.NAMES)), 0.5)).rows["spikiness"]
+    assert middle.iloc[0] == pytest.approx(5, rel=1e-6)
+    assert drawn.min() >= 168 / 50
+    # one standard deviation up is a cv of 0.2429 x exp(0.35) = 0.3448, whose p96.64 scipy.stats.gamma knows
+    above = np.full((1, len(draws.NAMES)), 0.5)
+    above[0, draws.NAMES.index("spikiness")] = ndtr(1.0)
+    cv = 0.24294882 * np.exp(shipped().value("spread.spikiness"))
+    expected = gamma.ppf(1 - 0.01 * 168 / 50, 1 / cv**2, scale=cv**2) * 168 / 50
+    assert draws.at(row, shipped(), above).rows["spikiness"].iloc[0] == pytest.approx(expected, rel=1e-5)

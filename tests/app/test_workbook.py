@@ -573,3 +573,14 @@ def test_sliders_move_while_a_log_is_read(known, monkeypatch):
 def test_nothing_is_used_before_a_log_was_read(book):
     before = book.board.state
     assert say(book, "use") == before | {"ack": 7}
+
+
+def test_a_slider_lifts_the_spikiness_to_that_of_the_hours_in_use_and_says_so(book):
+    state = say(book, "move", values={"hours_per_week": 20})
+    assert asked(book) == grid(hours_per_week=20, spikiness=8.4).iloc[0].to_dict()
+    assert "20 hours a week make the busiest hours at least 8.4 times the mean" in state["message"]
+    assert state["values"]["spikiness"]["value"] == 8.4
+    state = say(book, "move", values={"hours_per_week": 50})
+    check(book, hours_per_week=50, spikiness=8.4)
+    say(book, "move", values={"spikiness": 2.0})
+    assert asked(book)["spikiness"] == 3.36

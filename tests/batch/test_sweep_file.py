@@ -257,3 +257,14 @@ def test_a_bad_file_leaves_nothing_behind(tmp_path, capsys):
     (tmp_path / "s.yaml").write_text("grid: {volume: [2, 8]}\n")
     assert main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "o")]) == 2
     assert "s.yaml, line 1: no field 'volume'" in capsys.readouterr().err and not (tmp_path / "o").exists()
+
+
+def test_a_grid_less_spiky_than_its_idle_hours_make_it_is_refused_before_any_work(tmp_path):
+    words = "20 hours a week make the busiest hours at least 8.4 times the mean"
+    assert words in refusal(tmp_path, "grid:\n  hours_per_week: [50, 20]\n  spikiness: [4, 9]\n")
+    assert words in refusal(tmp_path, "fields: {hours_per_week: 20}\ngrid: {skill_ml: [1]}\n")
+
+
+def test_a_grid_as_spiky_as_its_idle_hours_is_taken(tmp_path):
+    (tmp_path / "s.yaml").write_text("grid: {hours_per_week: [50, 20], spikiness: [9, 12]}\n")
+    assert sweep_file.read(tmp_path / "s.yaml")[0].size == 4

@@ -188,7 +188,8 @@ def test_the_time_of_people_who_are_there_is_a_cost_but_no_charge_on_the_budget(
 
 
 def test_around_the_clock_takes_all_of_the_staff_and_people_on_call():
-    # 1.0 of the rented floor and 13 machines with a spare, operations of 4 for machines; own servers ask for hardware of 4 too
+    # 1.0 of the rented floor and 13 machines with a spare, operations of 4 for machines; own servers ask for hardware
+    # of 4 too
     able = ABLE | {"skill_operations": 3, "skill_hardware": 3}
     answer = answered(**able, availability="around_the_clock")
     assert line(answer, "rented", "people there") == each_month(14_000 + 7_000)

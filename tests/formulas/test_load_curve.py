@@ -263,3 +263,81 @@ def test_spill_lies_between_the_flat_load_and_the_whole_load(capacity, mean, cv)
 @given(st.floats(1.05, 20), st.floats(1.05, 20))
 def test_a_spikier_load_never_has_a_smaller_cv(a, b):
     assert load_curve.cv_from_spikiness(min(a, b)) <= load_curve.cv_from_spikiness(max(a, b))
+
+
+# Hours in use
+
+
+@pytest.mark.parametrize(
+    ("spikiness", "hours", "cv"),
+    [(5, 168, 1.084), (5, 50, 0.243), (5, 40, 0.106), (168 / 50, 50, load_curve.STEADIEST)],
+)
+def test_the_cv_in_the_hours_in_use_is_that_of_the_table(spikiness, hours, cv):
+    # by root finding on scipy.stats.gamma, 2026-11-29; no less spikiness than 168 / hours there is
+    found = load_curve.cv_in_use(np.array([[float(spikiness)]]), np.array([[hours / 168]]))
+    assert found[0, 0] == pytest.approx(cv, abs=5e-4)
+
+
+@pytest.mark.parametrize("hours", [8.5, 20, 50, 100, 167])
+@pytest.mark.parametrize("over_the_least", [1.05, 1.4, 2.5, 9.0])
+def test_the_cv_in_the_hours_in_use_is_the_smaller_root_that_brentq_finds(hours, over_the_least):
+    part = hours / 168
+    spikiness = min(over_the_least / part, 20.0)
+
+    def beyond(cv):
+        return gamma.ppf((0.99 - (1 - part)) / part, 1 / cv**2, scale=cv**2) / part - spikiness
+
+    steps = np.geomspace(0.005, 8, 400)
+    first = np.flatnonzero(np.array([beyond(cv) for cv in steps]) >= 0)[0]
+    root = brentq(beyond, steps[first - 1], steps[first], xtol=1e-10) if first else load_curve.STEADIEST
+    found = load_curve.cv_in_use(np.array([spikiness]), np.array([part]))[0]
+    assert found == pytest.approx(max(root, load_curve.STEADIEST), rel=1e-6)
+    if root > load_curve.STEADIEST:
+        assert load_curve.peak_in_use(found, part) == pytest.approx(spikiness, rel=1e-6)
+
+
+def test_a_load_in_half_of_the_hours_by_hand():
+    # exponential with a mean of 2 in half of the hours, nothing in the others: above K comes 1/2 x 2 exp(-K/2), in 1/2
+    # exp(-K/2) of the hours; a quarter of the hours has more than 2 ln 2; a law of all hours beside it stays as it is
+    laws, loads, every = (
+        load_curve.Gamma(np.ones((2, 1)), np.array([[0.5], [1.0]])),
+        np.array([[0.7, 3.0]] * 2),
+        np.arange(2),
+    )
+    assert laws.spill(loads, every) == pytest.approx(np.exp([[-0.35, -1.5], [-0.7, -3.0]]), abs=1e-3)
+    assert laws.exceedance(loads, every) == pytest.approx(np.exp([[-0.35, -1.5], [-0.7, -3.0]]) / [[2], [1]], abs=5e-3)
+    quarter = laws.level(np.array([[0.25, 0.6]] * 2), every)
+    assert quarter == pytest.approx(np.array([[2 * np.log(2), 0], [np.log(4), np.log(1 / 0.6)]]), rel=1e-2)
+    assert laws.take(np.array([1])).exceedance(loads[:1], ONE)[0, 0] == pytest.approx(np.exp(-0.7), abs=5e-3)
+
+
+def test_of_an_idle_law_followers_stand_ready_in_the_hours_in_use_alone():
+    # a follower that is never late stands for the load itself: the spill above 3, and 1/2 exp(-1.5) of the hours
+    follower = load_curve.Follower(np.ones(len(load_curve.CV_NODES)))
+    ready, hours = load_curve.Gamma(np.ones((1, 1)), np.array([[0.5]])).following(np.array([[3.0]]), ONE, follower)
+    assert (ready[0, 0], hours[0, 0]) == pytest.approx((np.exp(-1.5), np.exp(-1.5) / 2), abs=1e-3)
+
+
+# What the hour of the week tells
+
+
+def test_a_week_that_comes_again_is_known_to_the_hour():
+    week = np.repeat([3.0, 1.0], 84)
+    found = load_curve.Measured(np.tile(week, 3)).week
+    assert found.known == pytest.approx(week / 2) and found.peak[0, 0] == pytest.approx(1.5)
+    assert found.cv[0, 0] == pytest.approx(load_curve.STEADIEST)
+
+
+def test_of_one_week_and_of_chance_nothing_but_the_idle_hours_is_known():
+    used = np.arange(168) < 60
+    one = load_curve.Measured(used * np.repeat([3.0, 1.0], 84)).week
+    assert one.known == pytest.approx(used * 168 / 60)
+    chance = np.tile(used, 8) * np.random.default_rng(1).gamma(4, 0.25, 8 * 168)
+    found = load_curve.Measured(chance).week
+    # eight weeks of a cv of 0.5: the means of the hours have a cv of 0.5 / sqrt(8) = 0.177, a tenth of it is left
+    assert found.known[used].std() / found.known[used].mean() < 0.08 and (found.known[~used] == 0).all()
+
+
+def test_less_than_a_week_tells_nothing_of_the_hours_of_a_week():
+    found = load_curve.Measured(np.array([0.0, 2.0] * 40))
+    assert (found.week.known == 1).all() and found.surprise[0, 0] == pytest.approx(1.0)

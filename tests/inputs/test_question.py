@@ -367,3 +367,30 @@ def test_every_default_is_allowed_and_every_slider_lies_within_its_range():
             assert field.low <= field.default <= field.high, field.name
             low, high = field.slider or (field.low, field.high)
             assert field.low <= low < high <= field.high, field.name
+
+
+@pytest.mark.parametrize(("spikiness", "refused"), [(3.35, True), (3.36, False), (5, False)])
+def test_idle_hours_make_a_least_spikiness(spikiness, refused):
+    rows = question.grid(hours_per_week=50, spikiness=spikiness)
+    assert question.too_steady(rows).tolist() == [refused]
+    if not refused:
+        return question.refuse_too_steady(rows)
+    words = "spikiness: got 3.35, but 50 hours a week make the busiest hours at least 3.4 times the mean. Give that"
+    with pytest.raises(ScenarioError, match=words):
+        question.refuse_too_steady(rows)
+
+
+def test_a_row_is_lifted_to_the_spikiness_of_its_idle_hours_and_says_so():
+    rows, told = question.lifted(question.grid(hours_per_week=[20, 168], spikiness=5))
+    assert rows["spikiness"].tolist() == [8.4, 5]
+    assert (
+        told
+        == "20 hours a week make the busiest hours at least 8.4 times the mean, so the spikiness was lifted to that."
+    )
+    assert question.lifted(question.grid())[1] == ""
+
+
+def test_around_the_clock_with_idle_hours_is_noticed():
+    noticed = question.notices(question.grid(hours_per_week=50, availability="around_the_clock").iloc[0])
+    assert any("keeps rented machines on in idle hours" in words for words in noticed)
+    assert not question.notices(question.grid(hours_per_week=50).iloc[0])

@@ -63,3 +63,10 @@ def test_where_the_spikiness_varies_measured_hours_are_said_to_be_left_out():
     for panel in (page.along("spikiness"), page.decision_map):
         assert "Gamma law, not your log" in panel(answer).words
     assert "not your log" not in page.along("requests_per_month")(answer).words + shown()
+
+
+def test_where_hours_are_idle_what_is_cut_off_is_said():
+    answer = evaluate(question.grid(hours_per_week=50), shipped())
+    for panel in (page.along("spikiness"), page.decision_map):
+        assert "50 hours a week make the busiest hours at least 3.4 times" in panel(answer).words
+    assert "hours a week" not in shown()

@@ -296,3 +296,17 @@ def test_more_figures_tell_p90_and_whether_people_turn_the_answer():
     least, less = allowed.idxmin(), (allowed - lines).idxmin()
     told = [f"<strong>{escape(titles(answer)[option])}</strong>" for option in (least, less)]
     assert f"With people {told[0]} costs least, without them {told[1]}." in fold.make() and least != less
+
+
+def test_machines_that_run_by_the_clock_are_told_with_the_risk_and_the_reserved_price():
+    fields = {"hours_per_week": 50, "availability": "business_hours", "control": "own_tenancy", "jurisdiction": "us"}
+    found = answered(FREE | fields | {"requests_per_month": 2e8})
+    sizing = found.sizing.set_index(["option", "month"])
+    assert sizing.loc[("rented", 1), "contract"].startswith("on demand by the clock")
+    words = decide._by_clock(found, "rented")
+    number = sizing.loc["rented", "machines"].max()
+    assert f"by the clock, 50 hours a week, at most {number:,.0f} for" in words and "every morning is a risk" in words
+    offer = found.facts.table("machines").loc[sizing.loc[("rented", 1), "offer"]]
+    reserved = f"{number * offer['reserved_1yr_usd_per_h'] * 730:,.0f}"
+    assert ("no reserved price" if reserved == "nan" else reserved) in words
+    assert decide._by_clock(answered(FREE), "rented") == ""

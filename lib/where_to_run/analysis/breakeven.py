@@ -1,5 +1,6 @@
 """Break-even: where along a field the winner changes, and what would make two options cost the same."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,9 +12,9 @@ from ..decision.evaluate import evaluate
 from ..decision.routing import NAMES, ROUTINGS
 from ..formulas.finance import discount_factors, monthly_rate
 from ..inputs.facts import Facts
-from ..inputs.question import BY_NAME, ScenarioError
+from ..inputs.question import BY_NAME, IN_USE, ScenarioError
 from ..places.bill import CAPITAL, line
-from ..units import Array
+from ..units import HOURS_PER_WEEK, Array
 
 By = Literal["recommended", "cheapest"]
 MEASURE: dict[By, str] = {"recommended": "generalised_usd_per_month", "cheapest": "npv_usd"}
@@ -60,6 +61,12 @@ def axis(field: str, low: float | None = None, high: float | None = None, points
     return np.unique(np.round(values)) if asked.kind == "whole" else values
 
 
+def _possible(values: Array, field: str, rest: Mapping[str, Any]) -> Array:
+    """Values along a field that go with the rest of a scenario, cut off where the idle hours make it more spiky."""
+    least = HOURS_PER_WEEK / float(rest[IN_USE[field]]) if field in IN_USE and IN_USE[field] in rest else values[0]
+    return np.unique(np.maximum(values, least))
+
+
 def winners(answer: Answer, by: By = "recommended") -> Array:
     """Name of the winning option of every scenario among what is allowed, `none` where nothing is.
 
@@ -104,12 +111,13 @@ def intervals(
 ) -> pd.DataFrame:
     """Intervals of a field on which each option wins, everything else as in the one-row scenario.
 
-    Measured `hours` hold as in `evaluate`; along the spikiness they cannot, and the Gamma law takes their place.
+    Where the idle hours alone make a load more spiky than asked, the field is cut off. Measured `hours` hold as in
+    `evaluate`; along the spikiness and the hours in use they cannot, and the Gamma law takes their place.
 
     Columns: option, start, end, in the field's unit, in order; `none` where nothing is allowed. All crossings are
     kept: whole machines make cost curves cross back. An option without a row never wins within the range.
     """
-    held = None if hours is None or field == SPIKINESS else tuple(hours)
+    held = None if hours is None or field in IN_USE else tuple(hours)
     return _scan(_rest(scenario, field), facts, field, by, low, high, held)
 
 
@@ -121,7 +129,7 @@ def _scan(
         rows = pd.DataFrame({**dict(rest), field: values})
         return winners(evaluate(rows, facts, None if hours is None else np.array(hours)), by)
 
-    values = axis(field, low, high)
+    values = _possible(axis(field, low, high), field, dict(rest))
     found = won(values)
     change = np.flatnonzero(found[1:] != found[:-1])
     left, right = values[change], values[change + 1]
@@ -156,7 +164,9 @@ def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = 80)
 
 @lru_cache(maxsize=MAPS)
 def _grid(rest: Rest, facts: Facts, x: str, y: str, points: int) -> Answer:
-    across, up = np.meshgrid(axis(x, points=points), axis(y, points=points))
+    if {x, y} == {*IN_USE}:
+        raise ScenarioError("spikiness and hours_per_week hang together; give a map over one of them")
+    across, up = np.meshgrid(*(_possible(axis(name, points=points), name, dict(rest)) for name in (x, y)))
     return evaluate(pd.DataFrame({**dict(rest), x: across.ravel(), y: up.ravel()}), facts)
 
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from ..formulas import load_curve
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, Field, ScenarioError
-from ..units import MONTHS_PER_YEAR, Array
+from ..units import HOURS_PER_WEEK, MONTHS_PER_YEAR, Array
 
 SEED = 20261122
 INSIDE = 1e-12
@@ -87,10 +87,10 @@ def at(row: pd.DataFrame, facts: Facts, cube: Array) -> Draws:
     """What points of the unit cube over (point, NAMES) come to, for a scenario of one row.
 
     A coordinate is the share of an input's distribution below it: log-normal about what was asked for volume, hourly
-    spread, tokens, cloud prices and throughput; normal, cut, for growth; triangular for the others. The spreads are
-    rows `spread.*` and `throughput_sigma.*` of data/assumptions.csv, or the low and high of the fact itself; a fact
-    without a range, as one a user gave, is taken as known. Where API prices fall fast, throughput rises: their normal
-    scores have the correlation of methods 3.5.
+    spread in the hours in use, tokens, cloud prices and throughput; normal, cut, for growth; triangular for the others.
+    The spreads are rows `spread.*` and `throughput_sigma.*` of data/assumptions.csv, or the low and high of the fact
+    itself; a fact without a range, as one a user gave, is taken as known. Where API prices fall fast, throughput rises:
+    their normal scores have the correlation of methods 3.5.
     """
     share = dict(zip(NAMES, np.clip(cube, INSIDE, 1 - INSIDE).T, strict=True))
     score = {name: ndtri(part) for name, part in share.items()}
@@ -122,14 +122,15 @@ def _fields(
 ) -> dict[str, Array]:
     """The fields of the scenario that are drawn, kept to what is allowed."""
     asked = {name: float(row[name].iloc[0]) for name in ("requests_per_month", "growth_per_month", *SIZES)}
-    cv = load_curve.cv_from_spikiness(float(row["spikiness"].iloc[0])) * np.exp(
-        spread["spikiness"] * score["spikiness"]
-    )
+    peak, in_use = (row[name].to_numpy(float)[:1] for name in ("spikiness", "hours_per_week"))
+    in_use = in_use / HOURS_PER_WEEK
+    cv = load_curve.cv_in_use(peak, in_use) * np.exp(spread["spikiness"] * score["spikiness"])
+    cv = np.minimum(cv, load_curve.spikiest_cv(in_use)) if in_use < 1 else cv
     cut = ndtr(-CUT)
     drawn = {
         "requests_per_month": asked["requests_per_month"] * np.exp(spread["volume"] * score["volume"]),
         "growth_per_month": asked["growth_per_month"] + spread["growth"] * ndtri(cut + share["growth"] * (1 - 2 * cut)),
-        "spikiness": load_curve.load_quantile(load_curve.PEAK_QUANTILE, 1.0, cv),
+        "spikiness": load_curve.peak_in_use(cv, in_use),
     } | {name: asked[name] * np.exp(spread[name] * score[name]) for name in SIZES}
     return {name: np.clip(values, BY_NAME[name].low, BY_NAME[name].high) for name, values in drawn.items()}
 

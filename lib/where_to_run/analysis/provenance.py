@@ -31,7 +31,10 @@ capacity is sold, the offers that may serve until own servers are delivered, the
 case, and those the team lacks; with what people earn.
 """
 
-SIZING = ("serving.", "spare.", "demand.arrival_cv", "autoscale.", "own.delivery_weeks.", "setup_weeks.own_gpus")
+SIZING = (
+    *("serving.", "spare.", "demand.arrival_cv", "autoscale.", "clock."),
+    *("own.delivery_weeks.", "setup_weeks.own_gpus"),
+)
 """Figures that say how many machines there are from when on, beside those of the service level."""
 
 CRITERIA_REST_ON = ("scale.", "control.", "elasticity.", "easy_to_leave.", "setup_weeks.", "people.")

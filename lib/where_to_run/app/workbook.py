@@ -15,7 +15,7 @@ from ..decision.evaluate import evaluate
 from ..inputs import question, share
 from ..inputs.facts import Facts
 from ..inputs.log_formats import ROLES
-from ..inputs.question import ScenarioError
+from ..inputs.question import IN_USE, ScenarioError
 from ..inputs.tables import FactsError
 from ..inputs.usage import Usage
 from ..units import Array
@@ -165,11 +165,10 @@ class Workbook:
         match message["type"]:
             case "move":
                 values = dict(message["values"])
-                hours = None if "spikiness" in values else self.answer.hours
-                self._ask(*share.one(self.preset, self._changes | values), hours)
+                self._move(values, None if {*IN_USE} & {*values} else self.answer.hours)
             case "use" if self.usage is not None:
                 found = self.usage.changes(self.rows.iloc[0])
-                self._ask(*share.one(self.preset, self._changes | found), self.usage.hours)
+                self._move(found, self.usage.hours)
             case "preset" | "reset":
                 self._ask(*share.one(message.get("name", self.preset), {}))
             case "tab" if message["name"] in PAGES:
@@ -182,6 +181,13 @@ class Workbook:
                 self._unfolded.add(str(message["key"]))
             case "hello" if message.get("tab") in PAGES:
                 self._open(message["tab"])
+
+    def _move(self, values: Mapping[str, Any], hours: Array | None) -> None:
+        """Ask with other values, as spiky as the hours in use make it; say so where that is more than was set."""
+        rows, preset = share.one(self.preset, self._changes | dict(values))
+        rows, words = question.lifted(rows)
+        self._ask(rows, preset, hours)
+        self._message = words
 
     def _got(self, found: Usage | None, words: str) -> None:
         """Show what a log says; where it could not be read the last one stands."""

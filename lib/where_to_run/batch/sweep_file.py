@@ -22,6 +22,7 @@ from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, ScenarioError
 from ..inputs.share import Plain
 from ..inputs.tables import FactsError
+from ..units import HOURS_PER_WEEK
 from .sweep_plan import MOST_SCENARIOS, NAME, By, Plan, Reports, fitting, whole
 
 KNOWN = ("preset", "fields", "as_of", "facts", "grid", "sample", "table", "reports", "chunk")
@@ -85,6 +86,11 @@ def read(path: Path) -> tuple[Plan, Facts, Lined]:
     axes = _grid(sheet, rest, keys, others)
     _once(sheet, fields, axes, sample, table)
     plan = Plan(preset, fields, rest, _day(sheet), overrides, table, sample, axes, _reports(sheet))
+    if "hours_per_week" in plan.swept or rest["hours_per_week"] < HOURS_PER_WEEK:
+        with sheet.naming("grid" if axes else "sample" if sample else "table"):
+            for first in range(0, plan.size, MANY):
+                some = plan.columns(np.arange(first, min(first + MANY, plan.size)))
+                question.refuse_too_steady(rest | {str(name): some[name] for name in some})
     asked = {"all": plan.size, "top": plan.reports.number}.get(plan.reports.kind, 0)
     if asked > MOST_REPORTS:
         raise sheet.refusal(f"{asked:,} reports; at most {MOST_REPORTS:,}. Ask for the top ones", "reports")
@@ -254,6 +260,9 @@ def _reports(sheet: Lined) -> Reports:
         f"reports: got {str(given)[:40]!r}; give none, all, winners, or {{top: 10, by: {Reports.by}}}", "reports"
     )
 
+
+MANY = 1_000_000
+"""Scenarios whose hours in use are looked at together."""
 
 LONGEST = 200_000
 """Characters of a file that are read; longer lists belong in a CSV."""

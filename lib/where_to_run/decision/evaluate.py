@@ -119,6 +119,8 @@ def evaluate(
     that are none.
     """
     rows = question.checked(question.columns(scenarios), facts.keys())
+    if hours is None:
+        question.refuse_too_steady(rows)
     curve, names = None if hours is None else Measured(hours), tuple(committed or names)
     number = len(scenarios)
     asked = partial(judge, rows, facts.draw(drawn or {}, number), curve, names, committed)

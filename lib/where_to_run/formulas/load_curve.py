@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from scipy.special import expit, gammaincc, gammaincinv
 
-from ..units import Array, Number
+from ..units import HOURS_PER_WEEK, Array, Number
 
 PEAK_QUANTILE = 0.99
 """Spikiness is this quantile of the hours of a month over their mean."""
@@ -25,6 +25,45 @@ def cv_from_spikiness(spikiness: Number) -> Number:
     Inverse of the Gamma quantile, interpolated; within 1e-6 of root finding.
     """
     return np.exp(np.interp(np.log(np.asarray(spikiness, float)), *_cv_curve()))
+
+
+STEADIEST, HALVINGS = 0.01, 36
+"""Least coefficient of variation there is, and steps by which one is found, to a billionth."""
+
+
+def cv_in_use(spikiness: Array, in_use: Array) -> Array:
+    """Coefficient of variation in the hours in use [ratio], a share `in_use` of all (0.05 to 1); arrays of one shape.
+
+    The smaller root of quantile((0.99 - idle) / in_use) / in_use = spikiness, idle = 1 - in_use; the least there is
+    where the spikiness is below 1 / in_use.
+    """
+    cv = np.array(cv_from_spikiness(spikiness))
+    if (some := in_use < 1).any():
+        load, above = (spikiness * in_use)[some], (1 - PEAK_QUANTILE) / in_use[some]
+        low, high = np.full(load.shape, STEADIEST), spikiest_cv(in_use[some])
+        for _ in range(HALVINGS):
+            middle = np.sqrt(low * high)
+            short = load_duration(load, 1.0, middle) < above
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        cv[some] = high
+    return cv
+
+
+def peak_in_use(cv: Number, in_use: Number) -> Number:
+    """Spikiness [ratio] of a load with a cv in a share of the hours, none in the others: the inverse of `cv_in_use`."""
+    return load_quantile(1 - (1 - PEAK_QUANTILE) / np.asarray(in_use), 1 / np.asarray(in_use), cv)
+
+
+def spikiest_cv(in_use: Number) -> Number:
+    """The cv in a share of the hours at which the spikiness is greatest; above it busy hours are too rare to count."""
+    return np.exp(np.interp(np.log(in_use), *_spikiest()))
+
+
+@lru_cache(maxsize=1)
+def _spikiest() -> tuple[Array, Array]:
+    share, cv = np.geomspace(0.05, 1, 60), np.geomspace(STEADIEST, 8, 1_000)
+    greatest = np.asarray(peak_in_use(cv, share[:, None])).argmax(axis=1)
+    return np.log(share), np.log(cv[greatest])
 
 
 def load_duration(load: Number, mean: Number, cv: Number) -> Number:
@@ -124,19 +163,26 @@ class Follower:
 
 
 class Gamma:
-    """Gamma laws, one a scenario, by their coefficient of variation over (scenario, 1).
+    """Gamma laws, one a scenario, by their coefficient of variation over (scenario, 1), in a share `in_use` of the
+    hours over (scenario, 1); in the others there is no load.
 
     They read tables of the closed forms of `demand`, because they are asked for every month of every plan: the spill
     within 0.001 of the mean load.
     """
 
-    def __init__(self, cv: Array) -> None:
+    def __init__(self, cv: Array, in_use: Array | None = None) -> None:
         self.cv = np.asarray(cv, float)
+        self.in_use = None if in_use is None or (in_use == 1).all() else in_use
         self._made: dict[int, tuple[Array, Array]] = {}
+
+    @property
+    def surprise(self) -> Array:
+        """Coefficient of variation of what is not known beforehand, over (scenario, 1): idle hours are."""
+        return self.cv
 
     def take(self, rows: Array) -> "Gamma":
         """The laws of some of the scenarios, with the tables made so far."""
-        some = Gamma(self.cv[rows])
+        some = Gamma(self.cv[rows], None if self.in_use is None else self.in_use[rows])
         some._made = {k: (t, own.reshape(len(self.cv), -1)[rows].ravel()) for k, (t, own) in self._made.items()}
         return some
 
@@ -173,33 +219,56 @@ class Gamma:
         node += scenario.reshape(below.shape[:1] + (1,) * (load.ndim - 1)) * len(Z_NODES)
         return node, z, below
 
+    def _in_use(self, values: Array, scenario: Array) -> Array:
+        """Values over (scenarios asked, ...) times the share of the hours in use, where all the load is."""
+        if self.in_use is None:
+            return values
+        return np.asarray(values * self.in_use[scenario].reshape(-1, *[1] * (values.ndim - 1)))
+
     def _read(self, table: Array, node: Array, part: Array) -> Array:
         found = self._own(table).take(node)
         return np.asarray(found.real + part * found.imag)
 
     def spill(self, load: Array, scenario: Array) -> Array:
         """Mean load above a load, both in multiples of the mean, for the scenarios asked along the first axis."""
+        load = self._in_use(load, scenario)
         node, part, below = self._find(load, scenario)
         return np.where(below, 1 - load, self._read(_tables()[0], node, part))
 
     def exceedance(self, load: Array, scenario: Array) -> Array:
         """Share of the hours above a load in multiples of the mean, for the scenarios asked along the first axis."""
-        node, part, below = self._find(load, scenario)
-        return np.where(below, 1.0, self._read(_tables()[1], node, part))
+        node, part, below = self._find(self._in_use(load, scenario), scenario)
+        return self._in_use(np.where(below, 1.0, self._read(_tables()[1], node, part)), scenario)
 
     def following(self, load: Array, scenario: Array, follower: Follower) -> tuple[Array, Array]:
         """`following` above a base that carries a load, and the share of the hours in which anything runs."""
+        load = self._in_use(load, scenario)
         node, part, below = self._find(load, scenario)
         ready, hours = (self._read(table, node, part) for table in follower.tables)
-        return np.where(below, follower.at(self.cv)[scenario] - load, ready), np.where(below, 1.0, hours)
+        hours = self._in_use(np.where(below, 1.0, hours), scenario)
+        return np.where(below, follower.at(self.cv)[scenario] - load, ready), hours
 
     def level(self, share: Array, scenario: Array) -> Array:
         """Load exceeded in a share of the hours, in multiples of the mean; shares over (scenarios asked, month)."""
-        share = np.maximum(np.fmin(share, 1 - DUST), DUST)  # fmin passes over what is not a number
-        odds = np.log(share / (1 - share))
+        if self.in_use is not None:
+            share = share / self.in_use[scenario]
+        inside = np.maximum(np.fmin(share, 1 - DUST), DUST)  # fmin passes over what is not a number
+        odds = np.log(inside / (1 - inside))
         at = np.clip((odds - LOGITS[0]) / (LOGITS[1] - LOGITS[0]), 0, len(LOGITS) - 1.000001)
         node = at.astype(np.intp)
-        return self._read(_tables()[2], node + scenario[:, None] * len(LOGITS), at - node)
+        found = self._read(_tables()[2], node + scenario[:, None] * len(LOGITS), at - node)
+        return found if self.in_use is None else np.where(share < 1, found / self.in_use[scenario], 0.0)
+
+
+@dataclass(frozen=True)
+class Week:
+    """What is known of a load by the hour of the week, in multiples of the mean, over (hour of the week); and the rest:
+    `peak`, what its busiest hours make of the busiest hour of the week, and its `cv`, over (1, 1) [ratio].
+    """
+
+    known: Array
+    peak: Array
+    cv: Array
 
 
 class Measured:
@@ -209,13 +278,41 @@ class Measured:
     negative, not finite or zero throughout.
     """
 
+    in_use = None
+
     def __init__(self, hours: Array) -> None:
-        hours = np.sort(np.asarray(hours, float).ravel())
+        series = np.asarray(hours, float).ravel()
+        hours = np.sort(series)
         if not len(hours) or not np.isfinite(hours).all() or hours[0] < 0 or hours[-1] == 0:
             raise ValueError(
                 f"hourly loads: got {len(hours)} values; give a number of 0 or more for every hour, not all of them 0"
             )
-        self.hours = hours / hours.mean()
+        self.hours, self.series = hours / hours.mean(), series / hours.mean()
+
+    @cached_property
+    def week(self) -> "Week":
+        """What the hour of the week tells of the series beforehand; nothing where it has no whole week.
+
+        The means of the hours of the week, drawn to the mean of those in use by the part of their variance that chance
+        alone would make (James and Stein 1961): all of it in a series of one week. Hours silent in every week are known
+        to be idle. The rest is each hour over what was known of it.
+        """
+        load, slot = self.series, np.arange(len(self.series)) % HOURS_PER_WEEK
+        if len(load) < HOURS_PER_WEEK:
+            return Week(np.ones(HOURS_PER_WEEK), np.quantile(load, [[PEAK_QUANTILE]]), self.cv)
+        count, total = np.bincount(slot), np.bincount(slot, load)
+        mean, used = total / count, total > 0
+        here, weeks = used[slot], count[used].mean()
+        middle = load[here].mean()
+        between, chance = mean[used].var(), 0.0
+        if weeks > 1:
+            chance = np.square(load - mean[slot])[here].sum() / (here.sum() - used.sum()) / weeks
+        known = max(0.0, 1 - chance / between) if between > 0 and weeks > 1 else 0.0
+        profile = used * (middle + known * (mean - middle))
+        rest, part = load / np.where(here, profile[slot], 1.0), np.full((1, 1), here.mean())
+        peak = np.quantile(rest, PEAK_QUANTILE)
+        cv = cv_in_use(np.full((1, 1), peak / rest.mean()), part)
+        return Week(profile / profile.mean(), np.full((1, 1), peak * profile.max() / profile.mean()), cv)
 
     def take(self, rows: Array) -> "Measured":
         """The series itself: it is that of every scenario."""
@@ -225,6 +322,11 @@ class Measured:
     def cv(self) -> Array:
         """Coefficient of variation over (scenario, 1), the same for all."""
         return np.full((1, 1), self.hours.std())
+
+    @property
+    def surprise(self) -> Array:
+        """Coefficient of variation of what the hour of the week does not tell, over (scenario, 1)."""
+        return self.week.cv
 
     @cached_property
     def _spilled(self) -> Array:
@@ -244,7 +346,7 @@ class Measured:
 
     def following(self, load: Array, scenario: Array, follower: Follower) -> tuple[Array, Array]:
         """`following` above a base that carries a load, and the share of the hours in which anything runs."""
-        stretch = follower.at(self.cv)
+        stretch = follower.at(self.surprise)
         far, over = load / stretch, self.exceedance(load, scenario)
         ready = following(stretch, self.spill(load, scenario), self.spill(far, scenario), np.sqrt(over))
         return ready, between(over, self.exceedance(far, scenario), np.sqrt(over))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..paths import DATA, read_yaml
-from ..units import Array
+from ..units import HOURS_PER_WEEK, Array
 
 Kind = Literal["number", "whole", "choice", "names", "order"]
 LARGEST_GRID = 2_000_000
@@ -33,6 +33,11 @@ NOW = {old: name for name, paper in read_yaml(DATA / "papers.yaml").items() for 
 
 NAMES_A_REGION = ("region", "region_owned")
 """Levels of control that ask for a jurisdiction."""
+
+IN_USE = {"spikiness": "hours_per_week", "hours_per_week": "spikiness"}
+"""Fields that bound each other, as the hours in use times the spikiness are at least the hours of a week; measured
+hours take the place of both.
+"""
 
 SKILL_WORDS = {
     0: "none",
@@ -233,6 +238,37 @@ def checked(rows: Mapping[str, Array], keys: Mapping[str, Collection[str]] | Non
     return found
 
 
+def too_steady(rows: Mapping[str, Any]) -> Array:
+    """Which rows ask for less spikiness than the idle hours alone make."""
+    least = HOURS_PER_WEEK / np.asarray(rows["hours_per_week"], float)
+    return np.asarray(np.asarray(rows["spikiness"], float) < least * (1 - 1e-9))
+
+
+def refuse_too_steady(rows: Mapping[str, Any]) -> None:
+    """Refuse rows whose idle hours make them more spiky than they say."""
+    if (steady := too_steady(rows)).any():
+        pair = np.broadcast_arrays(*(np.asarray(rows[name], float) for name in IN_USE))
+        asked, hours = (np.atleast_1d(values)[steady.argmax()] for values in pair)
+        raise ScenarioError(
+            f"spikiness: got {asked:g}, but {busiest(hours)}. Give that or more, or more hours_per_week"
+        )
+
+
+def busiest(hours_per_week: float) -> str:
+    """The least spikiness that some hours a week make, in words."""
+    least = HOURS_PER_WEEK / hours_per_week
+    return f"{hours_per_week:g} hours a week make the busiest hours at least {least:.2g} times the mean"
+
+
+def lifted(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Rows at least as spiky as their idle hours make them, and what was lifted, in words; none where nothing was."""
+    if not (steady := too_steady(rows)).any():
+        return rows, ""
+    peak = np.where(steady, HOURS_PER_WEEK / rows["hours_per_week"], rows["spikiness"])
+    told = busiest(float(rows["hours_per_week"].to_numpy()[steady.argmax()]))
+    return rows.assign(spikiness=peak), f"{told[0].upper()}{told[1:]}, so the spikiness was lifted to that."
+
+
 def _checked(f: Field, column: Array, keys: Mapping[str, Collection[str]]) -> Array:
     if not f.numeric:
         return _checked_names(f, column, keys)
@@ -310,6 +346,8 @@ def notices(row: Mapping[str, Any] | pd.Series) -> list[str]:
         told.append(f"customisation {row['customisation']} changes nothing while specialised_share is 0")
     if row["regimes"] and row["sensitive_share"] == 0:
         told.append(f"regimes {row['regimes']} bind nothing while sensitive_share is 0")
+    if row["hours_per_week"] < HOURS_PER_WEEK and row["availability"] == "around_the_clock":
+        told.append("availability around_the_clock keeps rented machines on in idle hours, unless an API answers then")
     return told
 
 

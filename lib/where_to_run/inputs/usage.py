@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ..formulas.load_curve import PEAK_QUANTILE
-from ..units import HOURS_PER_MONTH, Array
+from ..units import HOURS_PER_MONTH, HOURS_PER_WEEK, Array
 from .log_formats import COUNTS, UsageError
 from .log_hours import HOUR, Log
 from .question import BY_NAME
 
-DAY_H, WEEK_H = 24, 168
+DAY_H, WEEK_H = 24, HOURS_PER_WEEK
 
 RECENT_WEEKS = 4
 """The latest weeks, from which the fields are taken: a month, and whole weeks, as all days of a week count alike."""
@@ -36,10 +36,11 @@ class Usage:
     """What a log says of a scenario.
 
     `fields`: field, value, low, high, seen (in which hours, or why it is not known); a range covers 90 %. `hours`: the
-    measured hourly loads in order, for `evaluate(hours=...)`, or None. `series`: every hour of the file, with `load`
-    and `state`: measured, idle (zero), missing or partial (neither is counted). `counted` is the unit of the load:
-    requests, or tokens where a file has no requests. `gaps`: start, end, hours of what is missing. `profile`: day (0
-    Monday), hour, load: the mean of each hour of the week. `per_month`: counts a month.
+    measured hourly loads in order, with the mean of the hour of the week where one is missing, for
+    `evaluate(hours=...)`, or None. `series`: every hour of the file, with `load` and `state`: measured, idle (zero),
+    missing or partial (neither is counted). `counted` is the unit of the load: requests, or tokens where a file has no
+    requests. `gaps`: start, end, hours of what is missing. `profile`: day (0 Monday), hour, load: the mean of each hour
+    of the week. `per_month`: counts a month.
     """
 
     log: Log
@@ -83,17 +84,35 @@ def usage(log: Log) -> Usage:
         raise UsageError(f"there is no load in the latest weeks of the file, up to {last:%Y-%m-%d}; is a time wrong?")
     span_h = float(len(whole) * step_h) if long else (log.last_us - log.first_us) / HOUR
     drawn = _draws(len(whole), max(1, DAY_H // step_h)) if long else np.empty((0, len(part)), int)
+    hours = _hours(recent, whole) if long and step_h == 1 else None
     slots = [series["time"].dt.day_of_week.rename("day"), series["time"].dt.hour.rename("hour")]
     return Usage(
         log=log,
-        fields=pd.DataFrame([*_fields(part, span_h, drawn, step_h), _growth(series, step_h)]),
-        hours=whole["load"].to_numpy(float) if long and step_h == 1 else None,
+        fields=pd.DataFrame([*_fields(part, span_h, drawn, step_h), _in_use(hours), _growth(series, step_h)]),
+        hours=hours,
         series=series,
         gaps=gaps,
         profile=series.groupby(slots)["load"].mean().reset_index(),
         counted="requests" if log.hours["requests"].notna().any() else "tokens",
         per_month={name: float(part[name].sum()) / span_h * HOURS_PER_MONTH for name in COUNTS},
     )
+
+
+def _hours(recent: pd.DataFrame, whole: pd.DataFrame) -> Array:
+    """Load of each hour in order; of whole weeks one that is missing is as the same hour of the week is on average."""
+    if len(recent) % WEEK_H:
+        return whole["load"].to_numpy(float)
+    load = whole["load"].reindex(recent.index)
+    usual = load.groupby(np.arange(len(load)) % WEEK_H).transform("mean")
+    return load.fillna(usual).fillna(load.mean()).to_numpy(float)
+
+
+def _in_use(hours: Array | None) -> dict[str, Any]:
+    """Hours of the week that are not silent in every week."""
+    if hours is None or len(hours) % WEEK_H:
+        return _field("hours_per_week", np.array([np.nan]), "not known: it takes a whole week of rows of an hour")
+    used = hours.reshape(-1, WEEK_H).any(axis=0).sum()
+    return _field("hours_per_week", np.array([float(used)]), f"{len(hours) // WEEK_H} weeks")
 
 
 def _series(log: Log, step_h: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -147,7 +147,8 @@ class Contract(Protocol):
 @dataclass(frozen=True)
 class Fleet:
     """Pairs of an offer and a scenario whose number of machines is sought: the kind of replica, and how many of them a
-    machine holds. `outlet` is over (pair), `spares` what stands at the place against failures.
+    machine holds. `outlet` is over (pair), `spares` what stands at the place against failures. Machines are `running`
+    in a share of the hours, over (pair, 1) or 1.
     """
 
     load: Load
@@ -157,10 +158,13 @@ class Fleet:
     scenario: Array
     each: Array
     spares: Spares
+    running: Array | float = 1.0
 
     def take(self, chosen: Array) -> "Fleet":
         """Some of the pairs, in their order."""
         pairs = {name: getattr(self, name)[chosen] for name in ("kind", "scenario", "each")}
+        if isinstance(self.running, np.ndarray):
+            pairs["running"] = self.running[chosen]
         return replace(self, outlet=self.outlet.at(chosen), **pairs)
 
     def in_typical_months(self, weights: Array) -> "Fleet":
@@ -181,6 +185,11 @@ class Fleet:
         values: Array = getattr(self.need, name)[self.kind, self.scenario][:, None]
         return values
 
+    @property
+    def _busiest(self) -> Array | float:
+        """How busy machines may be over all hours, those in which they are off included."""
+        return self.need.busiest_share * self.running
+
     @cached_property
     def fixed(self) -> bool:
         """Whether nothing is passed on, so that the machines are as many as must be held."""
@@ -198,7 +207,7 @@ class Fleet:
         fewest = fewest + self.spare
         if self.need.waits and waits.any():
             work = self._of_kind("seconds") * (self.prompt * holds + self.need.waiting[self.scenario] * waits)
-            machines = np.asarray(whole(work / self.need.busiest_share / self.each[:, None]))
+            machines = np.asarray(whole(work / self._busiest / self.each[:, None]))
             fewest = np.maximum(fewest, np.where(waits > 0, machines, 0.0))
         return fewest
 
@@ -277,7 +286,7 @@ class Fleet:
         ready, hours = self.load.curve.following(multiple, self.scenario, follower)
         may = self.outlet.may[:, None]
         if (may < 1).any():
-            stretch = np.broadcast_to(follower.at(self.load.curve.cv), (len(self.load.live), 1))[self.scenario]
+            stretch = np.broadcast_to(follower.at(self.load.curve.surprise), (len(self.load.live), 1))[self.scenario]
             spared = stretch * (self.load.curve.spill(multiple, self.scenario) - self._above(multiple))
             ready = np.clip(np.where(may < 1, ready - spared, ready), 0.0, stretch * np.where(may < 1, may, np.inf))
             hours = np.where(may > 0, hours, 0.0)
@@ -298,7 +307,7 @@ class Fleet:
     def _waiting(self, machines: Array, carried: Array) -> Array:
         """Rate of what can wait and goes, beside a rate that is carried; spare machines work on what can wait."""
         waiting, seconds = self.need.waiting[self.scenario], self._of_kind("seconds")
-        idle = np.maximum(0.0, machines * self.each[:, None] * self.need.busiest_share - seconds * carried)
+        idle = np.maximum(0.0, machines * self.each[:, None] * self._busiest - seconds * carried)
         room = np.divide(idle, seconds, out=np.full(idle.shape, np.inf), where=seconds > 0)
         return np.minimum(self.outlet.may_wait[:, None] * waiting, np.maximum(0.0, waiting - room))
 
@@ -325,7 +334,7 @@ class Fleet:
     def with_room(self) -> Array:
         """Machines over (pair, month) that find room for all that can wait and might go; none where nothing can."""
         waits = (self.need.waiting[self.scenario] > 0) & (self.outlet.may_wait[:, None] > 0)
-        work = self.need.busy(self.kind, self.scenario) / self.need.busiest_share / self.each[:, None]
+        work = self.need.busy(self.kind, self.scenario) / self._busiest / self.each[:, None]
         return np.where(waits, np.ceil(work), 0.0)
 
     def _about_best(self, usd: Array, rate: Array) -> tuple[Array, Array]:
@@ -366,7 +375,9 @@ class Fleet:
     def _levels(self) -> tuple[Array, Array, Array]:
         """Levels exceeded in `SHARES` of the hours over the mean, what stands ready above each, and in which hours."""
         every = np.arange(len(self.load.live))
-        level = self.load.curve.level(np.broadcast_to(SHARES, (len(every), len(SHARES))), every)
+        in_use = self.load.curve.in_use
+        shares = np.broadcast_to(SHARES if in_use is None else SHARES * in_use, (len(every), len(SHARES)))
+        level = self.load.curve.level(shares, every)
         if self.outlet.follower:
             return level, *self.load.curve.following(level, every, self.outlet.follower)
         return level, self.load.curve.spill(level, every), np.zeros(level.shape)
@@ -396,7 +407,7 @@ class Fleet:
         """Capacity over the mean load at the closed form's optimum, if one more machine carries a rate [request/s]."""
         usd = np.maximum(self.outlet.usd, 1e-12)[:, None] * SECONDS_PER_MONTH
         if self.outlet.follower:
-            stretch = self.outlet.follower.at(self.load.curve.cv)
+            stretch = self.outlet.follower.at(self.load.curve.surprise)
             usd = usd * np.sqrt(np.broadcast_to(stretch, (len(self.load.live), 1))[self.scenario])
         share = np.minimum(1.0, usd_per_machine / (usd * rate_per_machine))
         return np.where(share < 1, self.load.curve.level(share, self.scenario), 0.0)
@@ -510,10 +521,15 @@ def parabola(points: Sequence[tuple[Array, Array]]) -> Array:
 
 @dataclass(frozen=True)
 class Way:
-    """Contracts there are to choose from, and the outlet of pairs of offer and scenario beside them."""
+    """Contracts there are to choose from, and the outlet of pairs of offer and scenario beside them.
+
+    Machines that are off by a clock are `running` in a share of the hours, over (scenario, 1), and carry `work`.
+    """
 
     contracts: Sequence[Contract]
     outlet: Callable[[Array, Array], Outlet]
+    work: Workload | None = None
+    running: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -540,11 +556,13 @@ def cheapest(choice: Offers, ways: Sequence[Way], work: Workload, spares: Spares
     way whose fewest machines cost as much as those of the way before. `weights` are the worth today of a dollar in each
     month of service.
     """
-    load, need, every = work.load, work.need, np.arange(len(work))
+    load, every = work.load, np.arange(len(work))
     holds = choice.hold(work)
 
     def fleet(way: Way, offer: Array, scenario: Array) -> Fleet:
-        return Fleet(load, need, way.outlet(offer, scenario), choice.kind[offer], scenario, choice.each[offer], spares)
+        asked, running = way.work or work, 1.0 if way.running is None else way.running[scenario]
+        outlet = way.outlet(offer, scenario)
+        return Fleet(asked.load, asked.need, outlet, choice.kind[offer], scenario, choice.each[offer], spares, running)
 
     pairs, found, first = np.indices(holds.shape).reshape(2, -1), [], np.full(len(work), np.inf)
     for w, way in enumerate(ways):

@@ -1,5 +1,6 @@
 """The bill of rented machines with GPUs: paid by the hour, idle or busy, at the contract that costs least."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,14 +10,18 @@ from ..formulas.load_curve import CV_NODES, Follower
 from ..inputs.facts import Facts, of_tables
 from ..units import BYTES_PER_GB, HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER_MONTH, Array
 from .bill import Bill, Machines, added, nothing, spilled
-from .fleet import Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
+from .fleet import Fleet, Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
 from .replicas import Need, Workload
 from .spares import Spares, spares
+from .workload import Clock
 
 ON_DEMAND = "on demand"
 TERMS = {ON_DEMAND: 1, "reserved 1 year": 12, "reserved 3 years": 36}
-"""Contracts for a machine, and the months each binds."""
+"""Contracts for a machine that stands all week, and the months each binds."""
+
+BY_CLOCK = ON_DEMAND + " by the clock"
+"""The contract for one that runs in the hours in use."""
 
 COLUMNS = ("on_demand_usd_per_h", "reserved_1yr_usd_per_h", "reserved_3yr_usd_per_h")
 """Their price columns, in the same order."""
@@ -73,6 +78,8 @@ def stretch(facts: Facts, cv: Array) -> Array:
 class Lease:
     """A contract that binds for some months: price of an offer [USD/hour], NaN where not offered, with the storage of
     its replicas [USD/month], over (offer); live months and the worth today of a dollar in each, over (scenario, month).
+    By the clock so much of each month is `paid` for [share], over (offer or 1, scenario, month or 1), infinite where no
+    machine may be off.
     """
 
     months: int
@@ -80,12 +87,14 @@ class Lease:
     storage: Array
     live: Array
     factors: Array
+    paid: Array | None = None
 
     def mean_usd(self) -> Array:
         """Rent of a month served, what is owed past the horizon included, and storage [USD/month]."""
         _, served, paid = self._weights
         owed = paid.sum(axis=1) / np.maximum(served.sum(axis=1), 1e-12)
-        usd = self.usd_per_h[:, None] * HOURS_PER_MONTH * owed + self.storage[:, None]
+        usd = self.usd_per_h[:, None] * HOURS_PER_MONTH * owed
+        usd = usd * (1.0 if self.paid is None else self.paid.mean(axis=2)) + self.storage[:, None]
         return np.where(np.isnan(usd), np.inf, usd)
 
     def affordable(self) -> float:
@@ -96,8 +105,15 @@ class Lease:
         """What a machine costs in each term; one that the horizon cuts is owed to its end."""
         starts, served, paid = self._weights
         usd = (self.usd_per_h[offer] * HOURS_PER_MONTH)[:, None] * paid[scenario]
+        if self.paid is not None:
+            usd *= self.part(offer, scenario)[:, 1:]
         usd += self.storage[offer][:, None] * served[scenario]
         return Price(usd, starts, (self.factors * self.live)[scenario])
+
+    def part(self, offer: Array, scenario: Array) -> Array:
+        """What is paid of each month [share], over (pair, month)."""
+        every = np.broadcast_to(1.0 if self.paid is None else self.paid, (len(self.usd_per_h), *self.live.shape))
+        return np.asarray(every[offer, scenario])
 
     @cached_property
     def _weights(self) -> tuple[Array, Array, Array]:
@@ -115,6 +131,44 @@ def leases(common: Cloud, choice: Offers, work: Workload) -> list[Lease]:
     storage = choice.each * common.storage_usd
     terms = zip(TERMS.values(), COLUMNS, strict=True)
     return [Lease(months, choice.columns[name], storage, work.load.live, work.factors) for months, name in terms]
+
+
+def by_clock(
+    common: Cloud, choice: Offers, work: Workload, answered: Array | bool, ways: Sequence[Way]
+) -> tuple[list[Way], list[Lease]]:
+    """The same ways with machines that are off in the hours known to be idle, and their contract, on demand.
+
+    Not where somebody must answer in those hours too, unless something else does: `answered`, by scenario. None where
+    no machine may be off.
+    """
+    clock = work.load.clock
+    if clock is None or not (may := clock.may & (answered | ~clock.always)).any():
+        return [], []
+    asked = replace(
+        work, load=replace(work.load, curve=clock.curve), need=replace(work.need, peak=work.need.prompt * clock.peak)
+    )
+    paid = np.where(may[:, None], _paid(common, clock, choice, asked), np.inf)
+    lease = replace(leases(common, choice, work)[0], paid=paid)
+    return [replace(way, contracts=[lease], work=asked, running=clock.running) for way in ways], [lease]
+
+
+def _paid(common: Cloud, clock: Clock, choice: Offers, work: Workload) -> Array:
+    """Share of the hours that a machine is paid for on average, over (offer or 1, scenario, month or 1).
+
+    Where the known load has several levels, of the whole machines that the busiest hours at each level need.
+    """
+    if len(clock.levels) == 1:
+        return clock.paid[None]
+    offer, scenario = (part.ravel() for part in np.indices((len(choice), len(work))))
+    size = len(choice), *work.need.peak.shape
+    outlet, each = no_outlet(len(offer)), choice.each[offer]
+    fleet = Fleet(work.load, work.need, outlet, choice.kind[offer], scenario, each, common.spares)
+    count, before = np.zeros(size), np.zeros(size)
+    for number, level in enumerate(clock.levels):
+        machines = fleet.busiest(level).reshape(size)
+        count += (machines - before) * clock.paid[:, number][:, None]
+        before = machines
+    return np.divide(count, before, out=np.broadcast_to(clock.paid[:, :1], size).copy(), where=before > 0)
 
 
 def machines(facts: Facts, work: Workload, passes: Array | None = None, table: str = "machines") -> Offers:
@@ -192,8 +246,9 @@ def base(common: Cloud, choice: Offers, work: Workload, outlet: Outlet) -> tuple
         return nothing(work.load), Passed(*np.zeros((4, *work.load.live.shape)))
     contracts = leases(common, choice, work)
     way = Way(contracts, lambda _, scenario: outlet.at(scenario))
-    taken = cheapest(choice, [way], work, common.spares, work.factors * work.load.live)
-    return _bill(common, choice, work, contracts, taken), taken.passed
+    more, clock = by_clock(common, choice, work, outlet.may == 1, [way])
+    taken = cheapest(choice, [way, *more], work, common.spares, work.factors * work.load.live)
+    return _bill(common, choice, work, [*contracts, *clock], taken, taken.way > 0), taken.passed
 
 
 def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)) -> Bill:
@@ -215,22 +270,25 @@ def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)
 
     contracts = leases(common, choice, work)[:terms]
     ways = [Way(contracts, on_spot), Way(contracts, by_the_hour)][:terms]
-    taken = cheapest(choice, ways, work, common.spares, work.factors * work.load.live)
-    standing = _bill(common, choice, work, contracts, taken)
+    more, clock = by_clock(common, choice, work, False, ways)
+    taken = cheapest(choice, [*ways, *more], work, common.spares, work.factors * work.load.live)
+    standing = _bill(common, choice, work, [*contracts, *clock], taken, taken.way >= len(ways))
     extra = burst_bill(common, work, burst(common, choice, need, taken.offer, every), taken.passed)
     ready = taken.count[:, 1] * choice.each[taken.offer]
     above = spilled(work, ready, choice.kind[taken.offer], every * 0 + 1)
-    return _together(standing, extra, taken.way == 1, above)
+    return _together(standing, extra, taken.way % len(ways) == 1, above)
 
 
-def _bill(common: Cloud, choice: Offers, work: Workload, contracts: list[Lease], taken: Taken) -> Bill:
-    """Bill of the machines that stand, under the contract each scenario takes."""
+def _bill(common: Cloud, choice: Offers, work: Workload, contracts: Sequence[Lease], taken: Taken, off: Array) -> Bill:
+    """Bill of the machines that stand, under the contract each takes; the last where they are `off` at times."""
     offer, load = taken.offer, work.load
-    count = taken.count * load.live
-    months = np.array([contract.months for contract in contracts])[taken.contract]
-    usd_per_h = np.stack([contract.usd_per_h for contract in contracts])[taken.contract, offer]
-    rent = count * (np.where(taken.fits, usd_per_h, 0.0) * HOURS_PER_MONTH)[:, None]
     horizon, rows = work.horizon, np.arange(len(offer))
+    number = np.where(off, -1, taken.contract)
+    months = np.array([contract.months for contract in contracts])[number]
+    usd_per_h = np.stack([contract.usd_per_h for contract in contracts])[number, offer]
+    count = taken.count * load.live
+    running = np.where(off[:, None], contracts[-1].part(offer, rows), 1.0) * count if off.any() else count
+    rent = running * (np.where(taken.fits, usd_per_h, 0.0) * HOURS_PER_MONTH)[:, None]
     owed = np.zeros(count.shape)
     owed[rows, horizon] = rent[rows, horizon] * (-horizon % months)
     elsewhere = taken.passed.prompt + taken.passed.waiting
@@ -245,9 +303,9 @@ def _bill(common: Cloud, choice: Offers, work: Workload, contracts: list[Lease],
     busy = work.need.seconds[choice.kind[offer], rows][:, None] * kept / each * in_one
     words = {name: column[offer] for name, column in choice.words.items()}
     above = elsewhere.sum(axis=1) / np.maximum(1e-12, work.rates.sum(axis=1))
-    contract = np.array(list(TERMS), dtype=object)[taken.contract]
+    contract = np.array([*TERMS, BY_CLOCK], dtype=object)[number]
     spare = taken.spare * load.live
-    machines = Machines(count, spare, count * in_one, busy, load.live, above, contract, **words)
+    machines = Machines(count, spare, running * in_one, busy, load.live, above, contract, **words)
     return Bill(lines, choice.columns["key"][offer], taken.fits, machines)
 
 

@@ -9,7 +9,68 @@ from ..formulas import demand, load_curve, queueing
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import BY_NAME
-from ..units import Array
+from ..units import HOURS_PER_WEEK, SECONDS_PER_HOUR, SECONDS_PER_MINUTE, Array
+
+STEPS = 24
+"""Levels of the known load that machines follow, even parts of its highest; between two they stand for the upper."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Machines that are started ahead of the hours in which a load is known to come, and off in the others.
+
+    The known load is at or above each of some `levels`, over its highest (level), in a share `on` of the hours, and
+    `paid` is that share with the starts, over (scenario or 1, level). `curve` is the law of the load without the known
+    part, and `peak` its busiest hours over the mean load (scenario, 1). `may` says where any machine may be off,
+    `always` where somebody must answer then, by scenario.
+    """
+
+    curve: Curve
+    peak: Array
+    levels: Array
+    on: Array
+    paid: Array
+    may: Array
+    always: Array
+
+    def take(self, rows: Array) -> "Clock":
+        """The same in some of the scenarios."""
+        by_row = {name: getattr(self, name)[rows] for name in ("peak", "may", "always")}
+        some = {name: getattr(self, name)[rows % len(getattr(self, name))] for name in ("on", "paid")}
+        return replace(self, curve=self.curve.take(rows), **by_row, **some)
+
+    @property
+    def running(self) -> Array:
+        """Share of the hours in which a machine runs on average, over (scenario, 1)."""
+        mean = (np.diff(self.levels, prepend=0.0) * self.on).sum(axis=1, keepdims=True)
+        return np.broadcast_to(mean, self.peak.shape)
+
+
+def clock_of(facts: Facts, rows: Mapping[str, Array], curve: Curve, spikiness: Array) -> Clock | None:
+    """By the hours in use that are asked, or by what the hour of the week tells of a measured curve; None where no
+    machine may be off.
+    """
+    if curve.in_use is None and isinstance(curve, load_curve.Gamma):
+        return None
+    ahead = facts.value("autoscale.start_minutes") * SECONDS_PER_MINUTE / SECONDS_PER_HOUR
+    if isinstance(curve, load_curve.Gamma):
+        levels, peak = np.ones(1), spikiness
+        hours = np.asarray(rows["hours_per_week"], float)[:, None]
+        starts: Array | float = facts.value("clock.starts_per_week")
+    else:
+        week = curve.week
+        step = np.ceil(week.known / week.known.max() * STEPS - 1e-9)
+        kept = np.unique(step[step > 0])
+        over = step >= kept[:, None]
+        levels, hours = kept / STEPS, over.sum(axis=1)[None]
+        starts = (over & ~np.roll(over, 1, axis=1)).sum(axis=1)[None]
+        peak = np.broadcast_to(week.peak, spikiness.shape)
+        curve = load_curve.Gamma(
+            np.broadcast_to(week.cv, spikiness.shape), np.full(spikiness.shape, week.known.mean() / week.known.max())
+        )
+    on, paid = hours / HOURS_PER_WEEK, np.minimum(1.0, (hours + starts * ahead) / HOURS_PER_WEEK)
+    may = np.broadcast_to((on < 1).any(axis=1), len(spikiness))
+    return Clock(curve, peak, levels, on, paid, may, rows["availability"] == "around_the_clock")
 
 
 @dataclass(frozen=True)
@@ -18,7 +79,8 @@ class Load:
 
     `requests` counts all requests of a month [request/month]; `live` is 1 in the months of the horizon and 0 in
     month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests. `curve` tells how
-    the hours of a month spread about their mean, `availability` is its position among those that can be asked.
+    the hours of a month spread about their mean, `availability` is its position among those that can be asked, and
+    `clock`, if machines may be off by it, what is known of them.
     """
 
     requests: Array
@@ -32,11 +94,13 @@ class Load:
     headroom_beta: Array
     derate: Array
     availability: Array
+    clock: Clock | None = None
 
     def take(self, rows: Array) -> "Load":
         """The same demand in some of the scenarios."""
-        columns = [name for name in self.__dataclass_fields__ if name != "curve"]
-        return replace(self, curve=self.curve.take(rows), **{name: getattr(self, name)[rows] for name in columns})
+        columns = [name for name in self.__dataclass_fields__ if name not in ("curve", "clock")]
+        some = {name: getattr(self, name)[rows] for name in columns}
+        return replace(self, curve=self.curve.take(rows), clock=self.clock and self.clock.take(rows), **some)
 
     def at(self, months: Array) -> "Load":
         """The same demand in some of the months."""
@@ -55,7 +119,8 @@ def load_of(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Loa
     requests = demand.monthly_requests(column["requests_per_month"], column["growth_per_month"], months)
     requests = requests * facts.factor("volume_drift") ** np.sqrt(months)
     if curve is None:
-        curve = load_curve.Gamma(np.asarray(load_curve.cv_from_spikiness(column["spikiness"])))
+        in_use = np.asarray(rows["hours_per_week"], float)[:, None] / HOURS_PER_WEEK
+        curve = load_curve.Gamma(load_curve.cv_in_use(column["spikiness"], in_use), in_use)
     else:
         peak = curve.level(np.full((1, 1), 1 - load_curve.PEAK_QUANTILE), np.zeros(1, np.intp))
         column["spikiness"] = np.broadcast_to(peak, column["spikiness"].shape)
@@ -64,6 +129,7 @@ def load_of(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Loa
         live=live,
         curve=curve,
         availability=availability(rows["availability"]),
+        clock=clock_of(facts, rows, curve, column["spikiness"]),
         **service_levels(facts, rows["latency"]),
         **{name: column[name] for name in AS_ASKED},
     )

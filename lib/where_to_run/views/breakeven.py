@@ -9,7 +9,8 @@ from ..analysis import breakeven
 from ..analysis.breakeven import By
 from ..decision.answer import Answer
 from ..decision.routing import TITLES
-from ..inputs.question import BY_NAME
+from ..inputs.question import BY_NAME, busiest
+from ..units import HOURS_PER_WEEK
 from . import charts
 from .decision_map import map_chart, percent
 from .figure import of
@@ -66,10 +67,12 @@ HATCHED = "<p>Hatched: the runner-up comes to at most a tenth more.</p>"
 
 
 def _by_the_law(answer: Answer) -> str:
-    """What is said where spikiness varies while measured hours are in use."""
-    return (
-        "" if answer.hours is None else "<p>Where the spikiness varies, hours follow the Gamma law, not your log.</p>"
-    )
+    """What is said where spikiness varies while measured hours are in use, or some hours of the week are idle."""
+    hours = float(answer.asked["hours_per_week"])
+    cut = f"<p>{busiest(hours)}, so nothing is shown below.</p>" if hours < HOURS_PER_WEEK else ""
+    if answer.hours is None:
+        return cut
+    return f"<p>Where the spikiness varies, hours follow the Gamma law, not your log.</p>{cut}"
 
 
 SEARCH = "free_search"

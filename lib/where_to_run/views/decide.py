@@ -13,12 +13,15 @@ import pandas as pd
 from ..analysis import uncertainty
 from ..decision import quality
 from ..decision.answer import Answer
+from ..decision.block import OFFERS
 from ..decision.option import Option, doubts
 from ..decision.routing import API, HARD
 from ..formulas import difficulty
 from ..inputs import question
 from ..inputs.facts import Facts
 from ..places.bill import OWN_TIME, WORTH, added_up, of_kind
+from ..places.rented_gpus import BY_CLOCK
+from ..units import HOURS_PER_MONTH
 from . import charts, order, rules_prices, sources
 from .figure import records
 from .order import Row, best_first
@@ -48,7 +51,7 @@ def bottom_line(answer: Answer) -> Pieces:
     rest = "; ".join(f"{escape(row['title'])}, {_price(row)}" for row in others[:2])
     says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
     says += "".join(f"<p>Mind: {escape(doubt)}.</p>" for doubt in doubts(answer.option(first["option"])))
-    says += _told_apart(answer, first["option"])
+    says += _by_clock(answer, first["option"]) + _told_apart(answer, first["option"])
     says += f"<p>{turns}</p>" if (turns := order.switching(answer)) else ""
     return Pieces([says + told])
 
@@ -68,6 +71,26 @@ def _left_out(facts: Facts, task: str) -> list[str]:
     number = int(np.isnan(quality.figures(facts).of(task, recent)).sum())
     models = f"{number} open model{'s' * (number > 1)} of the last six months"
     return [f"{models} without a figure for {task.replace('_', ' ')} left out of the search"] if number else []
+
+
+def _by_clock(answer: Answer, option: str) -> str:
+    """That machines which are off in idle hours may not be had again, and what it costs to keep them."""
+    told, when = "", f"{answer.asked['hours_per_week']:g} hours a week"
+    if answer.hours is not None:
+        when = "as your log knows the hours of the week"
+    for part in answer.option(option).parts:
+        if part.bill.machines and str(part.machines.contract[0]).startswith(BY_CLOCK):
+            number = part.machines.count[0]
+            month = int(number.argmax())
+            paid = float(part.bill.lines.get("machines", part.bill.total)[0, month])
+            offer = answer.facts.table(OFFERS[part.place]).loc[part.bill.offer[0]]
+            reserved = offer["reserved_1yr_usd_per_h"] * HOURS_PER_MONTH * number[month]
+            kept = "it has no reserved price" if isnan(reserved) else f"reserved for a year it is {usd(reserved)}"
+            told += (
+                f"<p>Mind: rented machines run by the clock, {when}, at most {number[month]:,.0f} for {usd(paid)} a "
+                f"month. That the cloud has them every morning is a risk; {kept}.</p>"
+            )
+    return told
 
 
 def _told_apart(answer: Answer, option: str) -> str:

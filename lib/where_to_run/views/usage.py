@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from ..formulas.load_curve import PEAK_QUANTILE, cv_from_spikiness, load_quantile
+from ..formulas.load_curve import cv_from_spikiness, load_quantile
 from ..inputs.question import BY_NAME
 from ..inputs.usage import SHORTEST_H, Usage
 from .charts import WIDTH
@@ -27,8 +27,8 @@ NOTHING = Pieces(["<p>No log was read yet.</p>"])
 """In place of the panels before there is a log."""
 
 IN_USE = (
-    "<p>The hours are those of your log, until the spikiness is moved. The link, the scenario file and the report do "
-    "not have them and take the spikiness instead.</p>"
+    "<p>The hours are those of your log, until the spikiness or the hours in use are moved. The link, the scenario "
+    "file and the report do not have them and take those two instead.</p>"
 )
 """What is said while measured hours are in use."""
 
@@ -88,7 +88,7 @@ def load_duration(found: Usage) -> Pieces:
     if found.hours is None:
         return Pieces([f"<p>No curve: it takes {SHORTEST_H} whole hours, and rows that stand for an hour or less.</p>"])
     hours, asked = found.hours / found.hours.mean(), BY_NAME["spikiness"]
-    spikiness = float(np.quantile(hours, PEAK_QUANTILE))
+    spikiness = float(found.fields.set_index("field").at["spikiness", "value"])
     share = np.concatenate([np.geomspace(0.002, 0.1, 40)[:-1], np.linspace(0.1, 0.998, 80)])
     law = load_quantile(1 - share, 1.0, cv_from_spikiness(np.clip(spikiness, asked.low, asked.high)))
     curves = {"as measured": np.quantile(hours, 1 - share, method="inverted_cdf"), "Gamma law, equally spiky": law}
