@@ -72,7 +72,9 @@ def drawn_fleets(number=100) -> pd.DataFrame:
     facts = toy_facts(servers=servers, figures={"demand.arrival_cv": 1})
     factors = finance.discount_factors(np.zeros(number), load.live.shape[1])
     work = replicas.Workload(load, replicas.needed(facts, "toy", load), np.full(number, "cheapest", object), factors)
-    found, _ = own_gpus.bill(own_gpus.upkeep(facts), own_gpus.servers(facts, work), work, np.full(number, 1e9))
+    found, _ = own_gpus.bill(
+        own_gpus.upkeep(facts, "pcie"), own_gpus.servers(facts, work, "pcie"), work, np.full(number, 1e9)
+    )
     count, spare = found.machines.count[:, 3], found.machines.spare[:, 3]
     return pd.DataFrame({"count": count, "spare": spare, "gpus": found.offer.astype(int), "peak": rates * peaks})
 
