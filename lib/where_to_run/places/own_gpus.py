@@ -19,10 +19,10 @@ from .spares import Spares, spares
 class Upkeep:
     """What all own servers have in common; numbers, or over (1, scenario) where they are drawn.
 
-    Servers that stand against failures. The curve of their resale: ages [month] and the share of the price fetched at each. Parts of a server's price:
-    network, spare parts, maintenance a year. Power of a full server [USD/kW-month], and the share an idle one draws.
-    Housing [USD/kW-month], and a part of a person for every further server [USD/month]. Factors on prices and on what
-    servers fetch, and months from an order until they serve.
+    Servers that stand against failures. The curve of their resale: ages [month] and the share of the price fetched at
+    each. Parts of a server's price: network, spare parts, maintenance a year. Power of a full server [USD/kW-month],
+    and the share an idle one draws. Housing [USD/kW-month], and a part of a person for every further server
+    [USD/month]. Factors on prices and on what servers fetch, and months from an order until they serve.
     """
 
     spares: Spares
