@@ -166,6 +166,12 @@ def test_where_nothing_is_ready_in_time_the_soonest_is_named():
         len(found(control="air_gapped").now)
 
 
+def test_a_project_of_less_than_two_quarters_has_no_roadmap():
+    with pytest.raises(ScenarioError, match=r"a project of 5 months has none"):
+        found(horizon_months=5)
+    assert len(found(horizon_months=6).now)
+
+
 def test_without_money_for_hardware_no_server_is_a_stage():
     assert not any(stage.servers for stage in found(capex_limit_usd=0.0).journey.stages)
     assert any(stage.servers for stage in found().journey.stages)

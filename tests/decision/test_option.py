@@ -310,6 +310,21 @@ def test_own_servers_that_would_not_serve_before_the_horizon_ends_are_no_option(
     assert np.isnan(option(answer, "owned")["npv_usd"]) == bool(misfits)
     assert ("owned" in set(answer.lines["option"])) == (not misfits)
     assert ("owned" in set(answer.sizing["option"])) == (not misfits)
+    # (8 + 0.5) x 4.348 weeks = 36.96
+    if delivery_months == 8:
+        assert "fits" not in set(answer.verdicts["rule"])
+        assert option(answer, "owned")["because"] == "Takes 37 weeks to deliver and set up; the project ends after 26"
+        assert option(answer, "owned")["unlock"].startswith("horizon_months of at least 9")
+
+
+def test_in_a_month_two_places_cannot_be_set_up_and_one_can():
+    # an API in 2 weeks, rented machines in 4, routing 2 more; a month has 4.35
+    found = answered(**ABLE, horizon_months=1, sensitive_share=0.5, evidence=PROMISES).options.set_index("option")
+    assert not found.loc[["api", "rented"], "because"].str.contains("project").any()
+    two = found.loc["split_by_sensitivity"]
+    assert two["verdict"] == "blocked" and np.isnan(two["usd_per_month"])
+    assert two["because"] == "Takes 6 weeks to deliver and set up; the project ends after 4"
+    assert two["unlock"].startswith("horizon_months of at least 2")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
 from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
-from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, Array
+from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, WEEKS_PER_MONTH, Array
 from . import criteria, quality, staffing
 from .permits import Permits, permits
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
@@ -141,6 +141,10 @@ class Question:
     def premiums(self) -> Array:
         """What the best of each criterion is worth, as a share of the cost, over (scenario, criterion)."""
         return criteria.premiums(self.rows)
+
+    def ends_before(self, weeks: Array) -> Array:
+        """Whether the project is over by what takes some weeks from the decision on, by scenario."""
+        return np.asarray(weeks / WEEKS_PER_MONTH >= self.rows["horizon_months"])
 
     @cached_property
     def annuity(self) -> Array:

@@ -162,7 +162,8 @@ def doubts(option: Option) -> list[str]:
 
 
 def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
-    """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits.
+    """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits
+    or would be ready only after the project.
 
     `allowed` says over (scenario, stream, place) where streams may go; it decides who serves while own servers are
     awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
@@ -182,8 +183,6 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     if (apart := told_apart(question, routing)).any():
         usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
         result.add(staffing.ROUTING, "telling requests apart", usd)
-    if used[:, OWN].any():
-        result.fits &= ~used[:, OWN] | question.operating.any(axis=1)
     result.served, result.missed = question.load.live, np.zeros((number, 1))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed)
@@ -191,6 +190,7 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     for (part, name), line in hands.lines.items():
         result.add(part, name, line)
     result.people_weeks, result.setup_weeks, result.hires = hands.people_weeks, hands.setup_weeks, hands.hires
+    result.fits &= ~question.ends_before(hands.setup_weeks)
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result

@@ -336,5 +336,9 @@ def _by_rule(question: Question, routing: Routing, gates: Gates, offer: Array) -
 
 def _broken(question: Question, figures: Mapping[str, Array], limit: Limit) -> Array:
     amount = figures[limit.amount]
-    broken: Array = amount > 0 if limit.name in ("fits", "quality") else amount > question.rows[limit.field]
-    return broken
+    if limit.name == "fits":  # what comes too late has that reason of its own
+        amount = amount * ~question.ends_before(figures["setup_weeks"])
+    if limit.name == "project":
+        return question.ends_before(amount)
+    asked = 0 if limit.name in ("fits", "quality") else question.rows[limit.field] * limit.per
+    return np.asarray(amount > asked)
