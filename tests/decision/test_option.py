@@ -317,6 +317,28 @@ def test_own_servers_that_would_not_serve_before_the_horizon_ends_are_no_option(
         assert option(answer, "owned")["unlock"].startswith("horizon_months of at least 9")
 
 
+def test_what_an_api_charges_falls_month_by_month():
+    # 13.14 million prompts of 1,000 tokens, half of them cached: 6,570 Mtok at 0.50 USD are 3,285; 0.64^(6/12) = 0.8
+    found = line(answered(api_price_decline=0.36, rent_decline=0.5), "api", "input tokens")
+    assert found[6] == pytest.approx(0.8 * 3_285)
+    # drawn besides: another tenth a year off, 0.9^(6/12) = 0.948683
+    drawn = evaluate(grid(**PLAIN | {"api_price_decline": 0.36}), toy(), drawn={"api_price": np.array([0.9])})
+    assert line(drawn, "api", "input tokens")[6] == pytest.approx(0.8 * 3_285 * 0.948683, rel=1e-5)
+
+
+def test_rents_fall_wherever_machines_are_rented():
+    # 14 machines of two at 2 USD/h are 20,440 a month; 0.64^(6/12) = 0.8. Own servers come after 5.9 months; until then
+    # rented ones serve, in month 2 at 0.64^(2/12) = 0.928318
+    falls = answered(rent_decline=0.36, control="own_tenancy")
+    assert line(falls, "rented", "machines")[6] == pytest.approx(0.8 * 20_440)
+    late, stays = (
+        answered(toy(delivery_months=5.4), **ABLE, control="own_tenancy", rent_decline=fall) for fall in (0.36, 0)
+    )
+    now, then = (line(one, "owned", "bill while waiting for delivery")[2] for one in (stays, late))
+    # storage and traffic stay: 27 replicas x 50 USD, 13.14 million answers of 500 tokens x 8 B at 0.1 USD/GB
+    assert now - then == pytest.approx((1 - 0.928318) * 20_440, rel=1e-5)
+
+
 def test_in_a_month_two_places_cannot_be_set_up_and_one_can():
     # an API in 2 weeks, rented machines in 4, routing 2 more; a month has 4.35
     found = answered(**ABLE, horizon_months=1, sensitive_share=0.5, evidence=PROMISES).options.set_index("option")
