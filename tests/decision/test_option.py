@@ -1,4 +1,4 @@
-"""People, launch, waiting for delivery, splits: by hand, in the made-up world of toy.py."""
+"""People, launch, waiting for delivery, splits, changing models, outages: by hand, in the made-up world of toy.py."""
 
 from dataclasses import replace
 from functools import cache
@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toy import PER_SECOND, toy_facts
+from toy import PER_SECOND, shipped, toy_facts
 from where_to_run.decision.block import Question
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.option import costed
 from where_to_run.decision.routing import ROUTINGS, by_hand
+from where_to_run.decision.tuning import changes, tuning_lines, tuning_usd
 from where_to_run.inputs import facts
 from where_to_run.inputs.question import PLACES, SKILLS, STREAMS, grid
 from where_to_run.places.vendor_api import PRICES
@@ -368,3 +369,110 @@ def test_a_split_of_nothing_is_the_api_and_a_split_of_everything_is_rented(name,
 def test_every_option_routes_every_stream_to_a_place():
     assert {place for routing in ROUTINGS.values() for place in routing} == set(range(len(PLACES)))
     assert {len(routing) for routing in ROUTINGS.values()} == {len(STREAMS)}
+
+
+# Changing models, and outages
+
+
+TUNED = {
+    "tuning.fine_tuning.data_usd": 30_000,
+    "tuning.fine_tuning.runs_usd": 3_000,
+    "tuning.weights.data_usd": 80_000,
+    "tuning.weights.runs_usd": 50_000,
+    "tuning.evaluation_usd": 10_000,
+    "tuning.weights.person_months": 6,
+    "tuning.hosted_base_weeks": 12,
+    "availability.vendor_api": 0.999,
+    "availability.with_spare": 0.998,
+    "availability.without_spare": 0.99,
+}
+FINE = {"customisation": "fine_tuning", "specialised_share": 0.5, "horizon_months": 24, "retune_months": 12}
+DATA, RUNS, EVALUATION = "training data", "training runs", "evaluation of the changed model"
+
+
+def tuned(hosted=False):
+    """The toy world with these figures; its API hosts the toy model where asked."""
+    values = toy().table("assumptions").copy()
+    values.loc[list(TUNED), "value"] = list(TUNED.values())
+    offers = toy().table("api_offers").assign(open_model="toy" if hosted else "")
+    return replace(toy(), tables={**toy().tables, "assumptions": values, "api_offers": offers}, made={})
+
+
+def test_a_model_is_changed_on_day_one_and_after_every_period_that_ends_before_the_last_month():
+    # every 12 of 36 months: 0, 12, 24; every 2.5 of 7: 3 (2.5) and 5, not 8; the second project ends after 4
+    live = np.array([[0] + [1] * 36, [0] + [1] * 36, [0] + [1] * 7 + [0] * 29, [0] + [1] * 4 + [0] * 32], float)
+    found = changes(np.array([12, 36, 2.5, 2.5]), live)
+    assert [np.flatnonzero(row).tolist() for row in found] == [[0, 12, 24], [0], [0, 3, 5], [0, 3]]
+    # twice in a month where the period is half a month
+    assert changes(np.array([0.5]), live[:1])[0, :4].tolist() == [1, 2, 2, 2]
+
+
+def test_a_model_of_ones_own_is_tuned_once_a_year():
+    answer = answered(tuned(), **ABLE, **FINE)
+    for place in ("rented", "owned"):
+        assert line(answer, place, DATA) == {0: 30_000, 12: 30_000}
+        assert line(answer, place, RUNS) == {0: 3_000, 12: 3_000}
+        assert line(answer, place, EVALUATION) == {0: 10_000, 12: 10_000}
+        assert line(answer, place, "training project") == {}
+
+
+def test_a_hosted_open_model_is_tuned_again_whenever_its_base_ends():
+    # 12 weeks are 2.7598 months: eight times in the 23 months before the last, 22.08 in month 23; the examples stay
+    ends = [0, 3, 6, 9, 12, 14, 17, 20, 23]
+    assert line(answered(tuned(hosted=True), **ABLE, **FINE), "api", RUNS) == dict.fromkeys(ends, 3_000)
+    assert line(answered(tuned(hosted=True), **ABLE, **FINE), "api", EVALUATION) == dict.fromkeys(ends, 10_000)
+    assert line(answered(tuned(hosted=True), **ABLE, **FINE), "api", DATA) == {0: 30_000, 12: 30_000}
+    # a vendor's own model stays
+    assert line(answered(tuned(), **ABLE, **FINE), "api", RUNS) == {0: 3_000, 12: 3_000}
+
+
+def test_two_models_are_tuned_with_the_same_examples():
+    # sensitive traffic at an API, open traffic on own servers that burst to rented machines, which serve their model
+    rows = grid(**PLAIN | ABLE | FINE | {"sensitive_share": 0.5, "horizon_months": 6})
+    known = {str(name): rows[name].to_numpy() for name in rows.columns}
+    question = Question(tuned(hosted=True), known).serving("toy")
+    routing = by_hand(tuple(0 if data == "sensitive" else 2 for data, *_ in STREAMS), 1)
+    routing = replace(routing, overflow=np.where(routing.place == 2, 1, -1))
+    found = tuning_lines(question, routing)
+    assert {place for place, _ in found} == {"vendor_api", "own_gpus"}
+    for name, usd in ((RUNS, 3_000), (EVALUATION, 10_000)):
+        assert found["vendor_api", name][0].tolist() == [usd, 0, 0, usd, 0, 0, 0]
+        assert found["own_gpus", name][0].tolist() == [usd, 0, 0, 0, 0, 0, 0]
+    assert sum(found[place, DATA] for place in ("vendor_api", "own_gpus"))[0].tolist() == [30_000] + [0] * 6
+    # in the mean of many years: the examples each 12 months, the vendor's base each 2.7598, one's own each 12
+    assert tuning_usd(question, routing)[0] == pytest.approx(30_000 / 12 + 13_000 / 2.7598 + 13_000 / 12, rel=1e-4)
+
+
+def test_a_change_of_all_weights_begins_with_a_project_of_people():
+    answer = answered(tuned(), **ABLE, **FINE | {"customisation": "weights"})
+    assert line(answer, "rented", "training project") == {0: 120_000}  # 6 x 20,000
+    assert line(answer, "rented", DATA) == {0: 80_000, 12: 80_000}
+    assert line(answer, "rented", RUNS) == {0: 50_000, 12: 50_000}
+
+
+def test_without_specialised_traffic_or_with_prompts_alone_nothing_is_tuned():
+    for fields in (FINE | {"specialised_share": 0}, FINE | {"customisation": "prompting"}):
+        assert not answered(tuned(), **ABLE, **fields).lines["line"].isin([DATA, RUNS, EVALUATION]).any()
+
+
+def test_an_outage_costs_its_hours_and_is_not_in_the_running_budget():
+    # 0.1 % of 730 hours at an API, 0.2 % on machines with a spare, 1 % without, at 1,000 USD an hour
+    for level, usd in (("business_hours", 1_460), ("around_the_clock", 1_460), ("none", 7_300)):
+        answer = answered(tuned(), **ABLE, availability=level, outage_usd_per_hour=1_000)
+        assert line(answer, "api", "outages") == each_month(730)
+        assert line(answer, "rented", "outages") == each_month(usd)
+    free = answered(tuned(), **ABLE, availability="none")
+    for figure, more in (("usd_per_month", 7_300), ("level_usd_per_month", 7_300), ("running_usd_per_month", 0)):
+        assert option(answer, "rented")[figure] - option(free, "rented")[figure] == pytest.approx(more)
+
+
+def test_what_may_overflow_has_the_other_place_as_its_spare():
+    answer = answered(tuned(), **ABLE, availability="none", outage_usd_per_hour=1_000, sensitive_share=0)
+    (part,) = answer.option("base_and_burst").parts
+    assert part.may[0] == 1
+    assert line(answer, "base_and_burst", "outages") == each_month(1_460)
+
+
+def test_every_row_behind_tuning_and_outages_has_a_range():
+    rows = shipped().table("assumptions").loc[list(TUNED)]
+    assert ((rows["low"] < rows["value"]) & (rows["value"] < rows["high"])).all()

@@ -140,8 +140,8 @@ def test_on_demand_follows_a_falling_rent_month_by_month():
 
 
 def test_a_contract_keeps_the_price_of_the_month_it_began_in():
-    # rents halve each year: 0.943874 of today's in month 1, 0.471937 in month 13. Over 18 months a year costs
-    # 2.5 x 12 x (0.943874 + 0.471937) = 42.5, less than on demand, 4 x 10.8715 = 43.5, and three years, 2 x 36 x 0.943874
+    # rents halve each year: 0.943874 of today's in month 1, 0.471937 in month 13. Over 18 months a year costs 2.5 x 12
+    # x (0.943874 + 0.471937) = 42.5, less than on demand, 4 x 10.8715 = 43.5, and three years, 2 x 36 x 0.943874 = 68.0
     found = bill([CONTRACTS], toy_load(horizon=18), course=halved_each_year(18))
     assert found.machines.contract.tolist() == ["reserved 1 year"]
     first, second = 14 * 2.5 * 730 * 0.943874, 14 * 2.5 * 730 * 0.471937

@@ -90,8 +90,8 @@ def at(row: pd.DataFrame, facts: Facts, cube: Array) -> Draws:
     spread, tokens, cloud prices and throughput; normal, cut, for growth; triangular for the others. The spreads are
     rows `spread.*` and `throughput_sigma.*` of data/assumptions.csv, or the low and high of the fact itself; a fact
     without a range, as one a user gave, is taken as known. A fall of API prices that was asked for is the likeliest of
-    those drawn; of rents it is what cloud prices are drawn about. Where API prices fall fast, throughput rises: their normal
-    scores have the correlation of methods 3.5.
+    those drawn; one of rents is what cloud prices are drawn about. Where API prices fall fast, throughput rises: their
+    normal scores have the correlation of methods 3.5.
     """
     share = dict(zip(NAMES, np.clip(cube, INSIDE, 1 - INSIDE).T, strict=True))
     score = {name: ndtri(part) for name, part in share.items()}

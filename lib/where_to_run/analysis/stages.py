@@ -1,7 +1,7 @@
 """Stages: the ways of running a scenario one after another, and what each costs a month at any volume."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +10,10 @@ import pandas as pd
 from ..decision import staffing
 from ..decision.block import OFFERS, Question, overflow, team
 from ..decision.models import shortlist
-from ..decision.option import Outcome, costed
-from ..decision.routing import API, HOSTED, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
+from ..decision.option import Outcome, costed, outage_usd
+from ..decision.routing import API, HOSTED, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, Routing, by_hand, candidates
 from ..decision.search import gates
+from ..decision.tuning import tuning_usd
 from ..formulas import demand, finance, people
 from ..formulas.lattice import Programme
 from ..formulas.load_curve import Curve
@@ -115,7 +116,9 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
     here, everywhere, seen = question.shares[0] > 0, np.zeros(len(allowed), int), dict[Any, str]()
     ended = gates(at := question.at_endpoints).good_enough(at).allowed
     if ended[0, here, API].all() and (out := costed(at, by_hand((API,) * len(STREAMS), len(ended)), ended)).fits.all():
-        yield _running(Stage(HOSTED, (True, False, False), called(at, out)), out)
+        yield _running(
+            at, Stage(HOSTED, (True, False, False), called(at, out)), by_hand((API,) * len(STREAMS), len(ended)), out
+        )
     for options, way in candidates(allowed[:1], question.any_hard):
         goes = way.of(here)
         may = np.take_along_axis(allowed[0], way.place.T, axis=1).all()
@@ -123,21 +126,21 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
             continue
         # by whatever name its places go first
         seen[goes.key] = option = seen.setdefault(goes.key[:2], options[0])
-        out = costed(question, way.take(everywhere), allowed)
+        out = costed(question, routing := way.take(everywhere), allowed)
         if out.fits.all():
             used = way.uses(here[None])[0]
             offer = called(question) if used[API] else ""
-            yield _running(Stage(option, tuple(used.tolist()), offer), out)
+            yield _running(question, Stage(option, tuple(used.tolist()), offer), routing, out)
 
 
-def _running(stage: Stage, out: Outcome) -> Costed:
-    """A stage at what month 1 costs, in which nothing one-off is due."""
-    none = np.zeros(len(out.fits))
+def _running(question: Question, stage: Stage, routing: Routing, out: Outcome) -> Costed:
+    """A stage at what month 1 costs, in which nothing one-off is due, and what changing models comes to a month."""
+    lines = [(name, line[:, 1]) for (_, name), line in out.lines.items() if declared()[name].kind != "tuning"]
     by_api, by_rent, rest = (
-        np.asarray(sum((line[:, 1] for (_, name), line in out.lines.items() if goes_by(name) == what), none))
+        sum((usd for name, usd in lines if goes_by(name) == what), np.zeros(len(out.fits)))
         for what in (API, RENTED, NOWHERE)
     )
-    return Costed(stage, by_api + by_rent + rest, _bound(out), by_api, by_rent)
+    return Costed(stage, by_api + by_rent + rest + tuning_usd(question, routing), _bound(out), by_api, by_rent)
 
 
 def goes_by(name: str) -> int:
@@ -260,7 +263,11 @@ class _Own:
         work = self.need.seconds[pool.kind, self.every][:, None] * carried / self.offer.each[0]
         elsewhere = passed.usd(pool.outlet)[:, 0]
         usd = (count * units["standing"] + np.minimum(work, count) * units["working"])[:, 0] + elsewhere
-        return usd + (servers - 1) * units["further"] + self._hands(self._used(second)), elsewhere
+        usd = usd + (servers - 1) * units["further"] + self._hands(self._used(second))
+        routing = by_hand(ROUTINGS["owned"], len(self.every))
+        routing = replace(routing, overflow=np.full_like(routing.place, second))
+        usd = usd + tuning_usd(self.question, routing) + outage_usd(self.question, OWN, np.full(len(self.every), share))
+        return usd, elsewhere
 
     def _hands(self, used: tuple[bool, ...]) -> Array:
         """People and platforms of the places in use [USD/month]."""

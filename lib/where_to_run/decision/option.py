@@ -9,10 +9,11 @@ from ..inputs.question import PLACES, STREAMS
 from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
-from ..units import SECONDS_PER_MONTH, Array
+from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
 from . import quality, staffing
 from .block import OFFERS, Question, based, carried, full_machine_usd, overflow, team, until_delivery
 from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
+from .tuning import tuning_lines
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,7 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
             _place(question, result, routing, place, at[..., place], used, calls)
     if not question.endpoints:
         _call(question, result, at[..., API], calls)
-    if (apart := told_apart(question, routing)).any():
-        usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
-        result.add(staffing.ROUTING, "telling requests apart", usd)
+    _beside(question, routing, result)
     result.served, result.missed = question.load.live, np.zeros((number, 1))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed)
@@ -194,6 +193,31 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
+
+
+def _beside(question: Question, routing: Routing, result: Outcome) -> None:
+    """Add what is paid beside the places: changing models, the outages to be expected, and telling requests apart."""
+    for (place, name), line in tuning_lines(question, routing).items():
+        result.add(place, name, line)
+    if question.rows["outage_usd_per_hour"].any():
+        for part in result.parts:
+            usd = outage_usd(question, part.place, part.may) * part.share
+            result.add(PLACES[part.place], "outages", usd[:, None] * question.load.live)
+    if (apart := told_apart(question, routing)).any():
+        usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
+        result.add(staffing.ROUTING, "telling requests apart", usd)
+
+
+def outage_usd(question: Question, place: int, may: Array) -> Array:
+    """What outages of a place are to be expected to cost if it serves everything [USD/month], by scenario.
+
+    Machines answer more where failures are to be lived through, and for the part that `may` overflow elsewhere.
+    """
+    names = ("vendor_api", "without_spare", "with_spare")
+    api, bare, spared = (np.ravel(question.facts.value(f"availability.{name}")) for name in names)
+    covered = np.where(question.rows["availability"] != "none", 1.0, may)
+    serves = api if place == API else bare + (spared - bare) * covered
+    return np.asarray((1 - serves) * HOURS_PER_MONTH * question.rows["outage_usd_per_hour"])
 
 
 def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..formulas import finance
 from ..inputs.question import PLACES, STREAMS
-from ..places.bill import CAPITAL, HARDWARE, WORTH, added_up
+from ..places.bill import CAPITAL, EXPECTED, HARDWARE, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question, machine_rows
 from .option import Outcome, costed, launch_weeks, least_cost
@@ -267,6 +267,7 @@ def _figures(question: Question, out: Outcome) -> dict[str, Array]:
     own = {name: line for (place, name), line in out.lines.items() if place == PLACES[OWN]}
     capex = sum((own[name][:, 0] for name in HARDWARE if name in own), np.zeros(len(months)))
     aside = sum((own[name].sum(axis=1) for name in WORTH if name in own), capex)
+    aside = sum((line.sum(axis=1) for (_, name), line in out.lines.items() if name in EXPECTED), aside)
     cash = total - own[CAPITAL] if CAPITAL in own else total
     figures = {
         "launch_weeks": np.maximum(out.people_weeks, out.setup_weeks),

@@ -18,7 +18,7 @@ from ..decision.routing import API, HARD
 from ..formulas import difficulty
 from ..inputs import question
 from ..inputs.facts import Facts
-from ..places.bill import WORTH, added_up, of_kind
+from ..places.bill import NO_CASH, WORTH, added_up, of_kind
 from . import charts, order, rules_prices, sources
 from .figure import records
 from .order import Row, best_first
@@ -152,7 +152,7 @@ def _bills(answer: Answer, row: Row) -> dict[str, float]:
     if isnan(row["usd_per_month"]):
         return dict.fromkeys((*BILLS, "people"), nan)
     months, lines = int(answer.asked["horizon_months"]), answer.option(row["option"]).outcome.lines
-    paid = added_up(usd for (_, name), usd in lines.items() if name not in WORTH)[0]
+    paid = added_up(usd for (_, name), usd in lines.items() if name not in (*WORTH, *NO_CASH))[0]
     people = sum(float(usd[0].sum()) for (_, name), usd in lines.items() if name in PEOPLE) / months
     month = dict(zip(BILLS, (1, 12, months), strict=True))
     return {title: float(paid[m]) if m <= months else nan for title, m in month.items()} | {"people": people}
