@@ -97,7 +97,7 @@ def _bases(question: Question, here: Array) -> tuple[Array, Array]:
     hosted = (question.facts.table("api_offers")["open_model"] != "").to_numpy()
     seen = list[tuple[Array, Array]]()
     for number, api in enumerate(question.whole.apis):
-        called = here[:, question.called == number, API].any(axis=1)
+        called = np.asarray(here[:, question.called == number, API].any(axis=1))
         new = called & ~np.any([before & (offer == api.offer) for offer, before in seen], axis=0)
         seen.append((api.offer, called))
         ends = hosted[question.row(api.offer)]

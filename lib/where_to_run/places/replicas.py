@@ -169,8 +169,11 @@ class Workload:
     @cached_property
     def mean_course(self) -> Array:
         """What rents are of today's in the mean over all requests, by scenario; 1 where there are none."""
+        mean = np.ones(len(self))
+        if not isinstance(self.course, np.ndarray):
+            return mean
         weights = self.rates * self.factors
-        total, mean = weights.sum(axis=1), np.ones(len(self))
+        total = weights.sum(axis=1)
         return np.divide((weights * self.course).sum(axis=1), total, out=mean, where=total > 0)
 
     @property
