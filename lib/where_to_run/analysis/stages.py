@@ -135,20 +135,13 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
 
 def _running(question: Question, stage: Stage, routing: Routing, out: Outcome) -> Costed:
     """A stage at what month 1 costs, in which nothing one-off is due, and what changing models comes to a month."""
-    lines = [(name, line[:, 1]) for (_, name), line in out.lines.items() if declared()[name].kind != "tuning"]
-    by_api, by_rent, rest = (
-        sum((usd for name, usd in lines if goes_by(name) == what), np.zeros(len(out.fits)))
-        for what in (API, RENTED, NOWHERE)
-    )
-    return Costed(stage, by_api + by_rent + rest + tuning_usd(question, routing), _bound(out), by_api, by_rent)
-
-
-def goes_by(name: str) -> int:
-    """The place whose prices a cost line follows, NOWHERE where none."""
-    line = declared()[name]
-    if (line.place == PLACES[API] and line.kind == "token") or name == "provisioned throughput":
-        return API
-    return RENTED if line.kind == "rent" else NOWHERE
+    once = (line[:, 1] for (_, name), line in out.lines.items() if declared()[name].kind != "tuning")
+    usd = sum(once, tuning_usd(question, routing))
+    bills, none = [bill for _, _, bill in out.bills], np.zeros(len(usd))
+    by_api = sum((bill.total[:, 1] for bill in bills if not bill.machines), none)
+    lines = [pair for bill in bills if bill.machines for pair in bill.lines.items()]
+    by_rent = sum((line[:, 1] for name, line in lines if declared()[name].kind == "rent"), none)
+    return Costed(stage, usd, _bound(out), by_api, by_rent)
 
 
 def _bound(out: Outcome) -> Array:

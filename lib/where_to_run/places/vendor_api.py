@@ -139,9 +139,12 @@ class Api:
 
     @cached_property
     def least_usd(self) -> Array:
-        """The less of the prices of a request that cannot wait and of one that can [USD], by scenario."""
-        least = np.minimum(self.usd(), self.usd(waiting=True))
-        return np.minimum(least, self.units.least_usd() * self.mean_course) if self.units else least
+        """The less of the prices of a request that cannot wait and of one that can, in the month in which they are
+        least [USD], by scenario.
+        """
+        least = np.minimum(self.usd(), self.usd(waiting=True)) / self.mean_course
+        least = np.minimum(least, self.units.least_usd()) if self.units else least
+        return least * np.min(self.course, axis=-1)
 
     def mixed(self, other: "Api", share: Array) -> "Api":
         """A share of the requests, one a scenario, at another API; called by the name of this one, and fit where those
