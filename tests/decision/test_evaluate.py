@@ -107,13 +107,14 @@ def test_a_token_costs_the_present_value_over_the_discounted_tokens_that_were_se
 
 
 def test_capital_and_running_cost_are_what_their_lines_say():
-    # capex: hardware due on day one; running: everything but that, residual value and capital tied up
-    answer = many()
-    own = answer.lines[answer.lines["place"] == "own_gpus"]
+    # capex: hardware due on day one; running: everything but that, residual value, capital tied up and outages
+    answer, lines = many(), many().lines
+    own = lines[lines["place"] == "own_gpus"]
     hardware = own["line"].isin(["servers", "network", "spare parts", "installation"]) & (own["month"] == 0)
     by = ["scenario", "option"]
     capex = own[hardware].groupby(by)["usd"].sum()
-    aside = own[hardware | own["line"].isin(["residual value", "capital tied up"])].groupby(by)["usd"].sum()
+    aside = pd.concat([own[hardware], lines[lines["line"].isin(["residual value", "capital tied up", "outages"])]])
+    aside = aside.groupby(by)["usd"].sum()
     total = answer.lines.groupby(by)["usd"].sum()
     for row in answer.options[answer.options["misfits"] == 0].itertuples():
         at = (row.scenario, row.option)

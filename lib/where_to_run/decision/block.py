@@ -182,7 +182,8 @@ class Question:
         """A block of some of the scenarios with the same model."""
         some = replace(self.take(rows), endpoints=self.endpoints)
         some.__dict__["permits"], some.__dict__["called"] = self.permits.take(rows), self.called
-        some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
+        months = some.load.live.shape[1]
+        some.__dict__["apis"] = tuple(api.take(rows, months) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
         found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
         return found

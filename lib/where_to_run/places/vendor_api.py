@@ -157,11 +157,12 @@ class Api:
         fits = (self.fits | (share == 1)) & (other.fits | (share == 0))
         return replace(self, fits=fits, prompt=lines[0], waiting=lines[1])
 
-    def take(self, rows: Array) -> "Api":
-        """The APIs of some of the scenarios."""
+    def take(self, rows: Array, months: int) -> "Api":
+        """The APIs of some of the scenarios, for so many months."""
         prompt, waiting = ({name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting))
-        courses = self.course, self.mean_course
-        course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in courses)
+        course, mean = self.course, self.mean_course
+        if isinstance(course, np.ndarray) and isinstance(mean, np.ndarray):
+            course, mean = course[rows, :months], mean[rows]
         units = self.units.take(rows) if self.units else None
         return Api(self.offer[rows], self.fits[rows], prompt, waiting, course, mean, units)
 
