@@ -390,7 +390,7 @@ def test_own_servers_delivered_after_the_horizon_are_blocked():
     # 30 weeks of delivery and 3 of set-up are 7.6 months
     answer = answered(**{**FREE, "weeks_to_launch": 60, "horizon_months": 6})
     spoken = answer.verdicts[answer.verdicts["option"] == "owned"]
-    assert spoken.loc[spoken["verdict"] == "blocked", "rule"].tolist() == ["fits"]
+    assert spoken.loc[spoken["verdict"] == "blocked", "rule"].tolist() == ["project"]
     assert option(answer, "owned")["verdict"] == "blocked"
     assert np.isnan(option(answer, "owned")["usd_per_month"])
 
