@@ -52,4 +52,6 @@ def random_rows(number=60, seed=1) -> pd.DataFrame:
     drawn["jurisdiction"] = np.where(regional & (where == "any"), "us", where)
     drawn["papers"] = later.choice(BY_NAME["papers"].choices, number)
     drawn["housing"] = later.choice(BY_NAME["housing"].choices, number)
+    drawn["api_price_decline"], drawn["rent_decline"] = later.choice([0, 0, 0.3, -0.2], (2, number))
+    drawn["retune_months"], drawn["outage_usd_per_hour"] = later.choice([1, 12], number), later.choice([0, 500], number)
     return rows.assign(**{name: np.asarray(column, dtype=rows[name].dtype) for name, column in drawn.items()})

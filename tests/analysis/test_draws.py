@@ -50,6 +50,13 @@ def test_api_prices_fall_by_the_quantile_of_a_triangle(share, decline):
     assert found.factors["api_price"] == pytest.approx(1 - decline, rel=1e-5)
 
 
+def test_a_fall_of_api_prices_that_is_asked_for_is_the_likeliest_one():
+    # 0, 0.2, 0.6: median 0.6 - root of 0.5 x 0.6 x 0.4 = 0.253590; the field has 0.8 of it already
+    found = at(0.5, api_price_decline=0.2)
+    assert found.inputs["api_decline"].item() == pytest.approx(0.25359, rel=1e-5)
+    assert found.factors["api_price"] == pytest.approx((1 - 0.25359) / 0.8, rel=1e-5)
+
+
 def test_a_fact_with_a_range_is_drawn_within_it():
     # own.pue 1.54, 1.15 to 1.8; people.ramp_months 6, 3 to 9; the resale share at 36 months 0.3, 0.15 to 0.35
     low, high = at(0.0), at(1.0)

@@ -142,7 +142,7 @@ def test_own_servers_cost_what_evaluate_says_they_do_once_they_serve():
     sizing = answer.sizing[(answer.sizing["option"] == "owned") & (answer.sizing["month"] == 20)].iloc[0]
     costed, server = stages(row, shipped(), np.array([2e7, 3e7, 4e7]), (1e5, 3e7))
     assert server.name == sizing["offer"]
-    mine = {s.servers: usd[1] for s, usd, _ in costed if s.option == "owned"}
+    mine = {s.servers: usd[1] for s, usd, *_ in costed if s.option == "owned"}
     assert mine[int(sizing["machines"])] == pytest.approx(usd, rel=1e-6)
 
 
@@ -164,6 +164,31 @@ def test_where_nothing_is_ready_in_time_the_soonest_is_named():
         len(found(weeks_to_launch=1.0).now)
     with pytest.raises(ScenarioError, match=r"nothing is ready in 12 weeks. Ask for 33 or more"):
         len(found(control="air_gapped").now)
+
+
+@pytest.mark.parametrize(
+    ("field", "option", "number", "ratio"),
+    [
+        # of today's prices the sixth month has 0.64^(6/12) = 0.8, or 0.25^(6/12) = 0.5: off come 0.2 and 0.5 of a bill
+        ("api_price_decline", "api", 5, 0.4),
+        # the thirteenth 0.64^(13/12) = 0.616635, or 0.25^(13/12) = 0.222725; no contract is taken here
+        ("rent_decline", "rented", 12, 0.383365 / 0.777275),
+    ],
+)
+def test_a_stage_costs_less_as_its_prices_fall(field, option, number, ratio):
+    usd = []
+    for fall in (0.0, 0.36, 0.75):
+        way = found(**{field: fall}).journey
+        of = way.stage == [stage.option for stage in way.stages].index(option)
+        usd.append(way.programme.running[number][:, of][:, 0])
+    today, less, least = usd
+    assert (today > less).all() and (today - less) / (today - least) == pytest.approx(ratio, rel=1e-5)
+
+
+def test_a_project_of_less_than_two_quarters_has_no_roadmap():
+    with pytest.raises(ScenarioError, match=r"a project of 5 months has none"):
+        found(horizon_months=5)
+    assert len(found(horizon_months=6).now)
 
 
 def test_without_money_for_hardware_no_server_is_a_stage():
@@ -268,7 +293,7 @@ PRESETS = ("", *sorted(set(question.presets()) - {"defence_supplier"}))
 def month_one(preset):
     """What every allowed option without own servers costs in month 1 by `evaluate`, at a volume that stays [USD].
 
-    With the one open model that the roadmap knows.
+    With the one open model that the roadmap knows, and a month's part of changing it again each year.
     """
     row = question.grid(preset or None)
     row = row.assign(open_model=shortlist(shipped(), question.columns(row))[0, 0])
@@ -277,7 +302,9 @@ def month_one(preset):
     steady = evaluate(row.assign(growth_per_month=0.0, horizon_months=12), shipped())
     lines = steady.lines[steady.lines["option"].isin(allowed) & (steady.lines["month"] == 1)]
     owning = set(lines.loc[lines["place"] == "own_gpus", "option"])
-    return lines[~lines["option"].isin(owning)].groupby("option", observed=True)["usd"].sum()
+    # the research lab changes all weights: examples, runs and an evaluation
+    again = (80_000 + 50_000 + 10_000) / 12 if preset == "research_lab" else 0
+    return lines[~lines["option"].isin(owning)].groupby("option", observed=True)["usd"].sum() + again
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -114,16 +114,17 @@ def test_a_token_costs_the_present_value_over_the_discounted_tokens_that_were_se
 
 
 def test_capital_and_running_cost_are_what_their_lines_say():
-    # capex: hardware due on day one; running: everything but that, residual value, capital tied up and the time of
-    # people who are there anyway
-    answer = many()
-    own = answer.lines[answer.lines["place"] == "own_gpus"]
+    # capex: hardware due on day one; running: everything but that, residual value, capital tied up, outages and the
+    # time of people who are there anyway
+    answer, lines = many(), many().lines
+    own = lines[lines["place"] == "own_gpus"]
     hardware = own["line"].isin(["servers", "network", "spare parts", "installation"]) & (own["month"] == 0)
     by = ["scenario", "option"]
     capex = own[hardware].groupby(by)["usd"].sum()
-    aside = own[hardware | own["line"].isin(["residual value", "capital tied up"])].groupby(by)["usd"].sum()
-    theirs = answer.lines["line"].isin(["people there", "training"])
-    total = answer.lines[~theirs].groupby(by)["usd"].sum()
+    apart = ["residual value", "capital tied up", "outages", "people there", "training"]
+    aside = pd.concat([own[hardware], lines[lines["line"].isin(apart)]])
+    aside = aside.groupby(by)["usd"].sum()
+    total = answer.lines.groupby(by)["usd"].sum()
     for row in answer.options[answer.options["misfits"] == 0].itertuples():
         at = (row.scenario, row.option)
         months = answer.scenarios["horizon_months"][row.scenario]
@@ -402,7 +403,7 @@ def test_own_servers_delivered_after_the_horizon_are_blocked():
     known = replace(known, tables={**known.tables, "servers": late}, made={})
     answer = answered(known, **{**FREE, "weeks_to_launch": 60, "horizon_months": 6})
     spoken = answer.verdicts[answer.verdicts["option"] == "owned"]
-    assert spoken.loc[spoken["verdict"] == "blocked", "rule"].tolist() == ["fits"]
+    assert spoken.loc[spoken["verdict"] == "blocked", "rule"].tolist() == ["project"]
     assert option(answer, "owned")["verdict"] == "blocked"
     assert np.isnan(option(answer, "owned")["usd_per_month"])
 

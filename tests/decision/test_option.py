@@ -1,4 +1,4 @@
-"""People, launch, waiting for delivery, splits: by hand, in the made-up world of toy.py."""
+"""People, launch, waiting for delivery, splits, changing models, outages: by hand, in the made-up world of toy.py."""
 
 from dataclasses import replace
 from functools import cache
@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toy import PER_SECOND, toy_facts
+from toy import PER_SECOND, shipped, toy_facts
 from where_to_run.decision.block import Question
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.decision.option import costed
 from where_to_run.decision.routing import API, OWN, RENTED, ROUTINGS, by_hand
+from where_to_run.decision.tuning import changes, tuning_lines, tuning_usd
 from where_to_run.inputs import facts
 from where_to_run.inputs.question import PLACES, SKILLS, STREAMS, grid
 from where_to_run.places.vendor_api import PRICES
@@ -344,7 +345,7 @@ def test_an_api_that_is_the_spare_is_paid_for_the_time_machines_are_down(place, 
     found = costed(question, routing, np.ones((1, len(STREAMS), len(PLACES)), bool))
     above = sum(usd for (at, name), usd in found.lines.items() if at == "vendor_api" and name.endswith("tokens"))
     assert 0 < above[0, 6] < 11_497.5
-    outages = found.lines["vendor_api", "outages"][0]
+    outages = found.lines["vendor_api", "calls during repairs"][0]
     assert outages[6] == pytest.approx(down * (11_497.5 - above[0, 6]), rel=1e-6)
     # own servers serve half of month 2
     assert place == RENTED or outages[2] == pytest.approx(down * (11_497.5 / 2 - above[0, 2]), rel=1e-6)
@@ -379,6 +380,43 @@ def test_own_servers_that_would_not_serve_before_the_horizon_ends_are_no_option(
     assert np.isnan(option(answer, "owned")["npv_usd"]) == bool(misfits)
     assert ("owned" in set(answer.lines["option"])) == (not misfits)
     assert ("owned" in set(answer.sizing["option"])) == (not misfits)
+    # (8 + 0.5) x 4.348 weeks = 36.96
+    if delivery_months == 8:
+        assert "fits" not in set(answer.verdicts["rule"])
+        assert option(answer, "owned")["because"] == "Takes 37 weeks to deliver and set up; the project ends after 26"
+        assert option(answer, "owned")["unlock"].startswith("horizon_months of at least 9")
+
+
+def test_what_an_api_charges_falls_month_by_month():
+    # 13.14 million prompts of 1,000 tokens, half of them cached: 6,570 Mtok at 0.50 USD are 3,285; 0.64^(6/12) = 0.8
+    found = line(answered(api_price_decline=0.36, rent_decline=0.5), "api", "input tokens")
+    assert found[6] == pytest.approx(0.8 * 3_285)
+    # drawn besides: another tenth a year off, 0.9^(6/12) = 0.948683
+    drawn = evaluate(grid(**PLAIN | {"api_price_decline": 0.36}), toy(), drawn={"api_price": np.array([0.9])})
+    assert line(drawn, "api", "input tokens")[6] == pytest.approx(0.8 * 3_285 * 0.948683, rel=1e-5)
+
+
+def test_rents_fall_wherever_machines_are_rented():
+    # 14 machines of two at 2 USD/h are 20,440 a month; 0.64^(6/12) = 0.8. Own servers come after 5.9 months; until then
+    # rented ones serve, in month 2 at 0.64^(2/12) = 0.928318
+    falls = answered(rent_decline=0.36, control="own_tenancy")
+    assert line(falls, "rented", "machines")[6] == pytest.approx(0.8 * 20_440)
+    late, stays = (
+        answered(toy(delivery_months=5.4), **ABLE, control="own_tenancy", rent_decline=fall) for fall in (0.36, 0)
+    )
+    now, then = (line(one, "owned", "bill while waiting for delivery")[2] for one in (stays, late))
+    # storage and traffic stay: 27 replicas x 50 USD, 13.14 million answers of 500 tokens x 8 B at 0.1 USD/GB
+    assert now - then == pytest.approx((1 - 0.928318) * 20_440, rel=1e-5)
+
+
+def test_in_a_month_two_places_cannot_be_set_up_and_one_can():
+    # an API in 2 weeks, rented machines in 4, routing 2 more; a month has 4.35
+    found = answered(**ABLE, horizon_months=1, sensitive_share=0.5, evidence=PROMISES).options.set_index("option")
+    assert not found.loc[["api", "rented"], "because"].str.contains("project").any()
+    two = found.loc["split_by_sensitivity"]
+    assert two["verdict"] == "blocked" and np.isnan(two["usd_per_month"])
+    assert two["because"] == "Takes 6 weeks to deliver and set up; the project ends after 4"
+    assert two["unlock"].startswith("horizon_months of at least 2")
 
 
 @pytest.mark.parametrize(
@@ -400,3 +438,110 @@ def test_a_split_of_nothing_is_the_api_and_a_split_of_everything_is_rented(name,
 def test_every_option_routes_every_stream_to_a_place():
     assert {place for routing in ROUTINGS.values() for place in routing} == set(range(len(PLACES)))
     assert {len(routing) for routing in ROUTINGS.values()} == {len(STREAMS)}
+
+
+# Changing models, and outages
+
+
+TUNED = {
+    "tuning.fine_tuning.data_usd": 30_000,
+    "tuning.fine_tuning.runs_usd": 3_000,
+    "tuning.weights.data_usd": 80_000,
+    "tuning.weights.runs_usd": 50_000,
+    "tuning.evaluation_usd": 10_000,
+    "tuning.weights.person_months": 6,
+    "tuning.hosted_base_weeks": 12,
+    "availability.vendor_api": 0.999,
+    "availability.with_spare": 0.998,
+    "availability.without_spare": 0.99,
+}
+FINE = {"customisation": "fine_tuning", "specialised_share": 0.5, "horizon_months": 24, "retune_months": 12}
+DATA, RUNS, EVALUATION = "training data", "training runs", "evaluation of the changed model"
+
+
+def tuned(hosted=False):
+    """The toy world with these figures; its API hosts the toy model where asked."""
+    values = toy().table("assumptions").copy()
+    values.loc[list(TUNED), "value"] = list(TUNED.values())
+    offers = toy().table("api_offers").assign(open_model="toy" if hosted else "")
+    return replace(toy(), tables={**toy().tables, "assumptions": values, "api_offers": offers}, made={})
+
+
+def test_a_model_is_changed_on_day_one_and_after_every_period_that_ends_before_the_last_month():
+    # every 12 of 36 months: 0, 12, 24; every 2.5 of 7: 3 (2.5) and 5, not 8; the second project ends after 4
+    live = np.array([[0] + [1] * 36, [0] + [1] * 36, [0] + [1] * 7 + [0] * 29, [0] + [1] * 4 + [0] * 32], float)
+    found = changes(np.array([12, 36, 2.5, 2.5]), live)
+    assert [np.flatnonzero(row).tolist() for row in found] == [[0, 12, 24], [0], [0, 3, 5], [0, 3]]
+    # twice in a month where the period is half a month
+    assert changes(np.array([0.5]), live[:1])[0, :4].tolist() == [1, 2, 2, 2]
+
+
+def test_a_model_of_ones_own_is_tuned_once_a_year():
+    answer = answered(tuned(), **ABLE, **FINE)
+    for place in ("rented", "owned"):
+        assert line(answer, place, DATA) == {0: 30_000, 12: 30_000}
+        assert line(answer, place, RUNS) == {0: 3_000, 12: 3_000}
+        assert line(answer, place, EVALUATION) == {0: 10_000, 12: 10_000}
+        assert line(answer, place, "training project") == {}
+
+
+def test_a_hosted_open_model_is_tuned_again_whenever_its_base_ends():
+    # 12 weeks are 2.7598 months: eight times in the 23 months before the last, 22.08 in month 23; the examples stay
+    ends = [0, 3, 6, 9, 12, 14, 17, 20, 23]
+    assert line(answered(tuned(hosted=True), **ABLE, **FINE), "api", RUNS) == dict.fromkeys(ends, 3_000)
+    assert line(answered(tuned(hosted=True), **ABLE, **FINE), "api", EVALUATION) == dict.fromkeys(ends, 10_000)
+    assert line(answered(tuned(hosted=True), **ABLE, **FINE), "api", DATA) == {0: 30_000, 12: 30_000}
+    # a vendor's own model stays
+    assert line(answered(tuned(), **ABLE, **FINE), "api", RUNS) == {0: 3_000, 12: 3_000}
+
+
+def test_two_models_are_tuned_with_the_same_examples():
+    # sensitive traffic at an API, open traffic on own servers that burst to rented machines, which serve their model
+    rows = grid(**PLAIN | ABLE | FINE | {"sensitive_share": 0.5, "horizon_months": 6})
+    known = {str(name): rows[name].to_numpy() for name in rows.columns}
+    question = Question(tuned(hosted=True), known).serving("toy")
+    routing = by_hand(tuple(0 if data == "sensitive" else 2 for data, *_ in STREAMS), 1)
+    routing = replace(routing, overflow=np.where(routing.place == 2, 1, -1))
+    found = tuning_lines(question, routing)
+    assert {place for place, _ in found} == {"vendor_api", "own_gpus"}
+    for name, usd in ((RUNS, 3_000), (EVALUATION, 10_000)):
+        assert found["vendor_api", name][0].tolist() == [usd, 0, 0, usd, 0, 0, 0]
+        assert found["own_gpus", name][0].tolist() == [usd, 0, 0, 0, 0, 0, 0]
+    assert sum(found[place, DATA] for place in ("vendor_api", "own_gpus"))[0].tolist() == [30_000] + [0] * 6
+    # in the mean of many years: the examples each 12 months, the vendor's base each 2.7598, one's own each 12
+    assert tuning_usd(question, routing)[0] == pytest.approx(30_000 / 12 + 13_000 / 2.7598 + 13_000 / 12, rel=1e-4)
+
+
+def test_a_change_of_all_weights_begins_with_a_project_of_people():
+    answer = answered(tuned(), **ABLE, **FINE | {"customisation": "weights"})
+    assert line(answer, "rented", "training project") == {0: 120_000}  # 6 x 20,000
+    assert line(answer, "rented", DATA) == {0: 80_000, 12: 80_000}
+    assert line(answer, "rented", RUNS) == {0: 50_000, 12: 50_000}
+
+
+def test_without_specialised_traffic_or_with_prompts_alone_nothing_is_tuned():
+    for fields in (FINE | {"specialised_share": 0}, FINE | {"customisation": "prompting"}):
+        assert not answered(tuned(), **ABLE, **fields).lines["line"].isin([DATA, RUNS, EVALUATION]).any()
+
+
+def test_an_outage_costs_its_hours_and_is_not_in_the_running_budget():
+    # 0.1 % of 730 hours at an API, 0.2 % on machines with a spare, 1 % without, at 1,000 USD an hour
+    for level, usd in (("business_hours", 1_460), ("around_the_clock", 1_460), ("none", 7_300)):
+        answer = answered(tuned(), **ABLE, availability=level, outage_usd_per_hour=1_000)
+        assert line(answer, "api", "outages") == each_month(730)
+        assert line(answer, "rented", "outages") == each_month(usd)
+    free = answered(tuned(), **ABLE, availability="none")
+    for figure, more in (("usd_per_month", 7_300), ("level_usd_per_month", 7_300), ("running_usd_per_month", 0)):
+        assert option(answer, "rented")[figure] - option(free, "rented")[figure] == pytest.approx(more)
+
+
+def test_what_may_overflow_has_the_other_place_as_its_spare():
+    answer = answered(tuned(), **ABLE, availability="none", outage_usd_per_hour=1_000, sensitive_share=0)
+    (part,) = answer.option("base_and_burst").parts
+    assert part.may[0] == 1
+    assert line(answer, "base_and_burst", "outages") == each_month(1_460)
+
+
+def test_every_row_behind_tuning_and_outages_has_a_range():
+    rows = shipped().table("assumptions").loc[list(TUNED)]
+    assert ((rows["low"] < rows["value"]) & (rows["value"] < rows["high"])).all()

@@ -169,6 +169,8 @@ def drawn(number, seed, **fields) -> pd.DataFrame:
         "api_model": among("anthropic/claude-sonnet-5.5", "openai/gpt-6-luna", "deepinfra/llama-3.1-8b"),
         "latency": among("batch", "chat", "interactive"),
         **{f"skill_{area}": draw.integers(2, 6, number) for area in SKILLS},
+        "api_price_decline": among(0, 0, 0.5, -0.3),
+        "rent_decline": among(0, 0, 0.5, -0.3),
     }
     columns["jurisdiction"] = ["us" if control == "region" else "any" for control in columns["control"]]
     columns["evidence"] = [",".join(sorted(set(names.split(",")) - {""})) for names in columns["evidence"]]

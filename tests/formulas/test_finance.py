@@ -32,6 +32,13 @@ def test_level_cost_of_a_token():
     ) == pytest.approx(46.681105, rel=2e-8)
 
 
+def test_a_price_that_keeps_64_per_cent_a_year_is_at_80_per_cent_after_half_a_year():
+    # by hand: 0.64^(6/12) = 0.8, 0.64^(18/12) = 0.512
+    course = finance.price_course(np.array([0.64, 1.0]), 19)
+    assert course[0, [0, 6, 12, 18]] == pytest.approx([1, 0.8, 0.64, 0.512])
+    assert course[1].tolist() == [1.0] * 19
+
+
 def test_equal_costs_and_tokens_cost_the_same_at_any_rate():
     # By hand: 3 USD and 2 Mtok every period is 1.5 USD/Mtok
     level = finance.levelised_cost(

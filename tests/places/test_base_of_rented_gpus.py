@@ -37,11 +37,11 @@ def api(usd, may=1.0, waiting=None, number=1) -> Outlet:
     return Outlet(every * may, every * may, every * usd, every * usd_waiting, every * 0)
 
 
-def asked(machines, load, rate, gpu="cheapest", figures=()):
+def asked(machines, load, rate, gpu="cheapest", figures=(), course=1.0):
     facts, number = toy_facts(machines, figures=figures), len(load.requests)
     factors = finance.discount_factors(np.zeros(number) + rate, load.live.shape[1])
     return facts, replicas.Workload(
-        load, replicas.needed(facts, "toy", load), np.full(number, gpu, dtype=object), factors
+        load, replicas.needed(facts, "toy", load), np.full(number, gpu, dtype=object), factors, course=course
     )
 
 
@@ -124,6 +124,20 @@ def test_nine_machines_for_a_year_and_others_by_the_hour_are_right_line_by_line(
     assert found.machines.working[0, 7] == pytest.approx(4.0)  # all 5 requests/s x 0.8 s, here or there
     assert found.machines.contract.tolist() == ["reserved 1 year, bursts by the hour"]
     assert found.machines.spilled.tolist() == [0]
+
+
+def test_at_half_of_todays_rents_all_costs_what_it_costs_at_half_the_price():
+    load = plain(toy_load(horizon=12, batch_share=0.9), spare=0)
+    prices, half = np.array([2.0, 1.0, np.nan, 0.8]), np.full(load.live.shape, 0.5)
+    fallen, cheaper = (
+        by_the_hour(machine(*prices * part), load, figures=TWICE, course=course)
+        for part, course in ((1, half), (0.5, 1.0))
+    )
+    assert fallen.lines["burst machines"].any() and fallen.lines["spot machines"].any()
+    assert {name: line[0].tolist() for name, line in fallen.lines.items()} == {
+        name: pytest.approx(line[0].tolist()) for name, line in cheaper.lines.items()
+    }
+    assert fallen.machines.gpus[0].tolist() == pytest.approx(cheaper.machines.gpus[0].tolist())
 
 
 # A year bought for half a year: a machine costs 12 x 730 + 6 x 50 = 9,060, as much as six months at 1,510, so six again

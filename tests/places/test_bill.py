@@ -17,7 +17,7 @@ MANY = [
     *({"preset": name} for name in question.presets()),
     BUSY | {"sensitive_share": 0.5, "jurisdiction": "eu", "control": "region", "api_model": "openai/gpt-6-sol"},
     BUSY | {"gpu": "h100", "horizon_months": 35, "spikiness": 1.2, "growth_per_month": 0.0},
-    {"api_model": "azure/gpt-5.4", "requests_per_month": 3e7, "spikiness": 1.5, "cached_share": 0.6},
+    {"api_model": "azure/gpt-5.4", "requests_per_month": 3e7, "spikiness": 1.5, "outage_usd_per_hour": 100},
 ]
 
 

@@ -19,14 +19,14 @@ ON_DEMAND = ("two", ("tiny", 2, 2.0, np.nan, np.nan, np.nan))
 """A machine of two GPUs at 2 USD/h on demand, nothing else."""
 
 
-def bill(machines, load, gpu="cheapest", rate=0.0, terms=3, figures=()):
+def bill(machines, load, gpu="cheapest", rate=0.0, terms=3, figures=(), course=1.0):
     """Bill of machines that all stand: bursts on machines that follow the load so badly never pay."""
     never = {f"autoscale.stretch.cv_{cv}": 1e6 for cv in ("0.38", "0.71", "1.34")}
     facts = toy_facts(machines, figures=never | dict(figures))
     need = replicas.needed(facts, "toy", load)
     number = len(load.requests)
     factors = finance.discount_factors(np.full(number, rate), load.live.shape[1])
-    work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors)
+    work = replicas.Workload(load, need, np.full(number, gpu, dtype=object), factors, course=course)
     return rented_gpus.alone(rented_gpus.cloud(facts), rented_gpus.machines(facts, work), work, terms)
 
 
@@ -135,6 +135,33 @@ def test_the_cheapest_contract_counts_what_it_owes_past_the_horizon(horizon, con
     assert found.machines.contract.tolist() == [contract]
     assert usd(found, "machines") == pytest.approx([0] + [monthly] * horizon)
     assert usd(found, "contract past the horizon") == pytest.approx([0] * horizon + [owed_months * monthly])
+
+
+def halved_each_year(months):
+    return finance.price_course(np.array([0.5]), months + 1)
+
+
+def test_on_demand_follows_a_falling_rent_month_by_month():
+    # 14 x 2 x 730 = 20,440 today; half after a year, 0.5^(6/12) = 0.7071 after six months
+    rent = usd(bill([ON_DEMAND], toy_load(horizon=12), course=halved_each_year(12)), "machines")
+    assert [rent[6], rent[12]] == pytest.approx([14_453.26, 10_220])
+
+
+def test_a_contract_keeps_the_price_of_the_month_it_began_in():
+    # rents halve each year: 0.943874 of today's in month 1, 0.471937 in month 13. Over 18 months a year costs 2.5 x 12
+    # x (0.943874 + 0.471937) = 42.5, less than on demand, 4 x 10.8715 = 43.5, and three years, 2 x 36 x 0.943874 = 68.0
+    found = bill([CONTRACTS], toy_load(horizon=18), course=halved_each_year(18))
+    assert found.machines.contract.tolist() == ["reserved 1 year"]
+    first, second = 14 * 2.5 * 730 * 0.943874, 14 * 2.5 * 730 * 0.471937
+    assert usd(found, "machines")[1:] == pytest.approx([first] * 12 + [second] * 6, rel=1e-5)
+    assert usd(found, "contract past the horizon")[18] == pytest.approx(6 * second, rel=1e-5)
+
+
+def test_where_rents_fall_nobody_binds_for_three_years():
+    # over 36 months three years cost 2 x 36 x 0.943874 = 68, a year each time 2.5 x 12 x 0.943874 x 1.75 = 49.6
+    load = toy_load(horizon=36)
+    assert bill([CONTRACTS], load).machines.contract.tolist() == ["reserved 3 years"]
+    assert bill([CONTRACTS], load, course=halved_each_year(36)).machines.contract.tolist() == ["reserved 1 year"]
 
 
 def test_contracts_are_chosen_scenario_by_scenario_in_one_block():

@@ -310,3 +310,18 @@ def test_machines_that_run_by_the_clock_are_told_with_the_risk_and_the_reserved_
     reserved = f"{number * offer['reserved_1yr_usd_per_h'] * 730:,.0f}"
     assert ("no reserved price" if reserved == "nan" else reserved) in words
     assert decide._by_clock(answered(FREE), "rented") == ""
+
+
+@pytest.mark.parametrize(("preset", "changes"), [("hospital", False), ("consumer_platform", True)])
+def test_more_figures_tell_what_prices_that_fall_by_a_fifth_a_year_would_do(preset, changes):
+    answer = evaluate(question.grid(preset), shipped())
+    then = evaluate(question.grid(preset, api_price_decline=0.2, rent_decline=0.2), shipped())
+    first, now = (next(row for row in one.rows if row["recommended"]) for one in (then, answer))
+    (fold,) = (piece for piece in decide.options_table(answer) if isinstance(piece, Fold) and piece.key == "figures")
+    says = fold.make()
+    assert f"<strong>{escape(titles(then)[first['option']])}</strong> would {'' if changes else 'still '}be" in says
+    assert f"at ${first['usd_per_month']:,.0f} a month in place of" in says
+    assert (
+        f"${now['usd_per_month']:,.0f}.</p>" in says
+        and (titles(then)[first["option"]] != titles(answer)[now["option"]]) == changes
+    )

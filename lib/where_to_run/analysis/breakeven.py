@@ -13,7 +13,7 @@ from ..decision.routing import NAMES, ROUTINGS
 from ..formulas.finance import discount_factors, monthly_rate
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, IN_USE, ScenarioError
-from ..places.bill import CAPITAL, line
+from ..places.bill import NO_CASH, line
 from ..units import HOURS_PER_WEEK, Array
 
 By = Literal["recommended", "cheapest"]
@@ -223,7 +223,7 @@ def payback(answer: Answer, option: str, against: str) -> dict[str, float]:
 
     The month is the first after which it stays so to the end of the horizon, on cash lines.
     """
-    cash = answer.lines[answer.lines["line"] != CAPITAL]
+    cash = answer.lines[~answer.lines["line"].isin(NO_CASH)]
     wide = cash.pivot_table(index="month", columns="option", values="usd", aggfunc="sum", observed=True)
     months = np.arange(int(answer.scenarios["horizon_months"].iloc[0]) + 1)
     saved = (wide[against] - wide[option]).reindex(months, fill_value=0.0).to_numpy()

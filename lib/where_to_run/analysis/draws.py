@@ -89,8 +89,9 @@ def at(row: pd.DataFrame, facts: Facts, cube: Array) -> Draws:
     A coordinate is the share of an input's distribution below it: log-normal about what was asked for volume, hourly
     spread in the hours in use, tokens, cloud prices and throughput; normal, cut, for growth; triangular for the others.
     The spreads are rows `spread.*` and `throughput_sigma.*` of data/assumptions.csv, or the low and high of the fact
-    itself; a fact without a range, as one a user gave, is taken as known. Where API prices fall fast, throughput rises:
-    their normal scores have the correlation of methods 3.5.
+    itself; a fact without a range, as one a user gave, is taken as known. A fall of API prices that was asked for is
+    the likeliest of those drawn; one of rents is what cloud prices are drawn about. Where API prices fall fast,
+    throughput rises: their normal scores have the correlation of methods 3.5.
     """
     share = dict(zip(NAMES, np.clip(cube, INSIDE, 1 - INSIDE).T, strict=True))
     score = {name: ndtri(part) for name, part in share.items()}
@@ -101,13 +102,15 @@ def at(row: pd.DataFrame, facts: Facts, cube: Array) -> Draws:
     fields = _fields(row, share, score, spread)
     inputs |= {"volume": fields["requests_per_month"], "growth": fields["growth_per_month"]}
     inputs |= {name: fields[name] for name in ("spikiness", "input_tokens", "output_tokens")}
-    inputs["api_decline"] = _triangular(*_range(facts, "spread.api_decline"), share["api_decline"])
+    asked, (low, likeliest, high) = float(row["api_price_decline"].iloc[0]), _range(facts, "spread.api_decline")
+    ends = (min(low, asked), asked, max(high, asked)) if asked else (low, likeliest, high)
+    inputs["api_decline"] = _triangular(*ends, share["api_decline"])
     inputs["cloud_price"] = np.exp(spread["cloud_price"] * score["cloud_price"])
     inputs["throughput"] = tied * score["api_decline"] + np.sqrt(1 - tied**2) * score["throughput"]
     factors = {name: inputs[name] for name in ("cloud_price", "residual")}
     factors |= {name if key.startswith("spread.") else key: inputs[name] for name, key in FACTS.items()}
     factors["volume_drift"] = np.exp(spread["volume_drift"] * score["volume"])
-    factors["api_price"] = 1 - inputs["api_decline"]
+    factors["api_price"] = (1 - inputs["api_decline"]) / (1 - asked)
     factors["throughput"] = np.exp(inputs["throughput"])
     rows = pd.DataFrame({name: np.repeat(row[name].to_numpy()[:1], len(cube)) for name in row.columns})
     return Draws(rows.assign(**fields), factors, pd.DataFrame(inputs)[list(NAMES)])

@@ -21,6 +21,9 @@ from .stages import NEVER, WAITING, Journey, journey
 QUARTER = 3
 """Months of a quarter."""
 
+SHORTEST = 2 * QUARTER
+"""Months a project must have: a quarter until a trigger on the three-month average is read, and one to gain by it."""
+
 WAITS = (6, 12, 24)
 """Months of waiting that are priced."""
 
@@ -39,8 +42,13 @@ def roadmap(scenario: pd.DataFrame, facts: Facts, hours: Array | None = None) ->
     """The plan of least expected cost for a one-row scenario, from the first stage that keeps its deadline.
 
     `hours`, a measured series of hourly loads, takes the place of `spikiness`. Refuses a scenario in which the rules
-    leave no place, or none in time.
+    leave no place, or none in time, and a project too short to move in.
     """
+    if (months := int(scenario["horizon_months"].iloc[0])) < SHORTEST:
+        raise ScenarioError(
+            f"no roadmap: a project of {months} month{'s' * (months > 1)} has none, since it ends before a move pays. "
+            f"Stay with what Decide recommends; from {SHORTEST} months on there is one."
+        )
     way = journey(scenario, facts, None if hours is None else Measured(hours))
     return Roadmap(way, solve(way.programme), facts)
 

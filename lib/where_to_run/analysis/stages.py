@@ -1,7 +1,7 @@
 """Stages: the ways of running a scenario one after another, and what each costs a month at any volume."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,15 +10,17 @@ import pandas as pd
 from ..decision import staffing
 from ..decision.block import OFFERS, Question, overflow, team
 from ..decision.models import shortlist
-from ..decision.option import Outcome, costed
-from ..decision.routing import API, HOSTED, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, by_hand, candidates
+from ..decision.option import Outcome, costed, outage_usd
+from ..decision.routing import API, HOSTED, NOWHERE, OWN, RENTED, ROUTINGS, TITLES, Routing, by_hand, candidates
 from ..decision.search import gates
+from ..decision.tuning import tuning_usd
 from ..formulas import demand, finance, people
 from ..formulas.lattice import Programme
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, PLACES, SKILLS, STREAMS, ScenarioError, check, columns
 from ..places import own_gpus
+from ..places.bill import declared
 from ..places.fleet import Fleet
 from ..places.offers import Offers, offers
 from ..places.rented_gpus import ON_DEMAND
@@ -48,11 +50,15 @@ class Stage(NamedTuple):
 
 
 class Costed(NamedTuple):
-    """A stage, and over the volumes what running it costs, hardware aside, and the rent contracts bind [USD/month]."""
+    """A stage, and over the volumes what running it costs today, hardware aside, the rent contracts bind, and what of
+    the cost goes by the prices of APIs and by rents [USD/month].
+    """
 
     stage: Stage
     usd: Array
     rent: Array
+    by_api: Array
+    by_rent: Array
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,16 @@ def stages(
 
 
 def _steady(scenario: pd.DataFrame, facts: Facts, volumes: Array) -> pd.DataFrame:
-    """The scenario at each volume, without growth, over whole years that outlast a delivery."""
+    """The scenario at each volume, without growth, at today's prices, over whole years that outlast a delivery."""
     longest = max(own_gpus.upkeep(facts, kind).delivery_months for kind in own_gpus.DELIVERIES)
     years = int(np.ceil((longest + 1) / MONTHS_PER_YEAR))
     steady = {"growth_per_month": 0.0, "horizon_months": years * MONTHS_PER_YEAR, "requests_per_month": volumes}
+    steady |= dict.fromkeys(DECLINES, 0.0)
     return scenario.iloc[np.zeros(len(volumes), int)].reset_index(drop=True).assign(**steady)
+
+
+DECLINES = ("api_price_decline", "rent_decline")
+"""Fields by which prices change; the roadmap takes what a stage costs today, and how prices go on, apart."""
 
 
 def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
@@ -111,7 +122,9 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
     here, everywhere, seen = question.shares[0] > 0, np.zeros(len(allowed), int), dict[Any, str]()
     ended = gates(at := question.at_endpoints).good_enough(at).allowed
     if ended[0, here, API].all() and (out := costed(at, by_hand((API,) * len(STREAMS), len(ended)), ended)).fits.all():
-        yield Costed(Stage(HOSTED, (True, False, False), called(at, out)), _monthly(out), _bound(out))
+        yield _running(
+            at, Stage(HOSTED, (True, False, False), called(at, out)), by_hand((API,) * len(STREAMS), len(ended)), out
+        )
     for options, way in candidates(allowed[:1], question.any_hard):
         goes = way.of(here)
         may = np.take_along_axis(allowed[0], way.place.T, axis=1).all()
@@ -119,16 +132,22 @@ def _flexible(question: Question, allowed: Array) -> Iterator[Costed]:
             continue
         # by whatever name its places go first
         seen[goes.key] = option = seen.setdefault(goes.key[:2], options[0])
-        out = costed(question, way.take(everywhere), allowed)
+        out = costed(question, routing := way.take(everywhere), allowed)
         if out.fits.all():
             used = way.uses(here[None])[0]
             offer = called(question) if used[API] else ""
-            yield Costed(Stage(option, tuple(used.tolist()), offer), _monthly(out), _bound(out))
+            yield _running(question, Stage(option, tuple(used.tolist()), offer), routing, out)
 
 
-def _monthly(out: Outcome) -> Array:
-    """What month 1 costs, in which nothing one-off is due [USD/month]."""
-    return np.asarray(sum(line[:, 1] for line in out.lines.values()))
+def _running(question: Question, stage: Stage, routing: Routing, out: Outcome) -> Costed:
+    """A stage at what month 1 costs, in which nothing one-off is due, and what changing models comes to a month."""
+    once = (line[:, 1] for (_, name), line in out.lines.items() if declared()[name].kind != "tuning")
+    usd = sum(once, tuning_usd(question, routing))
+    bills, none = [bill for _, _, bill in out.bills], np.zeros(len(usd))
+    by_api = sum((bill.total[:, 1] for bill in bills if not bill.machines), none)
+    lines = [pair for bill in bills if bill.machines for pair in bill.lines.items()]
+    by_rent = sum((line[:, 1] for name, line in lines if declared()[name].kind == "rent"), none)
+    return Costed(stage, usd, _bound(out), by_api, by_rent)
 
 
 def _bound(out: Outcome) -> Array:
@@ -196,7 +215,7 @@ class _Own:
         near = (volume >= likely[0]) & (volume <= likely[1])
         for servers in self._numbers(likely, limit):
             # too few for what must stay on them: not serving must not look like saving
-            short = [self._usd(place, 1.0, servers) for place in others]
+            short = [self._usd(place, 1.0, servers)[0] for place in others]
             yield self._costed(NOWHERE, servers, short)
             bursts = [self._costed(place, servers, short) for place in others if self.may[place] > 0]
             yield from sorted(bursts, key=lambda one: float(one.usd[near].sum()))[:1]
@@ -207,15 +226,15 @@ class _Own:
         out = costed(self.question, alone, allowed)
         usd = out.lines[PLACES[OWN], "bill while waiting for delivery"].sum(axis=1) + out.missed.sum(axis=1)
         usd = usd * WEEKS_PER_MONTH / self.question.delivery + self._hands(self._used(NOWHERE))
-        return Costed(NOTHING._replace(option=WAITING), usd, np.zeros(len(usd)))
+        return Costed(NOTHING._replace(option=WAITING), usd, *np.zeros((3, len(usd))))
 
     def _costed(self, second: int, servers: int, short: list[Array]) -> Costed:
         """Some servers with bursts to a second place; where they are too few, at the dearest of what is short."""
         option, share = ("owned", 0.0) if second == NOWHERE else ("base_and_burst", float(self.may[second]))
-        usd, fewest = self._usd(second, share, servers), self._pool(second, share).held()[:, 0]
+        (usd, passed), fewest = self._usd(second, share, servers), self._pool(second, share).held()[:, 0]
         usd = np.where(servers < fewest, np.max([usd, *short], axis=0), usd)
-        offer = called(self.question) if second == API else ""
-        return Costed(Stage(option, self._used(second), offer, servers), usd, np.zeros(len(usd)))
+        stage = Stage(option, self._used(second), called(self.question) if second == API else "", servers)
+        return Costed(stage, usd, np.zeros(len(usd)), passed * (second == API), passed * (second == RENTED))
 
     def _numbers(self, likely: tuple[float, float], limit: float) -> list[int]:
         """Numbers of servers, even on a log scale: from half of what the least likely volume needs, or what the capital
@@ -236,14 +255,19 @@ class _Own:
         kind, each = (np.repeat(of, len(may)) for of in (self.offer.kind, self.offer.each))
         return Fleet(self.load, self.need, outlet, kind, self.every, each, self.question.upkeep.spares)
 
-    def _usd(self, second: int, share: float, servers: int) -> Array:
-        """Running cost over the volumes [USD/month], hardware aside."""
+    def _usd(self, second: int, share: float, servers: int) -> tuple[Array, Array]:
+        """Running cost over the volumes, hardware aside, and that of what is passed on within it [USD/month]."""
         pool, count, units = self._pool(second, share), np.full((len(self.every), 1), float(servers)), self.units
         passed = pool.passed(count)
         carried = self.need.prompt + self.need.waiting - passed.prompt - passed.waiting
         work = self.need.seconds[pool.kind, self.every][:, None] * carried / self.offer.each[0]
-        usd = count * units["standing"] + np.minimum(work, count) * units["working"] + passed.usd(pool.outlet)
-        return usd[:, 0] + servers * self.question.upkeep.staff_usd + self._hands(self._used(second))
+        elsewhere = passed.usd(pool.outlet)[:, 0]
+        usd = (count * units["standing"] + np.minimum(work, count) * units["working"])[:, 0] + elsewhere
+        usd = usd + servers * self.question.upkeep.staff_usd + self._hands(self._used(second))
+        routing = by_hand(ROUTINGS["owned"], len(self.every))
+        routing = replace(routing, overflow=np.full_like(routing.place, second))
+        usd = usd + tuning_usd(self.question, routing) + outage_usd(self.question, OWN, np.full(len(self.every), share))
+        return usd, elsewhere
 
     def _hands(self, used: tuple[bool, ...]) -> Array:
         """People and platforms of the places in use [USD/month]."""
@@ -369,9 +393,8 @@ def journey(scenario: pd.DataFrame, facts: Facts, curve: Curve | None = None) ->
             "no roadmap: no way without own servers is allowed in any month, and of own servers it knows those that "
             "may serve all traffic alone. See what would lift the rules, on Decide."
         )
-    ways, usd, rent = zip(*costed, strict=True)
-    cost = np.array([[np.interp(volumes, grid, line) for line in part] for part in (usd, rent)])
-    cost = np.moveaxis(cost, 1, -1)
+    ways, *parts = zip(*costed, strict=True)
+    cost = _over_months(row, *(np.stack([np.interp(volumes, grid, line) for line in part], -1) for part in parts))
     deadline = int(np.ceil(row["weeks_to_launch"].iloc[0] / WEEKS_PER_MONTH))
     cost[0, deadline:, :, [way.option == WAITING for way in ways]] += NEVER
     weeks, price, _ = takes(row, facts, [NOTHING], ways)
@@ -379,6 +402,17 @@ def journey(scenario: pd.DataFrame, facts: Facts, curve: Curve | None = None) ->
     stage, lot = np.array([(s, n) for s, way in enumerate(ways) for n in range(every if way.servers else 1)]).T
     programme, to_stage = _programme(row, facts, ways, server, (stage, lot), cost)
     return Journey(row, programme, ways, server, stage, lot, to_stage, volumes, likely, weeks[0], price[0])
+
+
+def _over_months(row: pd.DataFrame, usd: Array, bound: Array, by_api: Array, by_rent: Array) -> Array:
+    """Running cost and bound rent over (2, month, level, stage) as prices go on, from those of today."""
+    month = np.arange(len(usd))
+    # month 0 of the lattice is the first that is served
+    api, rent = (finance.price_course(1 - row[name].iloc[0], len(usd) + 1)[1:, None, None] for name in DECLINES)
+    # a contract keeps its price for a year
+    agreed = rent[month // MONTHS_PER_YEAR * MONTHS_PER_YEAR]
+    usd = usd + by_api * (api - 1) + (by_rent - bound) * (rent - 1) + bound * (agreed - 1)
+    return np.array([usd, bound * agreed])
 
 
 def spread(scenario: pd.DataFrame, facts: Facts) -> float:

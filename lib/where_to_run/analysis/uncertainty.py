@@ -146,7 +146,12 @@ def refine(answer: Answer, tell: Listener = quiet) -> None:
 SHOWN = {"p5": 0.05, "p50": 0.5, "p90": 0.9, "p95": 0.95}
 """Shares of the draws below the level costs that are shown."""
 
-BROKEN = {"misfits": ("fits",), "late": ("delivery", "team"), "over_capex": ("capex",), "over_budget": ("budget",)}
+BROKEN = {
+    "misfits": ("fits", "project"),
+    "late": ("delivery", "team", "project_team"),
+    "over_capex": ("capex",),
+    "over_budget": ("budget",),
+}
 """What can be broken in a draw: any of some LIMITS."""
 
 

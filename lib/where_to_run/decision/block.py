@@ -22,7 +22,7 @@ from ..places.replicas import Workload
 from ..places.spares import AROUND_THE_CLOCK
 from ..places.vendor_api import Api, tariffs
 from ..places.workload import Load, load_of
-from ..units import MONTHS_PER_YEAR, SECONDS_PER_HOUR, SECONDS_PER_MONTH, WEEKS_PER_MONTH, Array
+from ..units import SECONDS_PER_HOUR, SECONDS_PER_MONTH, WEEKS_PER_MONTH, Array
 from . import criteria, quality, staffing
 from .permits import Permits, permits
 from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by_hand
@@ -150,6 +150,10 @@ class Question:
         """What the best of each criterion is worth, as a share of the cost, over (scenario, criterion)."""
         return criteria.premiums(self.rows)
 
+    def ends_before(self, weeks: Array) -> Array:
+        """Whether the project is over by what takes some weeks from the decision on, by scenario."""
+        return np.asarray(weeks / WEEKS_PER_MONTH >= self.rows["horizon_months"])
+
     @cached_property
     def annuity(self) -> Array:
         """Worth today of a dollar in every month of the horizon, by scenario."""
@@ -159,6 +163,13 @@ class Question:
     def factors(self) -> Array:
         """Worth today of a dollar in each month, over (scenario, month)."""
         return finance.discount_factors(finance.monthly_rate(self.rows["discount_rate"]), self.load.live.shape[-1])
+
+    def course(self, decline: str, drawn: Array | float = 1.0) -> Array | float:
+        """What prices are of today's, over (scenario, month), by a field and a factor a year that is drawn; 1 where
+        they stay.
+        """
+        yearly = np.ravel((1 - self.rows[decline]) * np.ravel(drawn))
+        return 1.0 if (yearly == 1).all() else finance.price_course(yearly, self.load.live.shape[-1])
 
     @cached_property
     def families(self) -> Array:
@@ -179,7 +190,8 @@ class Question:
         """A block of some of the scenarios with the same model."""
         some = replace(self.take(rows), endpoints=self.endpoints, kind=self.kind)
         some.__dict__["permits"], some.__dict__["called"] = self.permits.take(rows), self.called
-        some.__dict__["apis"] = tuple(api.take(rows) for api in self.whole.apis)
+        months = some.load.live.shape[1]
+        some.__dict__["apis"] = tuple(api.take(rows, months) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
         found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
         return found
@@ -256,10 +268,8 @@ class Question:
         uplift = self.permits.uplift[API][self.permits.code, stream][:, row].T
         found = vendor_api.api(tariffs(self.facts), self.load, offers, np.where(taken, worth, np.inf), uplift, beside)
         found = replace(found, fits=found.fits & taken.any(axis=0))
-        if not isinstance(course := self.facts.factor("api_price"), np.ndarray):
-            return found
-        years = np.arange(self.load.live.shape[-1]) / MONTHS_PER_YEAR
-        return found.over(course**years, self.load.requests * self.factors)
+        course = self.course("api_price_decline", self.facts.factor("api_price"))
+        return found.over(course, self.load.requests * self.factors) if isinstance(course, np.ndarray) else found
 
     def row(self, offers: Iterable[str]) -> Array:
         """Rows of API offers in their table."""
@@ -338,7 +348,7 @@ class Question:
         need = replicas.needed(self.facts, self.model, self.load)
         kinds = quality.admitted_kinds(self.facts, self.model, self.fleet_figure, self.floors[:, 0])
         need = replace(need, possible=need.possible & kinds)
-        return Workload(self.load, need, self.rows["gpu"], self.factors)
+        return Workload(self.load, need, self.rows["gpu"], self.factors, course=self.course("rent_decline"))
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -426,7 +436,8 @@ def full_machine_usd(question: Question, table: str) -> Array:
     prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
     seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
     least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
-    return least * np.ravel(question.facts.factor("cloud_price"))
+    course = np.min(question.work.course, axis=-1)
+    return least * course * np.ravel(question.facts.factor("cloud_price"))
 
 
 @remembered

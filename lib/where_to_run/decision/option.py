@@ -10,10 +10,11 @@ from ..places.bill import Bill, Machines, either
 from ..places.fleet import Fleet, Passed
 from ..places.offers import Offers, offers
 from ..places.spares import spares
-from ..units import SECONDS_PER_MONTH, Array
+from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
 from . import quality, staffing
 from .block import OFFERS, Question, based, carried, full_machine_usd, full_server_usd, overflow, team, until_delivery
 from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
+from .tuning import tuning_lines
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ def doubts(option: Option) -> list[str]:
 
 
 def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
-    """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits.
+    """The bill of a routing: places, waiting for delivery, people and what mixing places takes; none where it misfits
+    or would be ready only after the project.
 
     `allowed` says over (scenario, stream, place) where streams may go; it decides who serves while own servers are
     awaited. Sharing one traffic, streams keep its hourly shape; at a place they pool.
@@ -182,15 +184,12 @@ def costed(question: Question, routing: Routing, allowed: Array) -> Outcome:
             _place(question, result, routing, place, at[..., place], used, calls)
     if not question.endpoints:
         _call(question, result, at[..., API], calls)
-    if (apart := told_apart(question, routing)).any():
-        usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
-        result.add(staffing.ROUTING, "telling requests apart", usd)
-    if used[:, OWN].any():
-        result.fits &= ~used[:, OWN] | question.operating.any(axis=1)
+    _beside(question, routing, result)
     result.served, result.missed = question.load.live, np.zeros((number, 1))
     if used[:, OWN].any():
         _wait_for_delivery(question, result, at[..., OWN], allowed)
     _staff(question, result, used)
+    result.fits &= ~question.ends_before(result.setup_weeks)
     if not result.fits.all():
         result.lines = {name: line * result.fits[:, None] for name, line in result.lines.items()}
     return result
@@ -210,6 +209,31 @@ def _staff(question: Question, result: Outcome, used: Array) -> None:
         result.add(part, name, line)
     for name in ("people_weeks", "setup_weeks", "hires", "on_call"):
         setattr(result, name, getattr(hands, name))
+
+
+def _beside(question: Question, routing: Routing, result: Outcome) -> None:
+    """Add what is paid beside the places: changing models, the outages to be expected, and telling requests apart."""
+    for (place, name), line in tuning_lines(question, routing).items():
+        result.add(place, name, line)
+    if question.rows["outage_usd_per_hour"].any():
+        for part in result.parts:
+            usd = outage_usd(question, part.place, part.may) * part.share
+            result.add(PLACES[part.place], "outages", usd[:, None] * question.load.live)
+    if (apart := told_apart(question, routing)).any():
+        usd = question.load.requests * apart[:, None] * question.facts.value("router.usd_per_request")
+        result.add(staffing.ROUTING, "telling requests apart", usd)
+
+
+def outage_usd(question: Question, place: int, may: Array) -> Array:
+    """What outages of a place are to be expected to cost if it serves everything [USD/month], by scenario.
+
+    Machines answer more where failures are to be lived through, and for the part that `may` overflow elsewhere.
+    """
+    names = ("vendor_api", "without_spare", "with_spare")
+    api, bare, spared = (np.ravel(question.facts.value(f"availability.{name}")) for name in names)
+    covered = np.where(question.rows["availability"] != "none", 1.0, may)
+    serves = api if place == API else bare + (spared - bare) * covered
+    return np.asarray((1 - serves) * HOURS_PER_MONTH * question.rows["outage_usd_per_hour"])
 
 
 def _call(question: Question, result: Outcome, at: Array, overflows: Array) -> None:
@@ -297,7 +321,7 @@ def _place(
     found, some = based(question, (place, second), share, may, mix, barred), may > 0
     bill = found.bill if (some | ~here).all() else either(some, found.bill, carried(question, place, share, barred))
     _add(result, place, bill, here, share)
-    result.add(PLACES[second], "outages", found.outages * some[:, None])
+    result.add(PLACES[second], "calls during repairs", found.outages * some[:, None])
     offer = found.bursts.offer if found.bursts else question.offers[np.arange(len(mix)), mix.argmax(axis=1)]
     result.parts.append(Part(place, second, share, may, bill, found.passed, mix, barred, offer))
     used[:, second] |= some

@@ -9,7 +9,7 @@ import numpy as np
 from ..formulas import finance
 from ..inputs.question import PLACES, STREAMS
 from ..places import own_gpus
-from ..places.bill import CAPITAL, HARDWARE, OWN_TIME, WORTH, added_up
+from ..places.bill import CAPITAL, EXPECTED, HARDWARE, OWN_TIME, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question, machine_rows
 from .option import Outcome, costed, launch_weeks, least_cost
@@ -273,7 +273,8 @@ def _figures(question: Question, out: Outcome) -> dict[str, Array]:
     own = {name: line for (place, name), line in out.lines.items() if place == PLACES[OWN]}
     capex = sum((own[name][:, 0] for name in HARDWARE if name in own), np.zeros(len(months)))
     aside = sum((own[name].sum(axis=1) for name in WORTH if name in own), capex)
-    theirs = sum((line for (_, name), line in out.lines.items() if name in OWN_TIME), np.zeros_like(total))
+    beside = EXPECTED + OWN_TIME
+    aside = sum((line.sum(axis=1) for (_, name), line in out.lines.items() if name in beside), aside)
     cash = total - own[CAPITAL] if CAPITAL in own else total
     figures = {
         "launch_weeks": np.maximum(out.people_weeks, out.setup_weeks),
@@ -281,7 +282,7 @@ def _figures(question: Question, out: Outcome) -> dict[str, Array]:
         "setup_weeks": out.setup_weeks,
         "capex_usd": capex,
         "usd_per_month": total.sum(axis=1) / months,
-        "running_usd_per_month": ((total - theirs).sum(axis=1) - aside) / months,
+        "running_usd_per_month": (total.sum(axis=1) - aside) / months,
         "npv_usd": finance.present_value(cash, factors),
         "level_usd_per_month": finance.present_value(cash + out.missed, factors) / question.annuity,
         "usd_per_mtok": finance.levelised_cost(cash, tokens * out.served, factors),
@@ -344,5 +345,9 @@ def _by_rule(question: Question, routing: Routing, gates: Gates, offer: Array) -
 
 def _broken(question: Question, figures: Mapping[str, Array], limit: Limit) -> Array:
     amount = figures[limit.amount]
-    broken: Array = amount > 0 if limit.name in ("fits", "quality") else amount > question.rows[limit.field]
-    return broken
+    if limit.name == "fits":  # what comes too late has that reason of its own
+        amount = amount * ~question.ends_before(figures["setup_weeks"])
+    if limit.name == "project":
+        return question.ends_before(amount)
+    asked = 0 if limit.name in ("fits", "quality") else question.rows[limit.field] * limit.per
+    return np.asarray(amount > asked)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..inputs.facts import Facts
 from ..inputs.question import PLACES
-from ..units import Array
+from ..units import WEEKS_PER_MONTH, Array
 from . import quality, rules
 from .rules import BLOCKED, CONDITIONAL
 
@@ -85,21 +85,25 @@ def _filled(words: str, amount: float, limit: Any = None) -> str:
 
 @dataclass(frozen=True)
 class Limit:
-    """A limit the scenario sets itself: what is measured, the field it is held to, and what to say where it breaks."""
+    """A limit the scenario sets itself: what is measured, the field it is held to, and what to say where it breaks.
+
+    One in the unit of the field is `per` in that of what is measured.
+    """
 
     name: str
     amount: str
     field: str
     because: str
     unlock: str
+    per: float = 1.0
 
     def reason(self, amount: float, limit: Any) -> str:
         """Why an amount breaks its limit, in words; the amount is rounded up."""
-        return _filled(self.because, amount, limit)
+        return _filled(self.because, amount, limit if isinstance(limit, str) else limit * self.per)
 
     def remedy(self, amount: float) -> str:
         """What would lift the limit; the amount is rounded up, so that it suffices."""
-        return _filled(self.unlock, amount)
+        return _filled(self.unlock, amount / self.per)
 
 
 LIMITS = (
@@ -108,8 +112,24 @@ LIMITS = (
         "fits",
         "misfits",
         "open_model",
-        "Nothing in the tables serves requests of this length with %.0s%s or the API model, or not before the horizon",
-        "a smaller open_model, gpu: cheapest, shorter requests, an api_model with more context, a longer horizon%.0s",
+        "Nothing in the tables serves requests of this length with %.0s%s or the API model",
+        "a smaller open_model, gpu: cheapest, shorter requests, an api_model with more context%.0s",
+    ),
+    Limit(
+        "project",
+        "setup_weeks",
+        "horizon_months",
+        "Takes %s weeks to deliver and set up; the project ends after %s",
+        "horizon_months of at least %s",
+        WEEKS_PER_MONTH,
+    ),
+    Limit(
+        "project_team",
+        "people_weeks",
+        "horizon_months",
+        "Takes %s weeks to train or hire the people it needs; the project ends after %s",
+        "horizon_months of at least %s, or the missing skills in the team",
+        WEEKS_PER_MONTH,
     ),
     Limit(
         "delivery",

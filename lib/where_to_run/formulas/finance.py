@@ -23,6 +23,11 @@ def discount_factors(rate: Number, periods: int) -> Array:
     return np.power(1 + np.asarray(rate)[..., None], -np.arange(periods, dtype=float))
 
 
+def price_course(yearly: Number, periods: int) -> Array:
+    """A price over today's in months 0, 1, 2, ..., on a new last axis: f^(m/12), a factor f of it left each year."""
+    return np.power(np.asarray(yearly)[..., None], np.arange(periods) / MONTHS_PER_YEAR)
+
+
 def levelised_cost(costs: Array, tokens: Array, factors: Array) -> Array:
     """Level cost of a token: present value of the costs over present value of the tokens, NaN where there are none."""
     bought = present_value(tokens, factors)

@@ -57,8 +57,14 @@ def of_kind(kind: str) -> tuple[str, ...]:
     return tuple(name for name, line in declared().items() if line.kind == kind)
 
 
-(CAPITAL,) = (name for name, line in declared().items() if line.cash == "no")
-"""The one line that is no payment: present values leave it out, because discounting already counts it."""
+NO_CASH = tuple(name for name, line in declared().items() if line.cash == "no")
+"""Lines that are no payment."""
+
+EXPECTED = of_kind("outage")
+"""Of these, what is to be expected, which counts as cost and not in the budget."""
+
+(CAPITAL,) = (name for name in NO_CASH if name not in EXPECTED)
+"""The other, which present values leave out, because discounting already counts it."""
 
 HARDWARE = of_kind("hardware")
 """What of these lines falls due on the day of the decision counts against the capital limit."""

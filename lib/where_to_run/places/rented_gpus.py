@@ -12,7 +12,7 @@ from ..units import BYTES_PER_GB, HOURS_PER_MONTH, SECONDS_PER_HOUR, SECONDS_PER
 from .bill import Bill, Machines, added, nothing, spilled
 from .fleet import Fleet, Outlet, Passed, Price, Taken, Way, cheapest, no_outlet
 from .offers import Offers, offers, undominated
-from .replicas import Need, Workload
+from .replicas import Workload
 from .spares import Spares, spares
 from .workload import Clock
 
@@ -77,9 +77,9 @@ def stretch(facts: Facts, cv: Array) -> Array:
 @dataclass(frozen=True)
 class Lease:
     """A contract that binds for some months: price of an offer [USD/hour], NaN where not offered, with the storage of
-    its replicas [USD/month], over (offer); live months and the worth today of a dollar in each, over (scenario, month).
-    By the clock so much of each month is `paid` for [share], over (offer or 1, scenario, month or 1), infinite where no
-    machine may be off.
+    its replicas [USD/month], over (offer); live months, the worth today of a dollar in each, and what rents are of
+    today's where they change, over (scenario, month). A term keeps the price of its first month. By the clock so much
+    of each month is `paid` for [share], over (offer or 1, scenario, month or 1), infinite where no machine may be off.
     """
 
     months: int
@@ -87,6 +87,7 @@ class Lease:
     storage: Array
     live: Array
     factors: Array
+    course: Array | float = 1.0
     paid: Array | None = None
 
     def mean_usd(self) -> Array:
@@ -115,14 +116,26 @@ class Lease:
         every = np.broadcast_to(1.0 if self.paid is None else self.paid, (len(self.usd_per_h), *self.live.shape))
         return np.asarray(every[offer, scenario])
 
+    @property
+    def agreed(self) -> Array | float:
+        """What the rent of each month is of today's, over (scenario, month)."""
+        if not isinstance(self.course, np.ndarray):
+            return self.course
+        since = (np.arange(self.live.shape[1]) - 1) // self.months * self.months + 1
+        return self.course[:, np.maximum(since, 0)]
+
     @cached_property
     def _weights(self) -> tuple[Array, Array, Array]:
-        """First month of each term; worth today of a dollar a month over its live months, and over all it binds."""
+        """First month of each term; worth today of a dollar a month over its live months, and over all it binds, that
+        of today's rents.
+        """
         starts, horizon = np.arange(1, self.live.shape[1], self.months), self.live.sum(axis=1).astype(int)
         rows = np.arange(len(horizon))
         served = np.add.reduceat(self.factors * self.live, starts, axis=1)
         paid = served.copy()
         paid[rows, (horizon - 1) // self.months] += -horizon % self.months * self.factors[rows, horizon]
+        if isinstance(self.course, np.ndarray):
+            paid *= self.course[:, starts]
         return starts, served, paid
 
 
@@ -130,7 +143,8 @@ def leases(common: Cloud, choice: Offers, work: Workload) -> list[Lease]:
     """Every contract there is for some offers."""
     storage = choice.each * common.storage_usd
     terms = zip(TERMS.values(), COLUMNS, strict=True)
-    return [Lease(months, choice.columns[name], storage, work.load.live, work.factors) for months, name in terms]
+    live = work.load.live
+    return [Lease(months, choice.columns[name], storage, live, work.factors, work.course) for months, name in terms]
 
 
 def by_clock(
@@ -211,13 +225,13 @@ class Burst:
         return Outlet(none, none + 1, none, self.usd_waiting, none)
 
 
-def burst(common: Cloud, choice: Offers, need: Need, offer: Array, scenario: Array) -> Burst:
-    """What machines on demand carry and cost for bursts, over the pairs of offer and scenario asked."""
-    each, kind = choice.each[offer], choice.kind[offer]
+def burst(common: Cloud, choice: Offers, work: Workload, offer: Array, scenario: Array) -> Burst:
+    """What machines on demand carry and cost for bursts, over the pairs of offer and scenario asked, at mean rents."""
+    each, kind, need, rent = choice.each[offer], choice.kind[offer], work.need, work.mean_course[scenario]
     rate = need.carried(kind, scenario, each[:, None])[:, 0]
-    usd = choice.columns[COLUMNS[0]][offer] + each * common.storage_usd / HOURS_PER_MONTH
+    usd = choice.columns[COLUMNS[0]][offer] * rent + each * common.storage_usd / HOURS_PER_MONTH
     hours = need.seconds[kind, scenario] * common.spot_hours / each / SECONDS_PER_HOUR
-    return Burst(choice, offer, rate, usd, spot_price(choice)[offer] * hours)
+    return Burst(choice, offer, rate, usd, spot_price(choice)[offer] * rent * hours)
 
 
 def cheapest_burst(common: Cloud, choice: Offers, work: Workload) -> Burst:
@@ -226,14 +240,14 @@ def cheapest_burst(common: Cloud, choice: Offers, work: Workload) -> Burst:
     holds = choice.hold(work)
     holds[0] |= ~holds.any(axis=0)
     scenario, offer = np.nonzero(holds.T)
-    found = burst(common, choice, need, offer, scenario)
+    found = burst(common, choice, work, offer, scenario)
     mean = need.mean(work.factors * load.live).prompt[scenario]
     ready, hours = load.curve.following(np.ones((len(offer), 1)), scenario, follower)
     passed = Passed(mean * 0, np.zeros((1, 1)), mean * ready, hours)
     usd = passed.usd(found.outlet(np.ones(len(offer)), follower))[:, 0]
     best = np.lexsort((usd, scenario))
     every = np.arange(len(work))
-    return burst(common, choice, need, offer[best[np.searchsorted(scenario[best], every)]], every)
+    return burst(common, choice, work, offer[best[np.searchsorted(scenario[best], every)]], every)
 
 
 def base(common: Cloud, choice: Offers, work: Workload, outlet: Outlet) -> tuple[Bill, Passed]:
@@ -263,17 +277,17 @@ def alone(common: Cloud, choice: Offers, work: Workload, terms: int = len(TERMS)
     follower, need, every = common.follower, work.need, np.arange(len(work))
 
     def on_spot(offer: Array, scenario: Array) -> Outlet:
-        return burst(common, choice, need, offer, scenario).spot() if need.waits else no_outlet(len(offer))
+        return burst(common, choice, work, offer, scenario).spot() if need.waits else no_outlet(len(offer))
 
     def by_the_hour(offer: Array, scenario: Array) -> Outlet:
-        return burst(common, choice, need, offer, scenario).outlet(np.ones(len(offer)), follower)
+        return burst(common, choice, work, offer, scenario).outlet(np.ones(len(offer)), follower)
 
     contracts = leases(common, choice, work)[:terms]
     ways = [Way(contracts, on_spot), Way(contracts, by_the_hour)][:terms]
     more, clock = by_clock(common, choice, work, False, ways)
     taken = cheapest(choice, [*ways, *more], work, common.spares, work.factors * work.load.live)
     standing = _bill(common, choice, work, [*contracts, *clock], taken, taken.way >= len(ways))
-    extra = burst_bill(common, work, burst(common, choice, need, taken.offer, every), taken.passed)
+    extra = burst_bill(common, work, burst(common, choice, work, taken.offer, every), taken.passed)
     ready = taken.count[:, 1] * choice.each[taken.offer]
     above = spilled(work, ready, choice.kind[taken.offer], every * 0 + 1)
     return _together(standing, extra, taken.way % len(ways) == 1, above)
@@ -289,6 +303,8 @@ def _bill(common: Cloud, choice: Offers, work: Workload, contracts: Sequence[Lea
     count = taken.count * load.live
     running = np.where(off[:, None], contracts[-1].part(offer, rows), 1.0) * count if off.any() else count
     rent = running * (np.where(taken.fits, usd_per_h, 0.0) * HOURS_PER_MONTH)[:, None]
+    if isinstance(work.course, np.ndarray):
+        rent *= np.stack([contract.agreed for contract in contracts])[taken.contract, rows]
     owed = np.zeros(count.shape)
     owed[rows, horizon] = rent[rows, horizon] * (-horizon % months)
     elsewhere = taken.passed.prompt + taken.passed.waiting
@@ -314,11 +330,13 @@ def burst_bill(common: Cloud, work: Workload, hourly: Burst, passed: Passed) -> 
     choice, offer, load, need = hourly.choice, hourly.offer, work.load, work.need
     rows, each, in_one = np.arange(len(offer)), choice.each[offer][:, None], choice.columns["gpus"][offer][:, None]
     running = passed.ready / np.where(hourly.rate > 0, hourly.rate, np.inf)[:, None] + passed.hours / 2
-    spot = np.broadcast_to(passed.waiting * hourly.usd_waiting[:, None] * SECONDS_PER_MONTH, running.shape)
+    # what a request costs there today
+    usd_waiting = (hourly.usd_waiting / work.mean_course)[:, None]
+    spot = np.broadcast_to(passed.waiting * usd_waiting * SECONDS_PER_MONTH, running.shape)
     sent = (passed.prompt + passed.waiting) * SECONDS_PER_MONTH * load.output_tokens
     lines = {
-        "burst machines": running * choice.columns[COLUMNS[0]][offer][:, None] * HOURS_PER_MONTH,
-        "spot machines": spot,
+        "burst machines": running * choice.columns[COLUMNS[0]][offer][:, None] * HOURS_PER_MONTH * work.course,
+        "spot machines": spot * work.course,
         "storage": running * each * common.storage_usd,
         "egress": sent * common.egress_usd,
     }

@@ -131,7 +131,8 @@ class Need:
 class Workload:
     """What a place is asked to carry: a demand, the replicas it needs, the GPU type each scenario insists on or
     `cheapest`, and the worth today of a dollar in each month, over (scenario, month). `barred` says over (row of the
-    table of machines, scenario) which machines the rules bar, where they bar any.
+    table of machines, scenario) which machines the rules bar, where they bar any. `course` is what rents are of
+    today's, over (scenario, month), where they change.
     """
 
     load: Load
@@ -139,6 +140,7 @@ class Workload:
     gpu: Array
     factors: Array
     barred: Array | None = None
+    course: Array | float = 1.0
 
     def part(self, share: Array, barred: Array | None = None) -> "Workload":
         """A share of it, one share a scenario, with machines that the rules bar for it."""
@@ -146,7 +148,8 @@ class Workload:
 
     def at(self, months: Array, factors: Array) -> "Workload":
         """The same in some of the months, with other factors."""
-        return replace(self, load=self.load.at(months), need=self.need.at(months), factors=factors)
+        course = self.course[:, months] if isinstance(self.course, np.ndarray) else self.course
+        return replace(self, load=self.load.at(months), need=self.need.at(months), factors=factors, course=course)
 
     def __len__(self) -> int:
         return len(self.gpu)
@@ -155,6 +158,16 @@ class Workload:
     def horizon(self) -> Array:
         """Months of service, by scenario."""
         return np.asarray(self.load.live.sum(axis=1).astype(int))
+
+    @cached_property
+    def mean_course(self) -> Array:
+        """What rents are of today's in the mean over all requests, by scenario; 1 where there are none."""
+        mean = np.ones(len(self))
+        if not isinstance(self.course, np.ndarray):
+            return mean
+        weights = self.rates * self.factors
+        total = weights.sum(axis=1)
+        return np.divide((weights * self.course).sum(axis=1), total, out=mean, where=total > 0)
 
     @property
     def rates(self) -> Array:

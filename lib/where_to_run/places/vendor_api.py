@@ -139,9 +139,12 @@ class Api:
 
     @cached_property
     def least_usd(self) -> Array:
-        """The less of the prices of a request that cannot wait and of one that can [USD], by scenario."""
-        least = np.minimum(self.usd(), self.usd(waiting=True))
-        return np.minimum(least, self.units.least_usd() * self.mean_course) if self.units else least
+        """The less of the prices of a request that cannot wait and of one that can, in the month in which they are
+        least [USD], by scenario.
+        """
+        least = np.minimum(self.usd(), self.usd(waiting=True)) / self.mean_course
+        least = np.minimum(least, self.units.least_usd()) if self.units else least
+        return least * np.min(self.course, axis=-1)
 
     def mixed(self, other: "Api", share: Array) -> "Api":
         """A share of the requests, one a scenario, at another API; called by the name of this one, and fit where those
@@ -154,11 +157,12 @@ class Api:
         fits = (self.fits | (share == 1)) & (other.fits | (share == 0))
         return replace(self, fits=fits, prompt=lines[0], waiting=lines[1])
 
-    def take(self, rows: Array) -> "Api":
-        """The APIs of some of the scenarios."""
+    def take(self, rows: Array, months: int) -> "Api":
+        """The APIs of some of the scenarios, for so many months."""
         prompt, waiting = ({name: line[rows] for name, line in of.items()} for of in (self.prompt, self.waiting))
-        courses = self.course, self.mean_course
-        course, mean = (part[rows] if isinstance(part, np.ndarray) else part for part in courses)
+        course, mean = self.course, self.mean_course
+        if isinstance(course, np.ndarray) and isinstance(mean, np.ndarray):
+            course, mean = course[rows, :months], mean[rows]
         units = self.units.take(rows) if self.units else None
         return Api(self.offer[rows], self.fits[rows], prompt, waiting, course, mean, units)
 

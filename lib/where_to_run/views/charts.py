@@ -42,7 +42,7 @@ OPTION_DASHES = {
 }
 """Line and gap of each option's lines [pixel]."""
 
-SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#999999", "#D55E00"]
+SHADES = ["#0072B2", "#56B4E9", "#E69F00", "#F0E442", "#009E73", "#CC79A7", "#999999", "#D55E00", "#882255"]
 
 WIDTH = 560
 

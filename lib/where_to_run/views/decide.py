@@ -19,7 +19,7 @@ from ..decision.routing import API, HARD
 from ..formulas import difficulty
 from ..inputs import question
 from ..inputs.facts import Facts
-from ..places.bill import OWN_TIME, WORTH, added_up, of_kind
+from ..places.bill import NO_CASH, OWN_TIME, WORTH, added_up, of_kind
 from ..places.rented_gpus import BY_CLOCK
 from ..units import HOURS_PER_MONTH
 from . import charts, order, rules_prices, sources
@@ -153,7 +153,7 @@ def options_table(answer: Answer) -> Pieces:
         if row["usd_per_month"] == row["usd_per_month"]
     ]
     more = partial(_figures, answer, rows, bills)
-    figures = Fold("figures", "More figures: P90, price of a token, people, size", more)
+    figures = Fold("figures", "More figures: P90, price of a token, people, size, falling prices", more)
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])
 
@@ -175,7 +175,7 @@ def _bills(answer: Answer, row: Row) -> dict[str, float]:
     if isnan(row["usd_per_month"]):
         return dict.fromkeys((*BILLS, "people"), nan)
     months, lines = int(answer.asked["horizon_months"]), answer.option(row["option"]).outcome.lines
-    paid = added_up(usd for (_, name), usd in lines.items() if name not in WORTH)[0]
+    paid = added_up(usd for (_, name), usd in lines.items() if name not in (*WORTH, *NO_CASH))[0]
     people = sum(float(usd[0].sum()) for (_, name), usd in lines.items() if name in PEOPLE) / months
     month = dict(zip(BILLS, (1, 12, months), strict=True))
     return {title: float(paid[m]) if m <= months else nan for title, m in month.items()} | {"people": people}
@@ -197,7 +197,28 @@ def _figures(answer: Answer, rows: list[Row], bills: list[dict[str, float]]) -> 
         "Traffic above capacity": numbers([row["overflow_share"] for row in rows], "{:.1%}"),
     }
     caption = "More figures, mean over the horizon; P90 of draws; GPUs in the first month of service"
-    return table(shown, caption) + _without_people(rows, bills)
+    return table(shown, caption) + _without_people(rows, bills) + _if_prices_fall(answer)
+
+
+FALL = 0.2
+"""Share a year by which the page tries what falling prices would do."""
+
+
+def _if_prices_fall(answer: Answer) -> str:
+    """What is recommended, and at which cost, if APIs and rented GPUs cost a fifth less each year, as HTML."""
+    then = rules_prices.otherwise(answer, (("api_price_decline", FALL), ("rent_decline", FALL)))
+    first, now = (next((row for row in one.rows if row["recommended"]), None) for one in (then, answer))
+    says = f"<p>If prices of APIs and rents of GPUs fell by {FALL:.0%} a year, "
+    if first is None:
+        return says + "nothing would be allowed either.</p>"
+    same = now and then.option(first["option"]).comes_to == answer.option(now["option"]).comes_to
+    kept = "would still be" if same else "would be"
+    title = escape(titles(then)[first["option"]])
+    says += f"<strong>{title}</strong> {kept} recommended, at {usd(first['usd_per_month'])} a month"
+    if now is None:
+        return says + ".</p>"
+    before = "in place of" if same else f"in place of <strong>{escape(titles(answer)[now['option']])}</strong> at"
+    return f"{says} {before} {usd(now['usd_per_month'])}.</p>"
 
 
 def _p90(answer: Answer) -> dict[Any, float]:

@@ -18,14 +18,14 @@ SHOWN, LEAST = 8, 0.01
 
 
 @remembered
-def _answer(answer: Answer, fields: tuple[tuple[str, Any], ...]) -> Answer:
+def otherwise(answer: Answer, fields: tuple[tuple[str, Any], ...]) -> Answer:
     """The answer once the fields have other values."""
     return evaluate(answer.scenarios.assign(**dict(fields)), answer.facts, answer.hours, ENOUGH)
 
 
 def _there(answer: Answer, fields: tuple[tuple[str, Any], ...], option: str) -> str:
     """Title of the option that is recommended once the fields have other values."""
-    return titles(_answer(answer, fields))[option]
+    return titles(otherwise(answer, fields))[option]
 
 
 def _destinations(answer: Answer, rows: pd.DataFrame) -> list[str]:
@@ -51,7 +51,7 @@ def _without(answer: Answer, one: Without) -> str:
     says = f"Without {one.firm} the answer would be {_there(answer, tuple(one.fields.items()), one.option)}, "
     says += f"{usd(one.more_usd_per_month)} a month more, drawbacks counted"
     now = answer.option(str(answer.figures.loc[answer.figures["recommended"], "option"].iloc[0]))
-    then = _answer(answer, tuple(one.fields.items())).option(one.option)
+    then = otherwise(answer, tuple(one.fields.items())).option(one.option)
     hangs = ": where to run hangs on the prices of this one firm." if now.places != then.places else "."
     return says + hangs
 
