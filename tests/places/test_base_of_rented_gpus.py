@@ -127,7 +127,7 @@ def test_nine_machines_for_a_year_and_others_by_the_hour_are_right_line_by_line(
 
 
 def test_at_half_of_todays_rents_all_costs_what_it_costs_at_half_the_price():
-    load = plain(toy_load(horizon=12, batch_share=0.9), spare=0)
+    load = plain(toy_load(horizon=12, batch_share=0.9))
     prices, half = np.array([2.0, 1.0, np.nan, 0.8]), np.full(load.live.shape, 0.5)
     fallen, cheaper = (
         by_the_hour(machine(*prices * part), load, figures=TWICE, course=course)
