@@ -183,7 +183,8 @@ def in_another_currency(known):
 
 def test_all_costs_multiplied_change_nothing_but_themselves():
     asked = rows().iloc[:100]
-    limits = {name: asked[name] * CURRENCY for name in ("budget_usd_per_month", "capex_limit_usd")}
+    amounts = ("budget_usd_per_month", "capex_limit_usd", "outage_usd_per_hour")
+    limits = {name: asked[name] * CURRENCY for name in amounts}
     fits = asked[(limits["budget_usd_per_month"] <= 1e9) & (limits["capex_limit_usd"] <= 1e10)].index
     assert len(fits) > 90
     after = Table(evaluate(asked.assign(**limits).loc[fits].reset_index(drop=True), in_another_currency(facts.load())))
