@@ -309,7 +309,7 @@ def test_a_month_in_which_the_base_does_not_serve_is_refused():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        (MODELS | {"control": "air_gapped"}, "the best is Llama 3.3 70B on 1 to 2 own servers"),
+        (MODELS | {"control": "air_gapped"}, "the best is Llama 3.3 70B on 4 to 14 own servers"),
         ({"control": "air_gapped", "horizon_months": 6}, "cannot be costed here"),
         (MODELS | {"preset": "public_body", "capex_limit_usd": 0}, "the best is Llama 3.3 70B on 1 rented machine"),
         (FREE | {"batch_share": 1}, "All of the work can wait"),

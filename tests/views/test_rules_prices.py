@@ -61,7 +61,7 @@ PAIRED |= {f"skill_{area}": 4 for area in question.SKILLS}
 
 def test_what_all_of_them_cost_together_is_said_and_what_they_explain_one_by_one():
     """Of a scenario under two regimes, asked again without each of its demands, and without all of them."""
-    demands = [{f"skill_{area}": 5 for area in question.SKILLS}, {"quality_needed": "light"}]
+    demands = [{f"skill_{area}": 5 for area in question.SKILLS}, {"quality_needed": "light"}, {"availability": "none"}]
     others = {"evidence": "baa,soc2", "budget_usd_per_month": 1e9, "weeks_to_launch": 260.0}
     everything = {name: value for demand in demands for name, value in demand.items()} | others
 
