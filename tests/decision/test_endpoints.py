@@ -99,4 +99,4 @@ def test_a_stage_of_the_roadmap_costs_what_the_answer_says_of_its_first_month():
     answer, _ = hosted(known)
     lines = answer.lines[(answer.lines["option"] == HOSTED) & (answer.lines["month"] == 1)]["usd"].sum()
     costed, _ = stages(grid(**STEADY), known, np.array([volume]), (volume, volume))
-    assert [usd[0] for stage, usd, _ in costed if stage.option == HOSTED] == pytest.approx([lines], rel=1e-3)
+    assert [usd[0] for stage, usd, *_ in costed if stage.option == HOSTED] == pytest.approx([lines], rel=1e-3)
