@@ -17,6 +17,8 @@ PER_SECOND = 730 * 3600.0
 
 FIGURES = {
     "serving.engine_share": 0.75,
+    "service.chat.derate": 0.8,
+    "service.chat.tpot_ms": 1e9,
     "serving.max_sequences": 4,
     "serving.max_sequences_large_gpu": 4,
     "serving.memory_share": 0.9,
@@ -91,7 +93,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
         "throughput": pd.DataFrame(
             points,
             columns=["model", "gpu", "gpus", "precision", "input_tokens", "output_tokens", "output_tokens_per_s"],
-        ),
+        ).assign(engine="tensorrt_llm", concurrency=np.nan),
         "machines": _table(machines, columns).assign(provider="AWS", region="us-east-1", whole_machine="yes"),
         "dedicated": base.table("dedicated").head(1).assign(gpu="other", on_demand_usd_per_h=1e6),
         "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]),
@@ -124,8 +126,9 @@ def toy_load(per_second=5.0, spikiness=4.0, batch_share=0.0, horizon=1, months=N
         spikiness=spikiness * one,
         curve=load_curve.Gamma(one),
         headroom_beta=1.1 * one,
-        derate=0.8 * one,
         spare_replicas=one,
+        level=np.array([["chat"]], object),
+        engine=np.array([["vllm"]], object),
     )
 
 

@@ -1,6 +1,7 @@
 """Throughput: the seconds of a replica a request takes, by fits to published measurements or by the roofline."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -129,47 +130,86 @@ def sequences(kv_gb: Number, kv_bytes_per_token: Number, tokens_per_request: Num
     return np.minimum(at_most, np.floor(kv_gb * BYTES_PER_GB / (kv_bytes_per_token * np.asarray(tokens_per_request))))
 
 
-def roofline_seconds(
+@dataclass(frozen=True)
+class Roofline:
+    """What limits a replica on requests of some lengths: `prefill` of a prompt [s], and for each step of writing what is
+    `fixed`, what `each` request at once adds, and what reading all the `weights` takes [s], of which `expert_share` is
+    read in as far as requests at once touch it.
+
+    Williams, Waterman and Patterson 2009; Pope et al. 2022.
+    """
+
+    prefill: Number
+    fixed: Number
+    each: Number
+    weights: Number
+    expert_share: Number
+    experts_per_token_share: Number
+    output_tokens: Number
+
+    def _read(self, batch: Number) -> Number:
+        return self.weights * (1 - self.expert_share * (1 - self.experts_per_token_share) ** batch)
+
+    def seconds(self, batch: Number) -> Number:
+        """Replica time one request takes with so many at once [s]: t_prefill + OSL t_step / B."""
+        step = self.fixed + self._read(batch) + self.each * batch
+        return self.prefill + self.output_tokens * step / batch
+
+    def within(self, seconds_per_token: Number, batch: Number) -> Array:
+        """Of so many requests at once those that each get a token in time, prompts of others read in between; 0 where
+        one alone does not.
+        """
+        each = self.each + self.prefill / self.output_tokens
+        alone = self.fixed + self._read(1) + each <= seconds_per_token
+        most = (seconds_per_token - self.fixed - self._read(batch)) / each
+        return np.where(alone, np.clip(most, 1, batch), 0.0)
+
+
+def roofline(
     shape: dict[str, Number],
     fitted: dict[str, float],
-    batch: Number,
     input_tokens: Number,
     output_tokens: Number,
     cached_share: Number,
-) -> Number:
-    """Replica time one request takes by the roofline [s], for a model and GPU nobody measured together.
+) -> Roofline:
+    """The roofline of a model and GPU on requests of some lengths.
 
-    t = t_prefill + OSL t_step / B, with t_prefill = 2 A ISL / (g F mfu) + attention + tensor-parallel transfer and
+    t_prefill = 2 A ISL / (g F mfu) + attention + tensor-parallel transfer and
     t_step = (weights read + B s kv) / (g BW mbu) + 2 A B / (g F mfu) + latency + o0 + o1 B, s = ISL + OSL/2.
-    Williams, Waterman and Patterson 2009; Pope et al. 2022. `shape` describes model and GPU, `fitted` the
-    coefficients of data/assumptions.csv. Error 6 % dense, 22 % mixture of experts on the points it was fitted to.
+    `shape` describes model and GPU, `fitted` the coefficients of data/assumptions.csv. Error 6 % dense, 22 % mixture of
+    experts on the points it was fitted to.
     """
     g, layers = shape["gpus"], shape["layers"]
     flops = g * shape["tflops"] * FLOPS_PER_TFLOPS
     flops16 = g * shape["bf16_tflops"] * FLOPS_PER_TFLOPS
+    bandwidth = g * shape["bandwidth_gb_per_s"] * BYTES_PER_GB * fitted["bandwidth_share"]
     active = shape["active_params_b"] * PARAMETERS_PER_BILLION
     prompt = np.asarray(input_tokens) * (1 - np.asarray(cached_share))
     spread = np.where(np.asarray(g) > 1, 1.0, 0.0)
-    link = (
-        spread
-        * 2
-        * layers
-        * 4
-        * shape["hidden"]
-        * (g - 1)
-        / g
-        / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
-    )
-    latency = spread * 2 * layers * fitted["link_latency_us"] * SECONDS_PER_US
+    transfer = spread * 2 * layers * 4 * shape["hidden"] * (g - 1) / g
+    link = transfer / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
     attention = 2 * layers * shape["attention_width"] * prompt * input_tokens / (flops16 * fitted["attention_mfu"])
-    prefill = 2 * active * prompt / (flops * fitted["prefill_mfu"]) + attention + prompt * link
-    read = (
-        shape["weights_gb"]
-        * (1 - shape["expert_share"] * (1 - shape["experts_per_token_share"]) ** batch)
-        * BYTES_PER_GB
+    held = (np.asarray(input_tokens) + np.asarray(output_tokens) / 2) * shape["kv_bytes_per_token"]
+    latency = spread * 2 * layers * fitted["link_latency_us"] * SECONDS_PER_US
+    each = held / bandwidth + 2 * active / (flops * fitted["decode_mfu"]) + link
+    return Roofline(
+        prefill=2 * active * prompt / (flops * fitted["prefill_mfu"]) + attention + prompt * link,
+        fixed=latency + fitted["step_ms"] * SECONDS_PER_MS,
+        each=each + fitted["sequence_us"] * SECONDS_PER_US,
+        weights=shape["weights_gb"] * BYTES_PER_GB / bandwidth,
+        expert_share=shape["expert_share"],
+        experts_per_token_share=shape["experts_per_token_share"],
+        output_tokens=output_tokens,
     )
-    cache = batch * (np.asarray(input_tokens) + np.asarray(output_tokens) / 2) * shape["kv_bytes_per_token"]
-    step = (read + cache) / (g * shape["bandwidth_gb_per_s"] * BYTES_PER_GB * fitted["bandwidth_share"])
-    step = step + 2 * active * batch / (flops * fitted["decode_mfu"]) + latency + batch * link
-    step = step + fitted["step_ms"] * SECONDS_PER_MS + fitted["sequence_us"] * SECONDS_PER_US * batch
-    return prefill + output_tokens * step / batch
+
+
+def nearness(points: Array, lengths: Array) -> Array:
+    """How much each point speaks for a request, over (kind, request, point); for each request the sum is 1.
+
+    By the inverse square of the distance between the logarithms of their tokens in and out (Shepard 1968), so that a
+    request of a point's own lengths is that point's alone. `points` over (kind, point, 2), NaN where there are fewer;
+    `lengths` over (request, 2) [log token].
+    """
+    apart = ((lengths[:, None] - points[:, None]) ** 2).sum(axis=-1)
+    weight = np.nan_to_num(1 / np.maximum(apart, 1e-9))
+    return np.asarray(weight / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-12))

@@ -18,7 +18,7 @@ class Load:
 
     `requests` counts all requests of a month [request/month]; `live` is 1 in the months of the horizon and 0 in
     month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests. `curve` tells how
-    the hours of a month spread about their mean.
+    the hours of a month spread about their mean; `level` is the service level, `engine` the serving software.
     """
 
     requests: Array
@@ -30,8 +30,9 @@ class Load:
     spikiness: Array
     curve: Curve
     headroom_beta: Array
-    derate: Array
     spare_replicas: Array
+    level: Array
+    engine: Array
 
     def take(self, rows: Array) -> "Load":
         """The same demand in some of the scenarios."""
@@ -64,6 +65,8 @@ def load_of(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Loa
         live=live,
         curve=curve,
         **service_levels(facts, rows["latency"]),
+        level=np.asarray(rows["latency"], object)[:, None],
+        engine=np.asarray(rows["engine"], object)[:, None],
         **{name: column[name] for name in AS_ASKED},
     )
 
@@ -73,16 +76,21 @@ MADE_INTO_MONTHS = ("requests_per_month", "growth_per_month", "horizon_months")
 
 
 def service_levels(facts: Facts, latency: Array) -> dict[str, Array]:
-    """Headroom, derate and spare replicas of the service level each scenario asks for, over (scenario, 1)."""
+    """Headroom and spare replicas of the service level each scenario asks for, over (scenario, 1)."""
     known = _service_levels(facts)
     return {name: np.array([of[level] for level in latency])[:, None] for name, of in known.items()}
 
 
 @of_tables
 def _service_levels(facts: Facts) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {"headroom_beta": {}, "derate": {}, "spare_replicas": {}}
+    found: dict[str, dict[str, float]] = {"headroom_beta": {}, "spare_replicas": {}}
     for level in BY_NAME["latency"].choices:
         found["headroom_beta"][level] = float(queueing.headroom_beta(facts.value(f"service.{level}.wait_probability")))
-        for name in ("derate", "spare_replicas"):
-            found[name][level] = facts.value(f"service.{level}.{name}")
+        found["spare_replicas"][level] = facts.value(f"service.{level}.spare_replicas")
     return found
+
+
+def limits(facts: Facts, level: str) -> tuple[float, float]:
+    """Longest time to the first token and per token after it that a service level allows [ms]; batch has none."""
+    ttft, tpot = (facts.values.get(f"service.{level}.{name}_ms", np.inf) for name in ("ttft", "tpot"))
+    return ttft, tpot
