@@ -22,9 +22,7 @@ worth a premium.
 
 
 @of_tables
-def worthwhile(
-    facts: Facts, task: str, may: bytes, level: str, engine: str
-) -> tuple[Array, list[replicas.Machine]]:
+def worthwhile(facts: Facts, task: str, may: bytes, level: str, engine: str) -> tuple[Array, list[replicas.Machine]]:
     """Keys of the open models with a figure for a task that fit on some machine that `may` be rented, and the machines
     of each at a service level on an engine.
     """

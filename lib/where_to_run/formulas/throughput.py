@@ -88,6 +88,42 @@ def accuracy(points: pd.DataFrame) -> pd.DataFrame:
     return by_gpu.rename(columns={"mean": "mean_error", "count": "points"})
 
 
+POINT = [*REPLICA, "engine", "input_tokens", "output_tokens", "service_level"]
+"""What makes a measurement at a service level one point."""
+
+
+def left_out(points: pd.DataFrame) -> pd.DataFrame:
+    """Each point measured at a service level predicted by the model alone and by the model held to other measurements.
+
+    The points with `with_anchor` and `without`, errors [share]. The anchor of a point is the median of measured over
+    `modelled_tokens_per_s` of the others of its model, GPU type and engine, of another size, precision or shape, NaN
+    where there are none; without it that of its model and engine on other GPU types, or 1. A measurement that stands
+    for two models of the same dimensions counts once.
+    """
+    known = points.dropna(subset="modelled_tokens_per_s")
+    known = known.drop_duplicates([*POINT[1:], "output_tokens_per_s", "concurrency"]).reset_index(drop=True)
+    ratio = (known["output_tokens_per_s"] / known["modelled_tokens_per_s"]).to_numpy(float)
+    alike = {name: known[name].to_numpy()[:, None] == known[name].to_numpy() for name in POINT}
+    same = alike["model"] & alike["engine"]
+    other = ~np.logical_and.reduce([alike[name] for name in POINT[:-1]])
+    near = _median(ratio, same & alike["gpu"] & other)
+    far = np.nan_to_num(_median(ratio, same & ~alike["gpu"]), nan=1.0)
+    return known.assign(with_anchor=near / ratio - 1, without=far / ratio - 1)
+
+
+def _median(values: Array, which: Array) -> Array:
+    """Median of the values named in each row, NaN where it names none."""
+    return pd.DataFrame(np.where(which, values, np.nan)).median(axis=1).to_numpy()
+
+
+def modelled_accuracy(points: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Median and ninth decile of the size of the errors of `left_out` [share], and their number, by some columns."""
+    errors = left_out(points).set_index([*by])[["with_anchor", "without"]].abs()
+    found = errors.groupby(level=[*by]).agg(["median", lambda each: each.quantile(0.9), "count"])
+    found.columns = [f"{way}_{what}" for way in errors for what in ("median", "ninth_decile", "points")]
+    return found
+
+
 REPLICA_SIZES = (1, 2, 4, 8, 16)
 """GPUs a replica may span: powers of two, as tensor parallelism splits attention heads."""
 
@@ -132,9 +168,9 @@ def sequences(kv_gb: Number, kv_bytes_per_token: Number, tokens_per_request: Num
 
 @dataclass(frozen=True)
 class Roofline:
-    """What limits a replica on requests of some lengths: `prefill` of a prompt [s], and for each step of writing what is
+    """What limits a replica on requests of some lengths: `prefill` of a prompt [s], and of each step of writing what is
     `fixed`, what `each` request at once adds, and what reading all the `weights` takes [s], of which `expert_share` is
-    read in as far as requests at once touch it.
+    read as far as requests at once touch it.
 
     Williams, Waterman and Patterson 2009; Pope et al. 2022.
     """

@@ -183,7 +183,7 @@ def _shapes(
 
 @of_tables
 def level_rows(facts: Facts) -> dict[tuple[Any, ...], dict[str, dict[tuple[float, float], list[dict[str, Any]]]]]:
-    """Rows of data/throughput.csv with their times, by model, GPU type, GPUs and precision; engine; tokens in and out."""
+    """Rows of data/throughput.csv with times, by model, GPU type, GPUs and precision; by engine; by tokens in and out."""
     rows, found = facts.table("throughput"), dict[Any, Any]()
     for row in rows[rows["concurrency"].notna()].to_dict("records"):
         kind = row["model"], row["gpu"], row["gpus"], row["precision"]
@@ -210,8 +210,8 @@ class Need:
 
     Over (kind, scenario): `seconds` of replica time a request takes, `planned` seconds it takes of the planned
     capacity, `headroom` in replicas per square root of busy ones, `possible`, false where a replica cannot hold a
-    single request or keep the service level, and `basis`, how its throughput is known. Over (scenario, month) [request/s]: `peak` and `prompt`, busiest hours and mean of what cannot
-    wait, and `waiting`, what can. `spare` replicas by scenario; no pool is planned above `busiest_share`.
+    single request or keep the service level, and `basis`, how its throughput is known. Over (scenario, month)
+    [request/s]: `peak` and `prompt`, busiest hours and mean of what cannot wait, and `waiting`, what can. `spare` replicas by scenario; no pool is planned above `busiest_share`.
     """
 
     model: str
@@ -362,7 +362,8 @@ def needed(facts: Facts, model: str, load: Load) -> Need:
     )
 
 
-PEAKS = {"fp16": "bf16_tflops", "fp8": "fp8_tflops", "fp4": "fp4_tflops", "w8a16": "bf16_tflops", "w4a16": "bf16_tflops"}
+WEIGHT_ONLY = ("w8a16", "w4a16")
+PEAKS = {"fp8": "fp8_tflops", "fp4": "fp4_tflops"} | dict.fromkeys(("fp16", *WEIGHT_ONLY), "bf16_tflops")
 WEIGHTS = {"fp16": "16bit", "w8a16": "8bit", "fp8": "8bit", "w4a16": "4bit", "fp4": "4bit"}
 """Precisions, the column of their peak and that of their weights; `w8a16` and `w4a16` round the weights alone."""
 
@@ -395,15 +396,12 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     more = sorted(kind[1:] for kind in levels if kind[0] == model and kind[1] in on_offer and kind[1:] not in names)
     for gpu in sorted(on_offer):
         here = {name[2] for name in (*names, *more) if name[0] == gpu}
-        fewest = [_fewest(facts, model, gpu, precision) for precision in _unmeasured(facts, gpu) - here]
+        fewest = [_fewest(facts, model, gpu, precision) for precision in sorted(_unmeasured(facts, gpu) - here)]
         more += [kind for kind in fewest if kind and (not here or kind[2] in WEIGHT_ONLY)]
     share = facts.table("gpus")["roofline_share"].fillna(1.0)
     rows += [{"gpu": g, "gpus": n, "precision": p, "basis": ROOFLINE, "scale": share[g]} for g, n, p in more]
     columns = [*throughput.REPLICA, "basis", *throughput.COEFFICIENTS, "scale"]
     return _with_memory(facts, pd.DataFrame(rows, columns=columns).assign(model=model), model)
-
-
-WEIGHT_ONLY = ("w8a16", "w4a16")
 
 
 def _unmeasured(facts: Facts, gpu: str) -> set[str]:

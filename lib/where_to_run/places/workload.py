@@ -9,7 +9,7 @@ from ..formulas import demand, load_curve, queueing
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import BY_NAME
-from ..units import Array
+from ..units import SECONDS_PER_MS, Array
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,11 @@ def limits(facts: Facts, level: str) -> tuple[float, float]:
     """Longest time to the first token and per token after it that a service level allows [ms]; batch has none."""
     ttft, tpot = (facts.values.get(f"service.{level}.{name}_ms", np.inf) for name in ("ttft", "tpot"))
     return ttft, tpot
+
+
+def level_words(facts: Facts, level: str) -> str:
+    """A service level with the times it allows, in words."""
+    ttft, tpot = limits(facts, level)
+    if np.isinf(tpot):
+        return f"{level}: no limit on time"
+    return f"{level}: first token within {ttft * SECONDS_PER_MS:g} s, then {tpot:g} ms a token"
