@@ -170,6 +170,15 @@ def test_modelled_rows_are_as_near_as_their_spread_says():
     assert limited["without"].abs().quantile(0.9) <= 0.80
 
 
+def test_rows_at_a_service_level_obey_littles_law():
+    # requests at once = rate x time in the system: tokens/s / OSL x (time to first token + OSL x time per token)
+    rows = facts.load().table("throughput").dropna(subset="concurrency")
+    held = rows["output_tokens_per_s"] * (rows["ttft_ms"] / rows["output_tokens"] + rows["tpot_ms"]) / 1000
+    measured = rows["basis"] == "measured"
+    assert np.log(held / rows["concurrency"])[measured].abs().quantile(0.99) < 0.1
+    assert np.log(held / rows["concurrency"]).abs().median() < 0.1
+
+
 def test_a_request_of_a_points_own_lengths_is_that_points_alone():
     # By hand: between two points a factor of e and of e squared away in both lengths: 1 / 2 against 1 / 8, so 0.8
     points = np.array([[[0.0, 0.0], [3.0, 3.0], [np.nan, np.nan]]])

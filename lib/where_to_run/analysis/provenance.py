@@ -16,6 +16,7 @@ from ..inputs.facts import Facts, of_tables, remembered
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
 from ..places.bill import line
+from ..places.replicas import replica_words
 
 
 class Fact(NamedTuple):
@@ -119,7 +120,7 @@ def sizing(answer: Answer) -> list[Fact]:
     gpus = sorted({rows_of(facts, OFFERS[PLACES.index(place)])[offer]["gpu"] for place, offer in stood})
     points = rows_of(facts, "throughput").items()
     models = sorted({answer.option(option).question.model for option in stands["option"].unique()})
-    measured = [key for key, point in points if point["model"] in models and point["gpu"] in gpus]
+    measured = [key for key, point in points if point["model"] in models and replica_words(point) in {*stands["replica"]}]
     by_formula = ["roofline."] if (stands["basis"] != "fitted").any() else []
     tables = {"models": models, "gpus": gpus, "throughput": measured}
     rows = [Fact(table, key) for table, keys in tables.items() for key in keys]
@@ -143,7 +144,8 @@ TOLD = ("value", "low", "high", "unit", "source", "effective_from")
 SERVING = tuple(f"assumptions serving.{n}" for n in ("memory_", "kv_", "weight_", "max_sequences", "large_gpu"))
 REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
 RESTS = {
-    **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
+    **dict.fromkeys(("fits", "level_rows", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
+    "at_level": (*REPLICAS, "assumptions service.", "assumptions throughput_sigma."),
     "offers": (*REPLICAS, "machines", "servers", "dedicated"),
     "tariffs": ("api_offers", "models", "provisioned", "assumptions api.", "assumptions demand."),
     "sold": ("provisioned", "api_offers"),

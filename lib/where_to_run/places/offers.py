@@ -7,7 +7,7 @@ import numpy as np
 
 from ..inputs.facts import Facts, of_tables
 from ..units import Array
-from .replicas import Workload, kinds
+from .replicas import Workload, kinds, replica_words
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def offers(facts: Facts, table: str, model: str) -> Offers:
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     pairs = pairs.assign(each=np.floor(pairs["gpus"] / pairs["gpus_replica"]))
     columns = {str(name): pairs[name].to_numpy() for name in pairs.columns}
-    size = pairs["gpus_replica"].astype(int).astype(str)
-    replica = (size + " x " + pairs["gpu"] + ", " + pairs["precision"]).to_numpy()
+    replica = np.array([replica_words(row) for row in rows.to_dict("records")], object)[pairs["kind"]]
     return Offers(columns, columns["kind"], columns["each"], replica)
 
 
@@ -72,6 +71,8 @@ def undominated(choice: Offers, work: Workload, prices: Array, passes: Array | N
     """
     if not (work.gpu == "cheapest").all():
         return choice
+    if (serves := work.need.possible[choice.kind].any(axis=1)).any():
+        choice, prices = choice.take(np.flatnonzero(serves)), prices[:, serves]
     one, other = np.nonzero(~np.eye(len(choice), dtype=bool))
     number = np.ceil(work.need.times(choice.kind, choice.each, one, other) - 1e-9)
     # of two that beat each other the first stays

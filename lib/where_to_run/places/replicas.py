@@ -1,6 +1,6 @@
 """Replicas: every way to serve an open model on a GPU type, and how many of each a load needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -183,7 +183,7 @@ def _shapes(
 
 @of_tables
 def level_rows(facts: Facts) -> dict[tuple[Any, ...], dict[str, dict[tuple[float, float], list[dict[str, Any]]]]]:
-    """Rows of data/throughput.csv with times, by model, GPU type, GPUs and precision; by engine; by tokens in and out."""
+    """Rows of data/throughput.csv with times, by model, GPU type, GPUs and precision, engine, tokens in and out."""
     rows, found = facts.table("throughput"), dict[Any, Any]()
     for row in rows[rows["concurrency"].notna()].to_dict("records"):
         kind = row["model"], row["gpu"], row["gpus"], row["precision"]
@@ -211,7 +211,8 @@ class Need:
     Over (kind, scenario): `seconds` of replica time a request takes, `planned` seconds it takes of the planned
     capacity, `headroom` in replicas per square root of busy ones, `possible`, false where a replica cannot hold a
     single request or keep the service level, and `basis`, how its throughput is known. Over (scenario, month)
-    [request/s]: `peak` and `prompt`, busiest hours and mean of what cannot wait, and `waiting`, what can. `spare` replicas by scenario; no pool is planned above `busiest_share`.
+    [request/s]: `peak` and `prompt`, busiest hours and mean of what cannot wait, and `waiting`, what can. `spare`
+    replicas by scenario; no pool is planned above `busiest_share`.
     """
 
     model: str
@@ -431,6 +432,11 @@ def _fewest(facts: Facts, model: str, gpu: str, precision: str) -> tuple[str, fl
         )
     )
     return None if np.isnan(size) else (gpu, size, precision)
+
+
+def replica_words(kind: Mapping[str, Any]) -> str:
+    """A kind of replica in words, as `2 x h100, fp8`."""
+    return f"{kind['gpus']:.0f} x {kind['gpu']}, {kind['precision']}"
 
 
 PROMPTS, ANSWERS = np.geomspace(100, 25_600, 5), np.geomspace(50, 12_800, 5)
