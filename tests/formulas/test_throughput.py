@@ -194,3 +194,13 @@ def test_requests_at_once_are_as_many_as_get_their_token_in_time():
     assert roofline.within(0.00651, 256) == pytest.approx(1.02)
     assert roofline.within(0.00649, 256) == 0
     assert roofline.within(np.inf, 256) == 256
+
+
+def test_a_mixture_reads_the_experts_that_so_many_requests_at_once_touch():
+    # By hand: half of 8 ms in experts, half of them a token's: two at once read 8 x (1 - 0.5 x 0.25) = 7 ms, and with
+    # 1 ms fixed and 0.5 ms each take 9 ms a token; one alone 6 + 1 + 0.5 = 7.5
+    mixture = throughput.Roofline(0.0, 0.001, 0.0005, 0.008, 0.5, 0.5, 100)
+    assert mixture.within(0.009, 256) == pytest.approx(2, rel=0.02)
+    assert mixture.within(0.0075001, 256) == pytest.approx(1, rel=0.02)
+    assert mixture.within(0.0074, 256) == 0
+    assert mixture.within(np.inf, 256) == 256

@@ -166,6 +166,13 @@ def sequences(kv_gb: Number, kv_bytes_per_token: Number, tokens_per_request: Num
     return np.minimum(at_most, np.floor(kv_gb * BYTES_PER_GB / (kv_bytes_per_token * np.asarray(tokens_per_request))))
 
 
+NEWTON = 3
+"""Steps of Newton's method in `Roofline.within`: within 2 % of the root for the mixtures of data/models.csv."""
+
+ENDLESS = 1e6
+"""Longer than any time per token [s], for levels without a limit."""
+
+
 @dataclass(frozen=True)
 class Roofline:
     """What limits a replica on requests of some lengths: `prefill` of a prompt [s], and of each step of writing what is
@@ -193,12 +200,18 @@ class Roofline:
 
     def within(self, seconds_per_token: Number, batch: Number) -> Array:
         """Of so many requests at once those that each get a token in time, prompts of others read in between; 0 where
-        one alone does not.
+        one alone does not. By Newton's method from one on, which never oversteps as reading is concave.
         """
-        each = self.each + self.prefill / self.output_tokens
-        alone = self.fixed + self._read(1) + each <= seconds_per_token
-        most = (seconds_per_token - self.fixed - self._read(batch)) / each
-        return np.where(alone, np.clip(most, 1, batch), 0.0)
+        each, found = self.each + self.prefill / self.output_tokens, np.ones(np.shape(batch))
+        unread = 1 - self.experts_per_token_share
+        seconds_per_token = np.minimum(seconds_per_token, ENDLESS)
+        left = seconds_per_token - self.fixed - self._read(1) - each
+        alone = left >= 0
+        for _ in range(NEWTON if np.any(self.expert_share) else 1):
+            steeper = self.weights * self.expert_share * unread**found * -np.log(unread)
+            found = found + np.maximum(left, 0) / (each + steeper)
+            left = seconds_per_token - self.fixed - self._read(found) - each * found
+        return np.where(alone, np.clip(found, 1, batch), 0.0)
 
 
 def roofline(
