@@ -71,7 +71,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
     for key, value in (FIGURES | dict(figures)).items():
         assert key in values.index
         values.loc[key, "value"] = value
-    gpus = base.table("gpus").loc[["h100", "h100"]].assign(memory_gb=80.0, fp8_tflops=2000.0)
+    gpus = base.table("gpus").loc[["h100", "h100"]].assign(memory_gib=80.0, fp8_tflops=2000.0)
     models = base.table("models").loc[["llama-3.1-8b"]].assign(kv_bytes_per_token=100_000.0, weights_gb_8bit=10.0)
     points = [
         ("toy", gpu, 1, "fp8", isl, osl, osl / (0.8e-3 * isl + 0.4e-3 * osl))

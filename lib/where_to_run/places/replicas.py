@@ -11,7 +11,7 @@ import pandas as pd
 from ..formulas import demand, queueing, throughput
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import BY_NAME
-from ..units import SECONDS_PER_MS, Array
+from ..units import GB_PER_GIB, SECONDS_PER_MS, Array
 from .workload import Load, limits
 
 
@@ -414,7 +414,7 @@ def _unmeasured(facts: Facts, gpu: str) -> set[str]:
         return set()
     if not card["fp8_tflops"] > 0:
         return {"fp16", *WEIGHT_ONLY}
-    return {"fp8", "w4a16"} if card["memory_gb"] < facts.value("serving.large_gpu_gb") else {"fp8"}
+    return {"fp8", "w4a16"} if card["memory_gib"] < facts.value("serving.large_gpu_gb") else {"fp8"}
 
 
 def _fewest(facts: Facts, model: str, gpu: str, precision: str) -> tuple[str, float, str] | None:
@@ -424,7 +424,7 @@ def _fewest(facts: Facts, model: str, gpu: str, precision: str) -> tuple[str, fl
         return None
     size = float(
         throughput.smallest_replica(
-            facts.table("gpus").at[gpu, "memory_gb"],
+            facts.table("gpus").at[gpu, "memory_gib"] * GB_PER_GIB,
             weights_gb(weights, precision),
             facts.value("serving.memory_share"),
             facts.value("serving.memory_overhead_gb"),
@@ -514,7 +514,7 @@ def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     gb = rows["precision"].map({precision: weights_gb(weights, precision) for precision in WEIGHTS})
     kv_gb = throughput.kv_cache_gb(
         rows["gpus"].to_numpy(),
-        cards["memory_gb"].to_numpy(),
+        cards["memory_gib"].to_numpy() * GB_PER_GIB,
         gb.to_numpy(float),
         facts.value("serving.memory_share"),
         facts.value("serving.memory_overhead_gb"),
@@ -522,7 +522,7 @@ def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     )
     # an 8-bit or 4-bit engine keeps its cache in 8 bit: half the 16-bit bytes
     kv_bytes = weights["kv_bytes_per_token"] * np.where(rows["precision"].isin(["fp8", "fp4"]), EIGHT_BIT, 1.0)
-    large = cards["memory_gb"].to_numpy() >= facts.value("serving.large_gpu_gb")
+    large = cards["memory_gib"].to_numpy() >= facts.value("serving.large_gpu_gb")
     most = facts.value("serving.max_sequences_large_gpu"), facts.value("serving.max_sequences")
     rows = rows.assign(weights_gb=gb, kv_gb=kv_gb, kv_bytes_per_token=kv_bytes, max_sequences=np.where(large, *most))
     return rows[rows["kv_gb"] > 0].reset_index(drop=True)
