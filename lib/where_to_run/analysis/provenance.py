@@ -120,7 +120,9 @@ def sizing(answer: Answer) -> list[Fact]:
     gpus = sorted({rows_of(facts, OFFERS[PLACES.index(place)])[offer]["gpu"] for place, offer in stood})
     points = rows_of(facts, "throughput").items()
     models = sorted({answer.option(option).question.model for option in stands["option"].unique()})
-    measured = [key for key, point in points if point["model"] in models and replica_words(point) in {*stands["replica"]}]
+    measured = [
+        key for key, point in points if point["model"] in models and replica_words(point) in {*stands["replica"]}
+    ]
     by_formula = ["roofline."] if (stands["basis"] != "fitted").any() else []
     tables = {"models": models, "gpus": gpus, "throughput": measured}
     rows = [Fact(table, key) for table, keys in tables.items() for key in keys]

@@ -141,7 +141,7 @@ def at_level(facts: Facts, model: str, level: str, engine: str) -> Level:
             reached[k, n] = point["reached"]
     known = np.array([bool(shapes) for _, shapes in told])
     basis = np.where(known, [name for name, _ in told], rows["basis"])
-    rank = np.array([RANKS.index(name) for name in basis])
+    rank = np.array([RANKS[name] for name in basis])
     best = pd.Series(rank).groupby([rows["gpu"], rows["precision"]]).transform("min").to_numpy()
     roofline = "roofline_moe" if facts.table("models").at[model, "experts"] > 0 else "roofline_dense"
     spread = [facts.value(f"throughput_sigma.{roofline if name == ROOFLINE else name}") for name in basis]
@@ -373,10 +373,11 @@ EIGHT_BIT = 0.5
 
 MEASURED, ANCHORED, MODELLED, OTHER_ENGINE = "measured", "anchored", "modelled", "other_engine"
 ROOFLINE = "roofline"
-RANKS = (MEASURED, ANCHORED, MODELLED, OTHER_ENGINE, throughput.FITTED, throughput.SCALED, ROOFLINE)
-"""How throughput is known, best first: at the service level measured, modelled and held to a measurement of the same
-model, GPU type and engine, modelled alone, or any of these on another engine; else at full load by a fit, by a roofline
-scaled to measurements, or by the roofline alone.
+FLAT = (throughput.FITTED, throughput.SCALED, ROOFLINE)
+RANKS = {MEASURED: 0, ANCHORED: 0, MODELLED: 0, OTHER_ENGINE: 1} | dict.fromkeys(FLAT, 2)
+"""How throughput is known, and what is taken before what: at the service level measured, modelled and held to a
+measurement of the same model, GPU type and engine, or modelled alone; any of these on another engine; else at full
+load by a fit, by a roofline scaled to measurements, or by the roofline alone.
 """
 
 ENGINES = BY_NAME["engine"].choices

@@ -274,15 +274,15 @@ def sizing(answer: Answer) -> Pieces:
     return Pieces([charts.gpus_over_time(rows, named), listed])
 
 
-FLAT = ", less a flat share for the service level"
+LESS = ", less a flat share for the service level"
 KNOWN = {
     replicas.MEASURED: "measured at the service level",
     replicas.ANCHORED: "modelled at the service level, held to a measurement",
     replicas.MODELLED: "modelled at the service level",
     replicas.OTHER_ENGINE: "at the service level, of another engine",
-    throughput.FITTED: "fitted to full load" + FLAT,
-    throughput.SCALED: "scaled to full load" + FLAT,
-    replicas.ROOFLINE: "roofline" + FLAT,
+    throughput.FITTED: "fitted to full load" + LESS,
+    throughput.SCALED: "scaled to full load" + LESS,
+    replicas.ROOFLINE: "roofline" + LESS,
 }
 """How the throughput of a replica is known, in words."""
 
