@@ -1,7 +1,6 @@
 """Controls: every input of the question as the Board needs it, with its stops, its words and its unit in the label."""
 
 from collections.abc import Mapping
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -95,8 +94,8 @@ def told(changes: Mapping[str, Any]) -> str:
 def _choices(field: Field, facts: Facts) -> dict[str, Any]:
     """What may be chosen: value, words, and the meaning where the facts know one."""
     if not isinstance(field.choices, str):
-        said = partial(level_words, facts) if field.name == "latency" else lambda _: ""
-        return {"choices": [{"value": c, "text": c.replace("_", " "), "meaning": said(c)} for c in field.choices]}
+        said = {c: level_words(facts, c) if field.name == "latency" else "" for c in field.choices}
+        return {"choices": [{"value": c, "text": c.replace("_", " "), "meaning": said[c]} for c in field.choices]}
     others, known = question.WORDS_FOR_A_KEY.get(field.name, ()), facts.rules.get(field.choices, {})
     words = {word: {"name": word.replace("_", " "), "meaning": ""} for word in others}
     words |= {key: known.get(key, {"name": key, "meaning": ""}) for key in facts.keys()[field.choices]}

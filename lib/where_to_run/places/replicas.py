@@ -68,7 +68,11 @@ def _rates(facts: Facts, model: str, isl: Array, osl: Array, cached: Array, leve
     roofline = throughput.roofline(*kind_shapes(facts, model), isl, osl, cached)
     batch = roofline.within(limits(facts, level)[1] * SECONDS_PER_MS, full)
     near = throughput.nearness(known.points, np.log(np.hstack([isl, osl])))
-    spoken = lambda of: (near * of[:, None]).sum(axis=-1)[..., None]  # noqa: E731
+
+    def spoken(of: Array) -> Array:
+        said: Array = (near * of[:, None]).sum(axis=-1)[..., None]
+        return said
+
     batch = np.where(known.known, np.minimum(np.exp(spoken(known.held)), full), batch)
     holds &= np.where(known.known, spoken(known.reached) > HALF, batch > 0)
     limited, unlimited = roofline.seconds(np.maximum(batch, 1)), roofline.seconds(full)
@@ -78,9 +82,9 @@ def _rates(facts: Facts, model: str, isl: Array, osl: Array, cached: Array, leve
     left = np.minimum(facts.value(f"service.{level}.derate"), unlimited / limited)
     if isinstance(drawn := facts.factor("throughput"), np.ndarray):
         seconds = seconds / drawn**known.spread
-    planned = seconds / np.where(known.known, 1.0, left)
-    seconds, planned = (np.where(holds, usual, np.inf) for usual in (seconds, planned))
+    seconds = np.where(holds, seconds, np.inf)
     at_once = np.where(known.known, batch, slots)
+    planned = seconds / np.where(known.known, 1.0, left)
     return Rates(seconds, planned, at_once, np.broadcast_to(known.basis, holds.shape[:2]))
 
 
@@ -135,18 +139,18 @@ def at_level(facts: Facts, model: str, level: str, engine: str) -> Level:
             isl, osl = point["input_tokens"], point["output_tokens"]
             room = throughput.sequences(rows["kv_gb"][k], rows["kv_bytes_per_token"][k], isl + osl, np.inf)
             at_once = min(point["concurrency"], max(room, 1))
-            roofline = throughput.roofline(own, fitted, isl, osl, 0.0).seconds(at_once)
+            seconds = throughput.roofline(own, fitted, isl, osl, 0.0).seconds(at_once)
             points[k, n], held[k, n] = np.log([isl, osl]), np.log(at_once)
-            off[k, n] = np.log(osl / point["output_tokens_per_s"] / roofline)
+            off[k, n] = np.log(osl / point["output_tokens_per_s"] / seconds)
             reached[k, n] = point["reached"]
     known = np.array([bool(shapes) for _, shapes in told])
     basis = np.where(known, [name for name, _ in told], rows["basis"])
     rank = np.array([RANKS[name] for name in basis])
     best = pd.Series(rank).groupby([rows["gpu"], rows["precision"]]).transform("min").to_numpy()
-    roofline = "roofline_moe" if facts.table("models").at[model, "experts"] > 0 else "roofline_dense"
-    spread = [facts.value(f"throughput_sigma.{roofline if name == ROOFLINE else name}") for name in basis]
-    wide = (part[:, None, None] for part in (known, rank == best, np.array(spread, float)))
-    return Level(*wide, points, held, off, reached, basis.astype(object)[:, None])
+    alone = "roofline_moe" if facts.table("models").at[model, "experts"] > 0 else "roofline_dense"
+    spread = [facts.value(f"throughput_sigma.{alone if name == ROOFLINE else name}") for name in basis]
+    known, offered, wide = (part[:, None, None] for part in (known, rank == best, np.array(spread, float)))
+    return Level(known, offered, wide, points, held, off, reached, basis.astype(object)[:, None])
 
 
 def _names(facts: Facts, model: str) -> list[tuple[Any, ...]]:
