@@ -163,7 +163,8 @@ def test_modelled_rows_are_as_near_as_their_spread_says():
     for by in (["engine"], ["engine", "model"], ["service_level"]):
         print("\nerror of what is left out [%]\n", (100 * throughput.modelled_accuracy(rows, *by)).round(0).to_string())
     errors = throughput.left_out(rows)
-    errors = errors[errors["engine"] != "tensorrt_llm"]  # nothing is modelled on it
+    made = rows.loc[rows["basis"] != "measured", ["model", "engine"]].drop_duplicates()
+    errors = errors.merge(made)  # what the model does badly has no rows
     limited = errors[errors["service_level"] != "batch"]
     assert errors["with_anchor"].abs().median() <= 0.15
     assert limited["without"].abs().median() <= 0.25
