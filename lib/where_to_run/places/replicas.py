@@ -423,9 +423,12 @@ def _unmeasured(facts: Facts, gpu: str) -> set[str]:
 
 
 def _fewest(facts: Facts, model: str, gpu: str, precision: str) -> tuple[str, float, str] | None:
-    """The replica of fewest GPUs that holds the weights at a precision; None where none does, or there are no such."""
+    """The replica of fewest GPUs that holds the weights at a precision; None where none does, or there are no such.
+
+    At 8 bit alone weights of 4 bit are computed with too.
+    """
     weights = facts.table("models").loc[model]
-    if precision in WEIGHT_ONLY and np.isnan(weights[f"weights_gb_{WEIGHTS[precision]}"]):
+    if precision != "fp8" and np.isnan(weights[f"weights_gb_{WEIGHTS[precision]}"]):
         return None
     size = float(
         throughput.smallest_replica(
