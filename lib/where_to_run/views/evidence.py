@@ -71,7 +71,7 @@ def _source(study: str) -> str:
 
 def throughput_errors(facts: Facts) -> Pieces:
     """How far each measured throughput is from what the others of its replica predict: drawn, summed up, row by row."""
-    points = replicas.measured_points(facts)
+    points = replicas.measured_points(facts).drop(columns="basis")  # of how it was measured, not fitted
     found = throughput.held_out_errors(points).merge(throughput.fits(points)[[*throughput.REPLICA, "basis"]])
     words = "Error of every measured throughput predicted from the others of its replica, by GPU"
     across = alt.X("error:Q", title="predicted over measured, less 1", axis=alt.Axis(format="%"))
