@@ -222,8 +222,9 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
         # fits of other models take most of the time and say nothing here
         points = tables["throughput"]
         tried = shortlist(facts, {field: column.to_numpy() for field, column in answer.scenarios.items()})
-        mine = points[points["model"].isin(tried.ravel())]
-        tables["throughput"] = mine if len(mine) else points.head(1)
+        # and one point at full load, as no fit is made of none
+        some = points.index == points.index[points["concurrency"].isna()][0]
+        tables["throughput"] = points[points["model"].isin(tried.ravel()) | some]
     makers = {key: getattr(key[0], "__name__", "") for key in facts.made}
     kept = {k: facts.made[k] for k, by in makers.items() if by in RESTS and not name.startswith(RESTS[by])}
     return Facts(facts.as_of, tables, facts.rules, facts.overrides, kept)

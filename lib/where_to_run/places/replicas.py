@@ -177,7 +177,7 @@ def _shapes(
             exact = [row for row in exact if row["basis"] == MEASURED]
             row = max(exact or within or rows, key=lambda row: row["output_tokens_per_s"])
             found.append(row | {"reached": bool(within)})
-            bases.add(row["basis"])
+            bases.add(row["basis"] or MEASURED)
         if not any(row["reached"] for row in found):
             bases |= {MODELLED}
         basis = bases.pop() if len(bases) == 1 else ANCHORED if bases & {MEASURED, ANCHORED} else MODELLED
