@@ -19,6 +19,8 @@ PER_SECOND = 730 * 3600.0
 
 FIGURES = {
     "serving.engine_share": 0.75,
+    "service.chat.derate": 0.8,
+    "service.chat.tpot_ms": 1e9,
     "serving.max_sequences": 4,
     "serving.max_sequences_large_gpu": 4,
     "serving.memory_share": 0.9,
@@ -75,7 +77,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
     for key, value in (FIGURES | dict(figures)).items():
         assert key in values.index
         values.loc[key, "value"] = value
-    gpus = base.table("gpus").loc[["h100", "h100"]].assign(memory_gb=80.0, fp8_tflops=2000.0)
+    gpus = base.table("gpus").loc[["h100", "h100"]].assign(memory_gib=80.0, fp8_tflops=2000.0)
     models = base.table("models").loc[["llama-3.1-8b"]].assign(kv_bytes_per_token=100_000.0, weights_gb_8bit=10.0)
     points = [
         ("toy", gpu, 1, "fp8", isl, osl, osl / (0.8e-3 * isl + 0.4e-3 * osl))
@@ -97,7 +99,7 @@ def toy_facts(machines=(), servers=(), figures=()) -> Facts:
         "throughput": pd.DataFrame(
             points,
             columns=["model", "gpu", "gpus", "precision", "input_tokens", "output_tokens", "output_tokens_per_s"],
-        ),
+        ).assign(engine="tensorrt_llm", concurrency=np.nan),
         "machines": _table(machines, columns).assign(provider="AWS", region="us-east-1", whole_machine="yes"),
         "dedicated": base.table("dedicated").head(1).assign(gpu="other", on_demand_usd_per_h=1e6),
         "servers": _table(servers, ["gpu", "gpus", "server_usd", "installation_usd", "rated_kw"]).assign(
@@ -134,7 +136,8 @@ def toy_load(
         spikiness=spikiness * one,
         curve=load_curve.Gamma(one),
         headroom_beta=1.1 * one,
-        derate=0.8 * one,
+        level=np.array([["chat"]], object),
+        engine=np.array([["vllm"]], object),
         availability=np.full((1, 1), availability),
     )
 

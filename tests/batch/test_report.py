@@ -96,7 +96,7 @@ SETTINGS = {"spikiness": 8.0, "sensitive_share": 0.6}
 OVERRIDES = """\
 table,key,column,value,source,note
 api_offers,anthropic/claude-sonnet-5.5,output_usd_per_mtok,7,https://example.com/offer,our contract
-gpus,h100,memory_gb,80,https://example.com/x,"<script>alert(1)</script>"
+gpus,h100,memory_gib,80,https://example.com/x,"<script>alert(1)</script>"
 """
 
 

@@ -70,13 +70,17 @@ def test_a_drawn_fact_is_the_same_as_facts_that_differ_by_its_factor(name):
 
 def test_throughput_is_moved_by_its_spread():
     # with the same spread of 0.2 for every kind of replica, a score of 1.5 makes all of them exp(0.3) times as fast,
-    # which is what a share of the engine's maximum exp(0.3) times as high does
+    # which is what a share of the engine's maximum exp(0.3) times as high does, and rows of as many more tokens/s
     keys = [key for key in shipped().table("assumptions").index if key.startswith("throughput_sigma.")]
     tables = {name: table.copy() for name, table in shipped().tables.items()}
     tables["assumptions"].loc[keys, "value"] = 0.2
     even = replace(shipped(), tables=tables, made={})
     rows = question.grid("software_company", requests_per_month=[3e6, 2e8], **ABLE)
-    faster = with_factor(np.exp(0.3), ("assumptions", ["serving.engine_share"], ["value"]))
+    shares = ["serving.engine_share", "serving.engine_share_large_mixture"]
+    served = shipped().table("throughput").dropna(subset="concurrency").index
+    faster = with_factor(
+        np.exp(0.3), ("assumptions", shares, ["value"]), ("throughput", served, ["output_tokens_per_s"])
+    )
     drawn = figures(rows, even, drawn={"throughput": np.full(2, np.exp(1.5))})
     assert drawn == pytest.approx(figures(rows, faster), rel=1e-9, nan_ok=True)
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from where_to_run.formulas import load_curve, queueing, throughput
 from where_to_run.inputs import facts
+from where_to_run.inputs.question import BY_NAME
 from where_to_run.places import replicas, workload
 
 HALFIN_WHITT = [(0.5, 0.5061), (0.2, 1.0615), (0.05, 1.7398), (0.01, 2.3749)]
@@ -202,20 +203,21 @@ def test_a_kind_measured_once_reaches_at_that_shape_what_was_measured(shipped):
         rows = replicas.kinds(shipped, point.model)
         same = (rows["gpu"] == point.gpu) & (rows["gpus"] == point.gpus) & (rows["precision"] == point.precision)
         isl, osl = (np.array([[float(tokens)]]) for tokens in (point.input_tokens, point.output_tokens))
-        seconds, _ = replicas.rates(shipped, point.model, isl, osl, np.zeros((1, 1)))
-        for kind in np.flatnonzero(same):
+        level, engine = (np.array([[name]], object) for name in ("batch", "vllm"))
+        seconds = replicas.rates(shipped, point.model, isl, osl, np.zeros((1, 1)), level, engine).seconds
+        for kind in np.flatnonzero(same & np.isfinite(seconds[:, 0, 0])):  # not beside a kind with rows of the level
             assert rows.loc[kind, "basis"] == "scaled"
-            reached = point.output_tokens / (seconds[kind, 0, 0] * shipped.value("serving.engine_share"))
+            reached = point.output_tokens / (seconds[kind, 0, 0] * replicas.reached_share(shipped, point.model, "vllm"))
             assert reached == pytest.approx(point.output_tokens_per_s)
             seen += 1
     assert seen
 
 
-@pytest.mark.parametrize(("memory_gb", "most"), [(69.9, 256), (70, 1024), (80, 1024)])
-def test_the_engine_caps_small_gpus_at_256_requests_and_large_ones_at_1024(tmp_path, memory_gb, most):
+@pytest.mark.parametrize(("memory_gib", "most"), [(69.9, 256), (70, 1024), (80, 1024)])
+def test_the_engine_caps_small_gpus_at_256_requests_and_large_ones_at_1024(tmp_path, memory_gib, most):
     # vLLM's max_num_seqs on GPUs below 70 GB, and from 70 GB on
     (tmp_path / "mine.csv").write_text(
-        f"table,key,column,value,source,note\ngpus,h100,memory_gb,{memory_gb},estimate,for this test\n"
+        f"table,key,column,value,source,note\ngpus,h100,memory_gib,{memory_gib},estimate,for this test\n"
     )
     rows = replicas.kinds(facts.load(overrides=tmp_path / "mine.csv"), "llama-3.1-8b")
     assert set(rows.loc[rows["gpu"] == "h100", "max_sequences"]) == {most}
@@ -245,7 +247,7 @@ def test_roofline_time_of_one_gpu_by_hand():
     # By hand: prompt 2e9 x 100 / (1e12 x 0.5) = 0.4 s; attention 2 x 1000 x 100^2 / (1e12 x 0.4) = 5e-5 s.
     # Step of 10: (2e9 + 10 x (100 + 50) x 1e6) / 1e12 = 3.5e-3; 2 x 1e9 x 10 / (1e12 x 0.5) = 0.04;
     # 1e-3 + 10 x 1e-5 = 1.1e-3; sum 0.0446 s. Request: 0.4 + 5e-5 + 100 x 0.0446 / 10 = 0.84605 s
-    assert throughput.roofline_seconds(SHAPE, FITTED, 10, 100, 100, 0.0) == pytest.approx(0.84605)
+    assert throughput.roofline(SHAPE, FITTED, 100, 100, 0.0).seconds(10) == pytest.approx(0.84605)
 
 
 def test_roofline_time_of_two_gpus_adds_the_link():
@@ -254,15 +256,15 @@ def test_roofline_time_of_two_gpus_adds_the_link():
     # latency 2 x 1 x 5e-6 = 1e-5 s a step. Step 0.02294 s.
     # Request: 0.2 + 2.5e-5 + 8e-4 + 10 x 0.02294 = 0.430225 s
     two = SHAPE | {"gpus": 2}
-    assert throughput.roofline_seconds(two, FITTED, 10, 100, 100, 0.0) == pytest.approx(0.430225)
+    assert throughput.roofline(two, FITTED, 100, 100, 0.0).seconds(10) == pytest.approx(0.430225)
 
 
 def test_roofline_reads_only_the_experts_a_batch_touches():
     # By hand: half of 2 GB sits in experts, a token uses a half of them, two at once touch 1 - 0.5^2 = 0.75.
     # Read 2 x (1 - 0.5 x 0.25) = 1.75 GB, not 2: 0.25e9 / 1e12 = 2.5e-4 s less a step; 50 steps: 0.0125 s
     mixture = SHAPE | {"expert_share": 0.5, "experts_per_token_share": 0.5}
-    dense = throughput.roofline_seconds(SHAPE, FITTED, 2, 100, 100, 0.0)
-    assert dense - throughput.roofline_seconds(mixture, FITTED, 2, 100, 100, 0.0) == pytest.approx(0.0125)
+    dense = throughput.roofline(SHAPE, FITTED, 100, 100, 0.0).seconds(2)
+    assert dense - throughput.roofline(mixture, FITTED, 100, 100, 0.0).seconds(2) == pytest.approx(0.0125)
 
 
 def test_expert_shares_of_mixtral_by_hand():
@@ -328,27 +330,32 @@ def test_derate_ranges_contain_what_mlperf_measured(shipped, system, offline, se
 
 
 def test_a_tighter_service_level_leaves_less_of_the_throughput(shipped):
-    batch, chat, quick = (shipped.value(f"service.{s}.derate") for s in ("batch", "chat", "interactive"))
-    assert 1 >= batch > chat > quick > 0
+    levels = BY_NAME["latency"].choices
+    batch, slow, chat, quick = (shipped.value(f"service.{level}.derate") for level in levels)
+    assert 1 >= batch > slow > chat > quick > 0
+    none, *limits = (workload.limits(shipped, level) for level in levels)
+    assert none == (np.inf, np.inf)
+    assert limits == [(4000, 100), (2000, 50), (1000, 25)]  # ms
 
 
 def _load(requests, **changes):
     one = {
         "live": 1.0, "input_tokens": 1000.0, "output_tokens": 1000.0, "cached_share": 0.0, "batch_share": 0.0,
-        "spikiness": 2.0, "headroom_beta": 1.0615, "derate": 1.0, "availability": 1,
+        "spikiness": 2.0, "headroom_beta": 1.0615, "level": "batch", "engine": "vllm", "availability": 1,
     }  # fmt: skip
-    columns = {k: np.array([[v]]) for k, v in (one | {"requests": requests} | changes).items()}
+    columns = {
+        k: np.array([[v]], object if isinstance(v, str) else float)
+        for k, v in (one | {"requests": requests} | changes).items()
+    }
     return workload.Load(**columns, curve=load_curve.Gamma(np.array([[0.4]])))
 
 
 def test_busy_replicas_are_the_rate_times_the_seconds(shipped):
-    # By hand: 2,628,000 requests a month are 1 a second, so busy replicas equal the seconds of a request;
-    # a derate of a half plans twice of them
-    need = replicas.needed(shipped, "llama-3.1-8b", _load(2_628_000.0, derate=0.5))
+    # By hand: 2,628,000 requests a month are 1 a second, so busy replicas equal the seconds of a request
+    need = replicas.needed(shipped, "llama-3.1-8b", _load(2_628_000.0))
     assert need.possible.any()
     every = np.arange(len(need.seconds))
     assert need.busy(every, np.zeros(len(every), int)) == pytest.approx(need.seconds)
-    assert need.planned == pytest.approx(2 * need.seconds)
 
 
 def test_a_request_too_long_for_the_cache_is_not_possible(shipped):

@@ -12,7 +12,7 @@ from where_to_run.inputs.question import ScenarioError
 from where_to_run.inputs.tables import FactsError
 
 HEADER = "table,key,column,value,source,note"
-GOOD = "gpus,h100,memory_gb,94,https://example.org/h100,the NVL part"
+GOOD = "gpus,h100,memory_gib,94,https://example.org/h100,the NVL part"
 
 
 @pytest.fixture(scope="module")
@@ -211,12 +211,12 @@ def override(tmp_path):
 def test_an_override_changes_one_cell_and_says_where_it_is_from(shipped, override):
     mine = facts.load(overrides=override(GOOD))
     changed = mine.table("gpus")
-    assert changed.loc["h100", ["memory_gb", "source", "note"]].tolist() == [
+    assert changed.loc["h100", ["memory_gib", "source", "note"]].tolist() == [
         94,
         "https://example.org/h100",
         "the NVL part",
     ]
-    cells = ["memory_gb", "source", "note"]
+    cells = ["memory_gib", "source", "note"]
     rest = changed.drop(index="h100")
     pd.testing.assert_frame_equal(rest, shipped.table("gpus").drop(index="h100"))
     pd.testing.assert_frame_equal(changed.drop(columns=cells), shipped.table("gpus").drop(columns=cells))
@@ -226,15 +226,15 @@ def test_an_override_changes_one_cell_and_says_where_it_is_from(shipped, overrid
 
 def test_an_override_is_listed(shipped, override):
     mine = facts.load(overrides=override(GOOD))
-    assert mine.overrides[["table", "key", "column", "value"]].values.tolist() == [["gpus", "h100", "memory_gb", "94"]]
+    assert mine.overrides[["table", "key", "column", "value"]].values.tolist() == [["gpus", "h100", "memory_gib", "94"]]
     assert shipped.overrides.empty
 
 
 def test_an_override_leaves_the_shipped_table_alone(override):
     facts.load(overrides=override(GOOD))
-    assert facts.load().table("gpus").loc["h100", "memory_gb"] == 80
+    assert facts.load().table("gpus").loc["h100", "memory_gib"] == 80
     rows = tables.read("gpus")
-    assert (rows.loc[rows["key"] == "h100", "memory_gb"] == 80).all()
+    assert (rows.loc[rows["key"] == "h100", "memory_gib"] == 80).all()
 
 
 def test_an_override_of_the_headline_figure_drops_the_range_it_had(shipped, override):
@@ -253,26 +253,26 @@ def test_an_override_of_an_assumption_is_the_value_asked_for(override):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("prices,h100,memory_gb,94,estimate,why", "no table 'prices'; there are: api_offers, models"),
-        ("gpus,h1000,memory_gb,94,estimate,why", "no key 'h1000' in gpus; near it: h100"),
-        ("gpus,h100,memory,94,estimate,why", "no column 'memory' in gpus; it has: name, memory_gb"),
+        ("prices,h100,memory_gib,94,estimate,why", "no table 'prices'; there are: api_offers, models"),
+        ("gpus,h1000,memory_gib,94,estimate,why", "no key 'h1000' in gpus; near it: h100"),
+        ("gpus,h100,memory,94,estimate,why", "no column 'memory' in gpus; it has: name, memory_gib"),
         ("gpus,h100,source,x,estimate,why", "no column 'source' in gpus"),
-        ("gpus,h100,memory_gb,0,estimate,why", "memory_gb: got '0'; allowed: a number from 1 to 10000 GB"),
-        ("gpus,h100,memory_gb,10001,estimate,why", "got '10001'; allowed: a number from 1 to 10000 GB"),
-        ("gpus,h100,memory_gb,lots,estimate,why", "got 'lots'; allowed: a number from 1 to 10000 GB"),
-        ("gpus,h100,memory_gb,inf,estimate,why", "got 'inf'; allowed: a number from 1 to 10000 GB"),
-        ("gpus,h100,memory_gb,,estimate,why", "got ''; allowed: a number from 1 to 10000 GB"),
-        ("gpus,h100,memory_gb,94,a friend,why", "source 'a friend' is neither a https link nor 'estimate'"),
-        ("gpus,h100,memory_gb,94,http://x.org,why", "source 'http://x.org' is neither a https link nor"),
-        ("gpus,h100,memory_gb,94,,why", "source '' is neither a https link nor 'estimate'"),
-        ("gpus,h100,memory_gb,94,estimate,", "an estimate needs its reasoning in note"),
+        ("gpus,h100,memory_gib,0,estimate,why", "memory_gib: got '0'; allowed: a number from 1 to 10000 GiB"),
+        ("gpus,h100,memory_gib,10001,estimate,why", "got '10001'; allowed: a number from 1 to 10000 GiB"),
+        ("gpus,h100,memory_gib,lots,estimate,why", "got 'lots'; allowed: a number from 1 to 10000 GiB"),
+        ("gpus,h100,memory_gib,inf,estimate,why", "got 'inf'; allowed: a number from 1 to 10000 GiB"),
+        ("gpus,h100,memory_gib,,estimate,why", "got ''; allowed: a number from 1 to 10000 GiB"),
+        ("gpus,h100,memory_gib,94,a friend,why", "source 'a friend' is neither a https link nor 'estimate'"),
+        ("gpus,h100,memory_gib,94,http://x.org,why", "source 'http://x.org' is neither a https link nor"),
+        ("gpus,h100,memory_gib,94,,why", "source '' is neither a https link nor 'estimate'"),
+        ("gpus,h100,memory_gib,94,estimate,", "an estimate needs its reasoning in note"),
         # what check-data refuses in a shipped table, an override may not bring in either
         ("machines,runpod/l4-1x/global,gpu,h1000,estimate,why", "h1000"),
         ("assumptions,people.benefits_share,unit,bananas,estimate,why", "bananas"),
         # too few cells, too many
-        ("gpus,h100,memory_gb,94,estimate", "cells"),
-        ("gpus,h100,memory_gb,94,estimate,why,oh", "cells"),
-        ("gpus,h100,memory_gb,94,estimate,why,", "cells"),
+        ("gpus,h100,memory_gib,94,estimate", "cells"),
+        ("gpus,h100,memory_gib,94,estimate,why,oh", "cells"),
+        ("gpus,h100,memory_gib,94,estimate,why,", "cells"),
         # an end of the range of its unit that the figure's own range excludes
         ("assumptions,own.network_share,value,0,estimate,why", "keeps off that end"),
         # an end that a formula divides by
@@ -344,7 +344,7 @@ def test_a_value_outside_the_range_overridden_with_it_is_refused(override):
 
 CARD = [
     "gpus,mine/x1,name,X1,https://example.org/x1,our own",
-    "gpus,mine/x1,memory_gb,96,https://example.org/x1,our own",
+    "gpus,mine/x1,memory_gib,96,https://example.org/x1,our own",
     "gpus,mine/x1,bandwidth_gb_per_s,5000,https://example.org/x1,our own",
 ]
 
@@ -352,7 +352,7 @@ CARD = [
 def test_an_override_of_a_key_that_is_not_there_adds_a_row(shipped, override):
     mine = facts.load("2026-11-20", override(*CARD))
     row = mine.table("gpus").loc["mine/x1"]
-    assert row[["name", "memory_gb", "bandwidth_gb_per_s", "note"]].tolist() == ["X1", 96, 5000, "our own"]
+    assert row[["name", "memory_gib", "bandwidth_gb_per_s", "note"]].tolist() == ["X1", 96, 5000, "our own"]
     assert np.isnan(row["board_w"]) and row["effective_from"] == row["read_on"] == "2026-11-20"
     pd.testing.assert_frame_equal(mine.table("gpus").drop(index="mine/x1"), shipped.table("gpus"))
     assert "mine/x1" in mine.keys()["gpus"]
@@ -381,14 +381,14 @@ def test_of_several_override_files_the_last_has_the_last_word(tmp_path):
 
 
 def test_a_cell_in_quotes_may_hold_a_comma(override):
-    mine = facts.load(overrides=override('gpus,h100,memory_gb,94,estimate,"the NVL part, as ordered"'))
+    mine = facts.load(overrides=override('gpus,h100,memory_gib,94,estimate,"the NVL part, as ordered"'))
     assert mine.table("gpus").loc["h100", "note"] == "the NVL part, as ordered"
 
 
 @pytest.mark.parametrize("memory", ["1", "10000"])
 def test_an_override_at_the_end_of_the_range_is_taken(override, memory):
-    line = f"gpus,h100,memory_gb,{memory},estimate,why"
-    assert facts.load(overrides=override(line)).table("gpus").loc["h100", "memory_gb"] == float(memory)
+    line = f"gpus,h100,memory_gib,{memory},estimate,why"
+    assert facts.load(overrides=override(line)).table("gpus").loc["h100", "memory_gib"] == float(memory)
 
 
 def test_an_override_file_with_another_header_is_refused_with_the_right_one(override):
@@ -412,13 +412,14 @@ def test_an_empty_override_file_is_refused_with_its_empty_first_line(tmp_path):
 
 @pytest.mark.parametrize("table", ["api_offers", "machines", "servers", "models"])
 def test_a_line_without_a_column_withdraws_its_row_and_no_other(shipped, override, table):
-    # none of these is named by another row
+    # none of these is named by another row, or the rows that do are withdrawn too
     models = shipped.table("models")
     unnamed = models.index.difference(shipped.table("api_offers")["open_model"])
-    unnamed = unnamed.difference(shipped.table("throughput")["model"])
+    measured = set(shipped.table("throughput")["model"])
     key = {"api_offers": "bedrock/kimi-k3", "machines": "aws/p5.48xlarge/us-east-1", "servers": "h100-8"}.get(table)
     lines = [f"{table},{key or unnamed[0]},,,estimate,not for us"]
     lines += [] if key else [f"quality,{unnamed[0]}:*,,,estimate,not for us"]
+    lines += [f"throughput,*/{unnamed[0]}/*,,,estimate,not for us"] if not key and unnamed[0] in measured else []
     mine = facts.load(overrides=override(*lines))
     pd.testing.assert_frame_equal(mine.table(table), shipped.table(table).drop(index=key or unnamed[0]))
     assert mine.overrides["key"].tolist()[0] == (key or unnamed[0])
@@ -464,7 +465,7 @@ def test_a_row_withdrawn_by_one_file_is_a_new_one_for_the_next(tmp_path):
 
 
 def test_a_model_withdrawn_with_all_that_names_it_leaves_nothing_of_it(override):
-    lines = ["models,kimi-k3", "quality,kimi-k3:*", "api_offers,*/kimi-k3"]
+    lines = ["models,kimi-k3", "quality,kimi-k3:*", "api_offers,*/kimi-k3", "throughput,*/kimi-k3/*"]
     mine = facts.load(overrides=override(*(f"{line},,,estimate,a licence we cannot take" for line in lines)))
     assert "kimi-k3" not in mine.keys()["models"]
     assert "kimi-k3" not in set(mine.table("api_offers")["open_model"]) | set(mine.table("quality")["model"])
@@ -498,10 +499,10 @@ def test_a_copy_without_damage_has_no_problem(damage):
 
 
 def test_a_missing_column_is_named(damage):
-    damage("gpus", lambda rows: rows.drop(columns="memory_gb"))
-    with pytest.raises(FactsError, match=r"gpus.csv: lacks the columns \['memory_gb'\], has unknown ones none"):
+    damage("gpus", lambda rows: rows.drop(columns="memory_gib"))
+    with pytest.raises(FactsError, match=r"gpus.csv: lacks the columns \['memory_gib'\], has unknown ones none"):
         tables.read("gpus")
-    assert any("lacks the columns ['memory_gb']" in problem for problem in tables.problems())
+    assert any("lacks the columns ['memory_gib']" in problem for problem in tables.problems())
 
 
 def test_an_unknown_column_is_named(damage):
@@ -511,16 +512,16 @@ def test_an_unknown_column_is_named(damage):
 
 
 def test_a_text_in_a_column_of_numbers_is_named(damage):
-    damage("gpus", cell("h100", "memory_gb", "eighty"))
-    with pytest.raises(FactsError, match=r"gpus.csv, key 'h100', column memory_gb: got 'eighty'; allowed: a number"):
+    damage("gpus", cell("h100", "memory_gib", "eighty"))
+    with pytest.raises(FactsError, match=r"gpus.csv, key 'h100', column memory_gib: got 'eighty'; allowed: a number"):
         facts.load()
     (problem,) = [p for p in tables.problems() if "eighty" in p]
-    assert "key 'h100', column memory_gb" in problem
+    assert "key 'h100', column memory_gib" in problem
 
 
 def test_a_number_out_of_range_is_named(damage):
-    damage("gpus", cell("h100", "memory_gb", "10001"))
-    with pytest.raises(FactsError, match=r"key 'h100', column memory_gb: got '10001'; allowed: .* 1 to 10000 GB"):
+    damage("gpus", cell("h100", "memory_gib", "10001"))
+    with pytest.raises(FactsError, match=r"key 'h100', column memory_gib: got '10001'; allowed: .* 1 to 10000 GiB"):
         tables.read("gpus")
 
 

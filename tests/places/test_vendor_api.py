@@ -49,7 +49,8 @@ def load(requests=1e6, input_tokens=2000.0, output_tokens=500.0, cached_share=0.
         spikiness=one,
         curve=load_curve.Gamma(one),
         headroom_beta=one,
-        derate=one,
+        level=np.full(one.shape, "chat", object),
+        engine=np.full(one.shape, "vllm", object),
         availability=one,
     )
 

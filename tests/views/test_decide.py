@@ -195,7 +195,7 @@ def models_sized(task):
     """What is remembered once the open models of a task are sized, and the figures that was made from."""
     known = replace(shipped(), made={})
     known.__dict__["values"] = noted = Noted(known.values)
-    worthwhile(known, task, np.ones(len(known.table("machines")), bool).tobytes())
+    worthwhile(known, task, np.ones(len(known.table("machines")), bool).tobytes(), "chat", "vllm")
     return known.made, noted.asked
 
 

@@ -16,6 +16,7 @@ from ..inputs.facts import Facts, of_tables, remembered
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
 from ..places.bill import line
+from ..places.replicas import replica_words
 
 
 class Fact(NamedTuple):
@@ -122,7 +123,9 @@ def sizing(answer: Answer) -> list[Fact]:
     gpus = sorted({rows_of(facts, OFFERS[PLACES.index(place)])[offer]["gpu"] for place, offer in stood})
     points = rows_of(facts, "throughput").items()
     models = sorted({answer.option(option).question.model for option in stands["option"].unique()})
-    measured = [key for key, point in points if point["model"] in models and point["gpu"] in gpus]
+    measured = [
+        key for key, point in points if point["model"] in models and replica_words(point) in {*stands["replica"]}
+    ]
     by_formula = ["roofline."] if (stands["basis"] != "fitted").any() else []
     tables = {"models": models, "gpus": gpus, "throughput": measured}
     rows = [Fact(table, key) for table, keys in tables.items() for key in keys]
@@ -146,7 +149,8 @@ TOLD = ("value", "low", "high", "unit", "source", "effective_from")
 SERVING = tuple(f"assumptions serving.{n}" for n in ("memory_", "kv_", "weight_", "max_sequences", "large_gpu"))
 REPLICAS = ("throughput", "gpus", "models", "assumptions roofline.", *SERVING)
 RESTS = {
-    **dict.fromkeys(("fits", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
+    **dict.fromkeys(("fits", "level_rows", "kinds", "kind_columns", "kind_shapes", "rounded"), REPLICAS),
+    "at_level": (*REPLICAS, "assumptions service.", "assumptions throughput_sigma."),
     "offers": (*REPLICAS, "machines", "servers", "dedicated"),
     "tariffs": ("api_offers", "models", "provisioned", "assumptions api.", "assumptions demand."),
     "sold": ("provisioned", "api_offers"),
@@ -222,8 +226,9 @@ def _with(answer: Answer, fact: Fact, value: float) -> Facts:
         # fits of other models take most of the time and say nothing here
         points = tables["throughput"]
         tried = shortlist(facts, {field: column.to_numpy() for field, column in answer.scenarios.items()})
-        mine = points[points["model"].isin(tried.ravel())]
-        tables["throughput"] = mine if len(mine) else points.head(1)
+        # and one point at full load, as no fit is made of none
+        some = points.index == points.index[points["concurrency"].isna()][0]
+        tables["throughput"] = points[points["model"].isin(tried.ravel()) | some]
     makers = {key: getattr(key[0], "__name__", "") for key in facts.made}
     kept = {k: facts.made[k] for k, by in makers.items() if by in RESTS and not name.startswith(RESTS[by])}
     return Facts(facts.as_of, tables, facts.rules, facts.overrides, kept)

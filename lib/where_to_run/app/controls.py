@@ -9,6 +9,7 @@ import numpy as np
 from ..inputs import question
 from ..inputs.facts import Facts
 from ..inputs.question import Field
+from ..places.workload import level_words
 
 STEPS_A_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Where a slider on a log scale stops: round figures, about evenly apart."""
@@ -93,7 +94,8 @@ def told(changes: Mapping[str, Any]) -> str:
 def _choices(field: Field, facts: Facts) -> dict[str, Any]:
     """What may be chosen: value, words, and the meaning where the facts know one."""
     if not isinstance(field.choices, str):
-        return {"choices": [{"value": c, "text": c.replace("_", " "), "meaning": ""} for c in field.choices]}
+        said = {c: level_words(facts, c) if field.name == "latency" else "" for c in field.choices}
+        return {"choices": [{"value": c, "text": c.replace("_", " "), "meaning": said[c]} for c in field.choices]}
     others, known = question.WORDS_FOR_A_KEY.get(field.name, ()), facts.rules.get(field.choices, {})
     words = {word: {"name": word.replace("_", " "), "meaning": ""} for word in others}
     words |= {key: known.get(key, {"name": key, "meaning": ""}) for key in facts.keys()[field.choices]}

@@ -10,7 +10,7 @@ from ..inputs.facts import Facts, of_tables
 from ..inputs.question import CRITERIA, GOOD_ENOUGH, PLACES
 from ..places import replicas
 from ..places.spares import spares
-from ..places.workload import availability, service_levels
+from ..places.workload import availability
 from ..units import HOURS_PER_MONTH, Array
 from . import criteria, quality
 from .permits import permits
@@ -23,13 +23,13 @@ worth a premium.
 
 
 @of_tables
-def worthwhile(facts: Facts, task: str, may: bytes) -> tuple[Array, list[replicas.Machine]]:
+def worthwhile(facts: Facts, task: str, may: bytes, level: str, engine: str) -> tuple[Array, list[replicas.Machine]]:
     """Keys of the open models with a figure for a task that fit on some machine that `may` be rented, and the machines
-    of each.
+    of each at a service level on an engine.
     """
     keys = facts.table("models").index.to_numpy(object)
     known = ~np.isnan(quality.figures(facts).of(task, keys))
-    machines = {key: replicas.on_rent(facts, key, may) for key in keys[known]}
+    machines = {key: replicas.on_rent(facts, key, may, level, engine) for key in keys[known]}
     held = [key for key, machine in machines.items() if len(machine.each)]
     return np.array(held, object), [machines[key] for key in held]
 
@@ -44,13 +44,14 @@ def shortlist(facts: Facts, rows: Mapping[str, Array]) -> Array:
     found = np.full((len(rows["task"]), MOST), "", object)
     named = rows["open_model"] != GOOD_ENOUGH
     found[named, 0] = rows["open_model"][named]
-    members = defaultdict[tuple[str, bytes], list[int]](list)
+    members = defaultdict[tuple[str, bytes, str, str], list[int]](list)
     if not len(searched := np.flatnonzero(~named)):
         return found
     for number, may in zip(searched.tolist(), _may_rent(facts, _some(rows, searched)), strict=True):
-        members[rows["task"][number], may].append(number)
-    for (task, may), here in members.items():
-        found[here] = _of_task(facts, task, may, _some(rows, here))
+        task, level, engine = (rows[name][number] for name in ("task", "latency", "engine"))
+        members[task, may, level, engine].append(number)
+    for alike, here in members.items():
+        found[here] = _of_task(facts, alike, _some(rows, here))
     return found
 
 
@@ -71,8 +72,8 @@ def _may_rent(facts: Facts, rows: Mapping[str, Array]) -> list[bytes]:
     return [ways[number] for number in back]
 
 
-def _of_task(facts: Facts, task: str, may: bytes, rows: Mapping[str, Array]) -> Array:
-    models, machines = worthwhile(facts, task, may)
+def _of_task(facts: Facts, alike: tuple[str, bytes, str, str], rows: Mapping[str, Array]) -> Array:
+    task, (models, machines) = alike[0], worthwhile(facts, *alike)
     if not len(models):
         return np.full((len(rows["task"]), MOST), "", object)
     known = quality.figures(facts)
@@ -108,7 +109,7 @@ def _estimated(facts: Facts, rows: Mapping[str, Array], machines: list[replicas.
     ]
     month = demand.monthly_requests(rows["requests_per_month"], rows["growth_per_month"], rows["horizon_months"] / 2)
     busiest = np.maximum((1 - rows["batch_share"]) * rows["spikiness"], 1)
-    peak = demand.requests_per_second(month) * busiest / service_levels(facts, rows["latency"])["derate"][:, 0]
+    peak = demand.requests_per_second(month) * busiest
     spare = spares(facts, PLACES[RENTED])
     stand = availability(rows["availability"])[:, 0] >= spare.stand_from
     usd, tokens = [], rows["input_tokens"] + rows["output_tokens"]

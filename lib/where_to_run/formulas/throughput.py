@@ -1,6 +1,7 @@
 """Throughput: the seconds of a replica a request takes, by fits to published measurements or by the roofline."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,42 @@ def accuracy(points: pd.DataFrame) -> pd.DataFrame:
     return by_gpu.rename(columns={"mean": "mean_error", "count": "points"})
 
 
+POINT = [*REPLICA, "engine", "input_tokens", "output_tokens", "service_level"]
+"""What makes a measurement at a service level one point."""
+
+
+def left_out(points: pd.DataFrame) -> pd.DataFrame:
+    """Each point measured at a service level predicted by the model alone and by the model held to other measurements.
+
+    The points with `with_anchor` and `without`, errors [share]. The anchor of a point is the median of measured over
+    `modelled_tokens_per_s` of the others of its model, GPU type and engine, of another size, precision or shape, NaN
+    where there are none; without it that of its model and engine on other GPU types, or 1. A measurement that stands
+    for two models of the same dimensions counts once.
+    """
+    known = points.dropna(subset="modelled_tokens_per_s")
+    known = known.drop_duplicates([*POINT[1:], "output_tokens_per_s", "concurrency"]).reset_index(drop=True)
+    ratio = (known["output_tokens_per_s"] / known["modelled_tokens_per_s"]).to_numpy(float)
+    alike = {name: known[name].to_numpy()[:, None] == known[name].to_numpy() for name in POINT}
+    same = alike["model"] & alike["engine"]
+    other = ~np.logical_and.reduce([alike[name] for name in POINT[:-1]])
+    near = _median(ratio, same & alike["gpu"] & other)
+    far = np.nan_to_num(_median(ratio, same & ~alike["gpu"]), nan=1.0)
+    return known.assign(with_anchor=near / ratio - 1, without=far / ratio - 1)
+
+
+def _median(values: Array, which: Array) -> Array:
+    """Median of the values named in each row, NaN where it names none."""
+    return pd.DataFrame(np.where(which, values, np.nan)).median(axis=1).to_numpy()
+
+
+def modelled_accuracy(points: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Median and ninth decile of the size of the errors of `left_out` [share], and their number, by some columns."""
+    errors = left_out(points).set_index([*by])[["with_anchor", "without"]].abs()
+    found = errors.groupby(level=[*by]).agg(["median", lambda each: each.quantile(0.9), "count"])
+    found.columns = [f"{way}_{what}" for way in errors for what in ("median", "ninth_decile", "points")]
+    return found
+
+
 REPLICA_SIZES = (1, 2, 4, 8, 16)
 """GPUs a replica may span: powers of two, as tensor parallelism splits attention heads."""
 
@@ -129,47 +166,99 @@ def sequences(kv_gb: Number, kv_bytes_per_token: Number, tokens_per_request: Num
     return np.minimum(at_most, np.floor(kv_gb * BYTES_PER_GB / (kv_bytes_per_token * np.asarray(tokens_per_request))))
 
 
-def roofline_seconds(
+NEWTON = 3
+"""Steps of Newton's method in `Roofline.within`: within 2 % of the root for the mixtures of data/models.csv."""
+
+ENDLESS = 1e6
+"""Longer than any time per token [s], for levels without a limit."""
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """What limits a replica on requests of some lengths: `prefill` of a prompt [s], and of each step of writing what is
+    `fixed`, what `each` request at once adds, and what reading all the `weights` takes [s], of which `expert_share` is
+    read as far as requests at once touch it.
+
+    Williams, Waterman and Patterson 2009; Pope et al. 2022.
+    """
+
+    prefill: Number
+    fixed: Number
+    each: Number
+    weights: Number
+    expert_share: Number
+    experts_per_token_share: Number
+    output_tokens: Number
+
+    def _read(self, batch: Number) -> Number:
+        return self.weights * (1 - self.expert_share * (1 - self.experts_per_token_share) ** batch)
+
+    def seconds(self, batch: Number) -> Number:
+        """Replica time one request takes with so many at once [s]: t_prefill + OSL t_step / B."""
+        step = self.fixed + self._read(batch) + self.each * batch
+        return self.prefill + self.output_tokens * step / batch
+
+    def within(self, seconds_per_token: Number, batch: Number) -> Array:
+        """Of so many requests at once those that each get a token in time, prompts of others read in between; 0 where
+        one alone does not. By Newton's method from one on, which never oversteps as reading is concave.
+        """
+        each, found = self.each + self.prefill / self.output_tokens, np.ones(np.shape(batch))
+        unread = 1 - self.experts_per_token_share
+        seconds_per_token = np.minimum(seconds_per_token, ENDLESS)
+        left = seconds_per_token - self.fixed - self._read(1) - each
+        alone = left >= 0
+        for _ in range(NEWTON if np.any(self.expert_share) else 1):
+            steeper = self.weights * self.expert_share * unread**found * -np.log(unread)
+            found = found + np.maximum(left, 0) / (each + steeper)
+            left = seconds_per_token - self.fixed - self._read(found) - each * found
+        return np.where(alone, np.clip(found, 1, batch), 0.0)
+
+
+def roofline(
     shape: dict[str, Number],
     fitted: dict[str, float],
-    batch: Number,
     input_tokens: Number,
     output_tokens: Number,
     cached_share: Number,
-) -> Number:
-    """Replica time one request takes by the roofline [s], for a model and GPU nobody measured together.
+) -> Roofline:
+    """The roofline of a model and GPU on requests of some lengths.
 
-    t = t_prefill + OSL t_step / B, with t_prefill = 2 A ISL / (g F mfu) + attention + tensor-parallel transfer and
+    t_prefill = 2 A ISL / (g F mfu) + attention + tensor-parallel transfer and
     t_step = (weights read + B s kv) / (g BW mbu) + 2 A B / (g F mfu) + latency + o0 + o1 B, s = ISL + OSL/2.
-    Williams, Waterman and Patterson 2009; Pope et al. 2022. `shape` describes model and GPU, `fitted` the
-    coefficients of data/assumptions.csv. Error 6 % dense, 22 % mixture of experts on the points it was fitted to.
+    `shape` describes model and GPU, `fitted` the coefficients of data/assumptions.csv. Error 6 % dense, 22 % mixture of
+    experts on the points it was fitted to.
     """
     g, layers = shape["gpus"], shape["layers"]
     flops = g * shape["tflops"] * FLOPS_PER_TFLOPS
     flops16 = g * shape["bf16_tflops"] * FLOPS_PER_TFLOPS
+    bandwidth = g * shape["bandwidth_gb_per_s"] * BYTES_PER_GB * fitted["bandwidth_share"]
     active = shape["active_params_b"] * PARAMETERS_PER_BILLION
     prompt = np.asarray(input_tokens) * (1 - np.asarray(cached_share))
     spread = np.where(np.asarray(g) > 1, 1.0, 0.0)
-    link = (
-        spread
-        * 2
-        * layers
-        * 4
-        * shape["hidden"]
-        * (g - 1)
-        / g
-        / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
-    )
-    latency = spread * 2 * layers * fitted["link_latency_us"] * SECONDS_PER_US
+    transfer = spread * 2 * layers * 4 * shape["hidden"] * (g - 1) / g
+    link = transfer / (shape["link_gb_per_s"] * BYTES_PER_GB * fitted["link_share"])
     attention = 2 * layers * shape["attention_width"] * prompt * input_tokens / (flops16 * fitted["attention_mfu"])
-    prefill = 2 * active * prompt / (flops * fitted["prefill_mfu"]) + attention + prompt * link
-    read = (
-        shape["weights_gb"]
-        * (1 - shape["expert_share"] * (1 - shape["experts_per_token_share"]) ** batch)
-        * BYTES_PER_GB
+    held = (np.asarray(input_tokens) + np.asarray(output_tokens) / 2) * shape["kv_bytes_per_token"]
+    latency = spread * 2 * layers * fitted["link_latency_us"] * SECONDS_PER_US
+    each = held / bandwidth + 2 * active / (flops * fitted["decode_mfu"]) + link
+    return Roofline(
+        prefill=2 * active * prompt / (flops * fitted["prefill_mfu"]) + attention + prompt * link,
+        fixed=latency + fitted["step_ms"] * SECONDS_PER_MS,
+        each=each + fitted["sequence_us"] * SECONDS_PER_US,
+        weights=shape["weights_gb"] * BYTES_PER_GB / bandwidth,
+        expert_share=shape["expert_share"],
+        experts_per_token_share=shape["experts_per_token_share"],
+        output_tokens=output_tokens,
     )
-    cache = batch * (np.asarray(input_tokens) + np.asarray(output_tokens) / 2) * shape["kv_bytes_per_token"]
-    step = (read + cache) / (g * shape["bandwidth_gb_per_s"] * BYTES_PER_GB * fitted["bandwidth_share"])
-    step = step + 2 * active * batch / (flops * fitted["decode_mfu"]) + latency + batch * link
-    step = step + fitted["step_ms"] * SECONDS_PER_MS + fitted["sequence_us"] * SECONDS_PER_US * batch
-    return prefill + output_tokens * step / batch
+
+
+def nearness(points: Array, lengths: Array) -> Array:
+    """How much each point speaks for a request, over (kind, request, point); for each request the sum is 1.
+
+    By the inverse square of the distance between the logarithms of their tokens in and out (Shepard 1968), so that a
+    request of a point's own lengths is that point's alone. `points` over (kind, point, 2), NaN where there are fewer;
+    `lengths` over (request, 2) [log token].
+    """
+    apart = ((lengths[:, None] - points[:, None]) ** 2).sum(axis=-1)
+    weight = np.nan_to_num(1 / np.maximum(apart, 1e-9))
+    return np.asarray(weight / np.maximum(weight.sum(axis=-1, keepdims=True), 1e-12))

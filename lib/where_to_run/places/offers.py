@@ -1,38 +1,44 @@
 """Offers: what can be rented or bought to serve a model at a place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..inputs.facts import Facts, of_tables
 from ..units import Array
-from .replicas import Workload, kinds
+from .replicas import Workload, kinds, replica_words
 
 
 @dataclass(frozen=True)
 class Offers:
     """Machines to rent or servers to buy that hold a replica of one model, as columns over (offer).
 
-    `kind` is the position of the replica in `replicas.kinds`, `each` how many replicas one machine holds.
+    `kind` is the position of the replica in `replicas.kinds`, `each` how many replicas one machine holds, `replica` the
+    words for it.
     """
 
     columns: Mapping[str, Array]
     kind: Array
     each: Array
-    words: Mapping[str, Array] = field(default_factory=dict)
+    replica: Array
 
     def __len__(self) -> int:
         return len(self.kind)
 
     def take(self, some: Array) -> "Offers":
         """Some of the offers."""
-        columns, words = ({n: c[some] for n, c in part.items()} for part in (self.columns, self.words))
-        return Offers(columns, self.kind[some], self.each[some], words)
+        columns = {name: column[some] for name, column in self.columns.items()}
+        return Offers(columns, self.kind[some], self.each[some], self.replica[some])
 
     def of(self, key: str, replica: str) -> "Offers":
         """The one offer of that key that is cut into replicas of that kind."""
-        return self.take(np.flatnonzero((self.columns["key"] == key) & (self.words["replica"] == replica))[:1])
+        return self.take(np.flatnonzero((self.columns["key"] == key) & (self.replica == replica))[:1])
+
+    def said(self, work: Workload, chosen: Array) -> dict[str, Array]:
+        """The replica of the chosen offer of each scenario and how its throughput is known, in words."""
+        basis = work.need.basis[self.kind[chosen], np.arange(len(chosen))]
+        return {"replica": self.replica[chosen], "basis": basis}
 
     def hold(self, work: Workload) -> Array:
         """Over (offer, scenario), whether an offer can serve a request, is of the GPU type a scenario insists on, and
@@ -53,9 +59,8 @@ def offers(facts: Facts, table: str, model: str) -> Offers:
     pairs = pairs[pairs["gpus_replica"] <= pairs["gpus"]]
     pairs = pairs.assign(each=np.floor(pairs["gpus"] / pairs["gpus_replica"]))
     columns = {str(name): pairs[name].to_numpy() for name in pairs.columns}
-    size = pairs["gpus_replica"].astype(int).astype(str)
-    words = {"replica": (size + " x " + pairs["gpu"] + ", " + pairs["precision"]).to_numpy(), "basis": columns["basis"]}
-    return Offers(columns, columns["kind"], columns["each"], words)
+    replica = np.array([replica_words(row) for row in rows.to_dict("records")], object)[pairs["kind"]]
+    return Offers(columns, columns["kind"], columns["each"], replica)
 
 
 def undominated(choice: Offers, work: Workload, prices: Array, passes: Array | None = None) -> Offers:
@@ -66,6 +71,8 @@ def undominated(choice: Offers, work: Workload, prices: Array, passes: Array | N
     """
     if not (work.gpu == "cheapest").all():
         return choice
+    if (serves := work.need.possible[choice.kind].any(axis=1)).any():
+        choice, prices = choice.take(np.flatnonzero(serves)), prices[:, serves]
     one, other = np.nonzero(~np.eye(len(choice), dtype=bool))
     number = np.ceil(work.need.times(choice.kind, choice.each, one, other) - 1e-9)
     # of two that beat each other the first stays

@@ -232,7 +232,7 @@ def _machines(choice: Offers, work: Workload, contract: Purchase, taken: Taken) 
     first, kind = (contract.operating > 0).argmax(axis=1), choice.kind[offer]
     above = spilled(work, standing[rows, first] * choice.each[offer], kind, first)
     gpus = choice.columns["gpus"][offer][:, None].astype(float)
-    words = {name: column[offer] for name, column in choice.words.items()}
+    words = choice.said(work, offer)
     bought, working = np.full(len(work), "bought", dtype=object), _working(choice, work, taken) * gpus
     spare = taken.spare * work.load.live
     return Machines(standing, spare, standing * gpus, working, contract.operating, above, bought, **words)

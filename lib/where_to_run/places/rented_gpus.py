@@ -317,7 +317,7 @@ def _bill(common: Cloud, choice: Offers, work: Workload, contracts: Sequence[Lea
     }
     in_one, each = choice.columns["gpus"][offer][:, None], choice.each[offer][:, None]
     busy = work.need.seconds[choice.kind[offer], rows][:, None] * kept / each * in_one
-    words = {name: column[offer] for name, column in choice.words.items()}
+    words = choice.said(work, offer)
     above = elsewhere.sum(axis=1) / np.maximum(1e-12, work.rates.sum(axis=1))
     contract = np.array([*TERMS, BY_CLOCK], dtype=object)[number]
     spare = taken.spare * load.live
@@ -342,7 +342,7 @@ def burst_bill(common: Cloud, work: Workload, hourly: Burst, passed: Passed) -> 
     }
     on_spot = spot / (spot_price(choice)[offer][:, None] * HOURS_PER_MONTH) * in_one
     busy = need.seconds[choice.kind[offer], rows][:, None] * passed.prompt / each * in_one
-    words = {name: column[offer] for name, column in choice.words.items()}
+    words = choice.said(work, offer)
     none, by_the_hour = np.zeros(running.shape), np.full(len(offer), "by the hour", dtype=object)
     gpus, working = running * in_one + on_spot, busy + on_spot
     machines = Machines(none, none, gpus, working, load.live, none[:, 0], by_the_hour, **words)

@@ -9,7 +9,7 @@ from ..formulas import demand, load_curve, queueing
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, of_tables
 from ..inputs.question import BY_NAME
-from ..units import HOURS_PER_WEEK, SECONDS_PER_HOUR, SECONDS_PER_MINUTE, Array
+from ..units import HOURS_PER_WEEK, SECONDS_PER_HOUR, SECONDS_PER_MINUTE, SECONDS_PER_MS, Array
 
 STEPS = 24
 """Levels of the known load that machines follow, even parts of its highest; between two they stand for the upper."""
@@ -79,8 +79,9 @@ class Load:
 
     `requests` counts all requests of a month [request/month]; `live` is 1 in the months of the horizon and 0 in
     month 0, the day of the decision, and after the horizon. Where it is 0 there are no requests. `curve` tells how
-    the hours of a month spread about their mean, `availability` is its position among those that can be asked, and
-    `clock`, if machines may be off by it, what is known of them.
+    the hours of a month spread about their mean, `level` is the service level, `engine` the serving software,
+    `availability` its position among those that can be asked, and `clock`, if machines may be off by it, what is known
+    of them.
     """
 
     requests: Array
@@ -92,7 +93,8 @@ class Load:
     spikiness: Array
     curve: Curve
     headroom_beta: Array
-    derate: Array
+    level: Array
+    engine: Array
     availability: Array
     clock: Clock | None = None
 
@@ -131,6 +133,8 @@ def load_of(facts: Facts, rows: Mapping[str, Array], curve: Curve | None) -> Loa
         availability=availability(rows["availability"]),
         clock=clock_of(facts, rows, curve, column["spikiness"]),
         **service_levels(facts, rows["latency"]),
+        level=np.asarray(rows["latency"], object)[:, None],
+        engine=np.asarray(rows["engine"], object)[:, None],
         **{name: column[name] for name in AS_ASKED},
     )
 
@@ -145,15 +149,28 @@ def availability(asked: Array) -> Array:
 
 
 def service_levels(facts: Facts, latency: Array) -> dict[str, Array]:
-    """Headroom and derate of the service level each scenario asks for, over (scenario, 1)."""
+    """Headroom of the service level each scenario asks for, over (scenario, 1)."""
     known = _service_levels(facts)
     return {name: np.array([of[level] for level in latency])[:, None] for name, of in known.items()}
 
 
 @of_tables
 def _service_levels(facts: Facts) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {"headroom_beta": {}, "derate": {}}
+    found: dict[str, dict[str, float]] = {"headroom_beta": {}}
     for level in BY_NAME["latency"].choices:
         found["headroom_beta"][level] = float(queueing.headroom_beta(facts.value(f"service.{level}.wait_probability")))
-        found["derate"][level] = facts.value(f"service.{level}.derate")
     return found
+
+
+def limits(facts: Facts, level: str) -> tuple[float, float]:
+    """Longest time to the first token and per token after it that a service level allows [ms]; batch has none."""
+    ttft, tpot = (facts.values.get(f"service.{level}.{name}_ms", np.inf) for name in ("ttft", "tpot"))
+    return ttft, tpot
+
+
+def level_words(facts: Facts, level: str) -> str:
+    """A service level with the times it allows, in words."""
+    ttft, tpot = limits(facts, level)
+    if np.isinf(tpot):
+        return f"{level}: no limit on time"
+    return f"{level}: first token within {ttft * SECONDS_PER_MS:g} s, then {tpot:g} ms a token"

@@ -16,11 +16,13 @@ from ..decision.answer import Answer
 from ..decision.block import OFFERS
 from ..decision.option import Option, doubts
 from ..decision.routing import API, HARD
-from ..formulas import difficulty
+from ..formulas import difficulty, throughput
 from ..inputs import question
 from ..inputs.facts import Facts
+from ..places import replicas
 from ..places.bill import NO_CASH, OWN_TIME, WORTH, added_up, of_kind
 from ..places.rented_gpus import BY_CLOCK
+from ..places.workload import level_words
 from ..units import HOURS_PER_MONTH
 from . import charts, order, rules_prices, sources
 from .figure import records
@@ -304,23 +306,39 @@ def sizing(answer: Answer) -> Pieces:
         "Offer": edge["offer"],
         "Contract": edge["contract"],
         "Replica": edge["replica"],
-        "Throughput": edge["basis"],
+        "Throughput": [KNOWN[basis] for basis in edge["basis"]],
         "Month": numbers(edge["month"], "{}"),
         "Machines": numbers(edge["machines"], "{:.0f}"),
         "of them spare": numbers(edge["spare"], "{:.0f}"),
         "GPUs": numbers(edge["gpus"], "{:.0f}"),
         "GPUs at work": numbers(edge["busy_gpus"], "{:.1f}"),
     }
-    listed = table(shown, "What stands in the first and the last month", left=5)
+    row = answer.scenarios.iloc[0]
+    level = f"{level_words(answer.facts, row['latency'])}, on {row['engine']}"
+    listed = table(shown, f"What stands in the first and the last month; {level}", left=5)
     return Pieces([charts.gpus_over_time(rows, named), listed])
+
+
+LESS = ", less a flat share for the service level"
+KNOWN = {
+    replicas.MEASURED: "measured at the service level",
+    replicas.ANCHORED: "modelled at the service level, held to a measurement",
+    replicas.MODELLED: "modelled at the service level",
+    replicas.OTHER_ENGINE: "at the service level, of another engine",
+    throughput.FITTED: "fitted to full load" + LESS,
+    throughput.SCALED: "scaled to full load" + LESS,
+    replicas.ROOFLINE: "roofline" + LESS,
+}
+"""How the throughput of a replica is known, in words."""
 
 
 def asked(answer: Answer, preset: str = "") -> Pieces:
     """The question: every field, its value and unit, those that differ from the defaults marked."""
     row, differs = answer.scenarios.iloc[0], question.changed(answer.scenarios)
+    fields = [f.name for f in question.FIELDS]
     shown = {
-        "Field": [f.name for f in question.FIELDS],
-        "Value": [plain(row[f.name]) for f in question.FIELDS],
+        "Field": fields,
+        "Value": [level_words(answer.facts, v) if f == "latency" else plain(v) for f, v in row[fields].items()],
         "Unit": [f.unit for f in question.FIELDS],
         "Changed": ["yes" if f.name in differs else "" for f in question.FIELDS],
         "Meaning": [f.meaning for f in question.FIELDS],

@@ -14,6 +14,7 @@ from ..formulas.queueing import headroom_beta, peakedness
 from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME
 from ..places import replicas
+from ..places.workload import level_words
 from ..units import Array
 from .charts import WIDTH
 from .figure import of
@@ -70,7 +71,7 @@ def _source(study: str) -> str:
 
 def throughput_errors(facts: Facts) -> Pieces:
     """How far each measured throughput is from what the others of its replica predict: drawn, summed up, row by row."""
-    points = replicas.measured_points(facts)
+    points = replicas.measured_points(facts).drop(columns="basis")  # of how it was measured, not fitted
     found = throughput.held_out_errors(points).merge(throughput.fits(points)[[*throughput.REPLICA, "basis"]])
     words = "Error of every measured throughput predicted from the others of its replica, by GPU"
     across = alt.X("error:Q", title="predicted over measured, less 1", axis=alt.Axis(format="%"))
@@ -169,7 +170,7 @@ def queueing(facts: Facts, seed: int = 7) -> Pieces:
     found = pd.DataFrame(rows, columns=["level", "cv", "busy", "slots", "planned", "seen"])
     error = found["seen"] - found["planned"]
     shown = {
-        "Service level": found["level"],
+        "Service level": [level_words(facts, level) for level in found["level"]],
         "Spread of arrivals": numbers(found["cv"], "{:g}"),
         "Busy slots": numbers(found["busy"], "{:,.0f}"),
         "Slots": numbers(found["slots"], "{:,.0f}"),

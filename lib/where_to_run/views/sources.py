@@ -114,7 +114,7 @@ def at_stake(answer: Answer) -> Pieces:
 
 
 def small_print(answer: Answer) -> Pieces:
-    """How far off the fitted throughput is on points it has not seen, by GPU, and what is never fitted."""
+    """How far off throughput is on points it has not seen: fitted by GPU type, modelled by engine and model."""
     found = accuracy(answer.facts)
     rows = found.reset_index(names="gpu")
     shown = {
@@ -122,13 +122,31 @@ def small_print(answer: Answer) -> Pieces:
         "Mean error": numbers(rows["mean_error"], "{:.1%}"),
         "Points": numbers(rows["points"], "{:.0f}"),
     }
-    return Pieces([table(shown, "Fitted throughput against measured points held out one at a time", left=1)])
+    fitted = table(shown, "Throughput at full load against measured points held out one at a time", left=1)
+    known = modelled(answer.facts).reset_index()
+    titles = {"median": "median error", "ninth_decile": "ninth decile", "points": "points"}
+    ways = {"with_anchor": "Held to others", "without": "Not held"}
+    shown = {"Engine": known["engine"], "Model": known["model"]} | {
+        f"{way}, {title}": numbers(known[f"{name}_{what}"], "{:.0f}" if what == "points" else "{:.0%}")
+        for name, way in ways.items()
+        for what, title in titles.items()
+    }
+    about = (
+        "Throughput modelled at a service level against measurements, each left out with the size and shape it is of"
+    )
+    return Pieces([fitted, table(shown, f"{about}; not held: with its whole GPU type", left=2)])
 
 
 @of_tables
 def accuracy(facts: Facts) -> pd.DataFrame:
     """`throughput.accuracy` of all that was measured."""
     return throughput.accuracy(measured_points(facts))
+
+
+@of_tables
+def modelled(facts: Facts) -> pd.DataFrame:
+    """`throughput.modelled_accuracy` of the measurements at a service level, by engine and model."""
+    return throughput.modelled_accuracy(facts.table("throughput"), "engine", "model")
 
 
 @of_tables
