@@ -7,9 +7,10 @@ import pytest
 
 from toy import shipped
 from where_to_run.analysis import provenance
-from where_to_run.analysis.provenance import Fact, rests_on, rows_of, sizing
+from where_to_run.analysis.provenance import Fact, rests_on, sizing
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question, tables
+from where_to_run.inputs.facts import rows_of
 from where_to_run.views import sources
 
 FREE = {"budget_usd_per_month": 1e9, "capex_limit_usd": 1e10, "weeks_to_launch": 260, "growth_per_month": 0.0}

@@ -88,7 +88,8 @@ def test_with_many_slots_the_busiest_share_decides_over_the_headroom():
 
 
 def test_memory_caps_the_slots_where_the_engine_does_not():
-    # 80 GiB are 85.9 GB; cache 0.9 x 85.9 - 66.79 - 1.02 x 10 = 0.32 GB; at 8 bit 100,000 / 2 B/token x 1,500 = 75 MB a request:
+    # 80 GiB are 85.9 GB: cache 0.9 x 85.9 - 66.79 - 1.02 x 10 = 0.32 GB;
+    # at 8 bit 100,000 / 2 B/token x 1,500 = 75 MB a request:
     # 4 slots, so 26 replicas again (2 slots, the cache at 16 bit, would take 28; 10,000 would take 23)
     found = bill([ON_DEMAND], toy_load(), figures=slots(1e4) | {"serving.memory_overhead_gb": 66.79})
     assert usd(found, "storage")[1] == pytest.approx(1_400)  # 28 x 50

@@ -1,7 +1,7 @@
 """Provenance: the dated facts that each line of an option rests on, and what an error in one of them would change."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ..decision.models import shortlist
 from ..decision.option import Option
 from ..decision.routing import OWN, RENTED
 from ..decision.staffing import ROUTING
-from ..inputs.facts import Facts, of_tables, remembered
+from ..inputs.facts import Facts, remembered, rows_of
 from ..inputs.question import PLACES
 from ..inputs.tables import schema
 from ..places.bill import line
@@ -136,12 +136,6 @@ def used(answer: Answer, options: Sequence[str]) -> set[Fact]:
     """All facts that options of a one-row answer rest on: their costs, the number of machines, the criteria."""
     lines = [fact for option in options for rows in rests_on(answer, option).values() for fact in rows]
     return {*lines, *sizing(answer), *named(answer.facts, *CRITERIA_REST_ON)}
-
-
-@of_tables
-def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:
-    """The rows of a table by key."""
-    return facts.table(table).to_dict("index")
 
 
 TOLD = ("value", "low", "high", "unit", "source", "effective_from")

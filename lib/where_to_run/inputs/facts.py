@@ -128,6 +128,12 @@ def of_tables(make: Callable[..., Made]) -> Callable[..., Made]:
     return wraps(make)(lambda facts, *asked: kept(facts.written or facts, *asked))
 
 
+@of_tables
+def rows_of(facts: Facts, table: str) -> dict[str, dict[str, Any]]:
+    """The rows of a table by key."""
+    return facts.table(table).to_dict("index")
+
+
 def in_force(rows: pd.DataFrame, as_of: str) -> pd.DataFrame:
     """For each key the last row that took effect on or before the day; keys that start later are left out.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..formulas import demand, queueing, throughput
-from ..inputs.facts import Facts, of_tables
+from ..inputs.facts import Facts, of_tables, rows_of
 from ..inputs.question import BY_NAME
 from ..units import GB_PER_GIB, SECONDS_PER_MS, Array
 from .workload import Load, limits
@@ -415,12 +415,13 @@ def kinds(facts: Facts, model: str) -> pd.DataFrame:
     return _with_memory(facts, pd.DataFrame(rows, columns=columns).assign(model=model), model)
 
 
+@of_tables
 def _unmeasured(facts: Facts, gpu: str) -> set[str]:
     """Precisions at which people run a GPU type: 8 bit where it computes in 8 bit, else 16 and 8-bit weights; 4-bit
     weights on those and on small ones.
     """
-    card = facts.table("gpus").loc[gpu]
-    if card[["bf16_tflops", "link_gb_per_s"]].isna().any():
+    card = rows_of(facts, "gpus")[gpu]
+    if np.isnan([card["bf16_tflops"], card["link_gb_per_s"]]).any():
         return set()
     if not card["fp8_tflops"] > 0:
         return {"fp16", *WEIGHT_ONLY}
@@ -432,12 +433,12 @@ def _fewest(facts: Facts, model: str, gpu: str, precision: str) -> tuple[str, fl
 
     At 8 bit alone weights of 4 bit are computed with too.
     """
-    weights = facts.table("models").loc[model]
+    weights = rows_of(facts, "models")[model]
     if precision != "fp8" and np.isnan(weights[f"weights_gb_{WEIGHTS[precision]}"]):
         return None
     size = float(
         throughput.smallest_replica(
-            facts.table("gpus").at[gpu, "memory_gib"] * GB_PER_GIB,
+            rows_of(facts, "gpus")[gpu]["memory_gib"] * GB_PER_GIB,
             weights_gb(weights, precision),
             facts.value("serving.memory_share"),
             facts.value("serving.memory_overhead_gb"),
@@ -511,7 +512,7 @@ def fits(facts: Facts) -> pd.DataFrame:
     return throughput.fits(measured_points(facts))
 
 
-def weights_gb(model: pd.Series, precision: str) -> float:
+def weights_gb(model: Mapping[str, Any], precision: str) -> float:
     """Weights an engine loads to compute at a precision [GB]: those of that precision, else the next lower there is.
 
     A model published at 4 bit alone (gpt-oss) is never larger; NaN where it has none so low.
@@ -523,7 +524,7 @@ def weights_gb(model: pd.Series, precision: str) -> float:
 
 def _with_memory(facts: Facts, rows: pd.DataFrame, model: str) -> pd.DataFrame:
     """Memory left for the cache and bytes of cache per token, for the rows whose weights fit."""
-    cards, weights = facts.table("gpus").loc[rows["gpu"]], facts.table("models").loc[model]
+    cards, weights = facts.table("gpus").loc[rows["gpu"]], rows_of(facts, "models")[model]
     gb = rows["precision"].map({precision: weights_gb(weights, precision) for precision in WEIGHTS})
     kv_gb = throughput.kv_cache_gb(
         rows["gpus"].to_numpy(),
@@ -575,13 +576,14 @@ def kind_shapes(facts: Facts, model: str) -> tuple[dict[str, Any], dict[str, flo
 
 def roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[str, Any], dict[str, float]]:
     """Model and GPUs as `throughput.roofline` wants them, and its coefficients, dense or mixture of experts."""
-    card, weights = facts.table("gpus").loc[rows["gpu"]], facts.table("models").loc[model]
+    card, weights = facts.table("gpus").loc[rows["gpu"]], rows_of(facts, "models")[model]
     mixture = bool(weights["experts"] > 0)
     kind = "moe" if mixture else "dense"
     names = ("prefill_mfu", "decode_mfu", "bandwidth_share", "step_ms", "sequence_us", "link_latency_us")
     fitted = {name: facts.value(f"roofline.{kind}.{name}") for name in names}
     fitted |= {name: facts.value(f"roofline.{name}") for name in ("link_share", "attention_mfu")}
-    peak = np.array([card[PEAKS[p]].iloc[i] for i, p in enumerate(rows["precision"])])
+    of_gpu = rows_of(facts, "gpus")
+    peak = np.array([of_gpu[gpu][PEAKS[p]] for gpu, p in zip(rows["gpu"], rows["precision"], strict=True)])
     peak = peak * np.where(rows["precision"] == "fp4", facts.value("roofline.fp4_peak_share"), 1.0)
     shape: dict[str, Any] = {name: weights[name] for name in ("layers", "hidden", "active_params_b")}
     width = weights["attention_heads"] * weights["head_dim"]
@@ -599,7 +601,7 @@ def roofline_shape(facts: Facts, model: str, rows: pd.DataFrame) -> tuple[dict[s
     return shape | {name: np.asarray(v, float) for name, v in by_row.items()}, fitted
 
 
-def expert_shares(weights: pd.Series) -> dict[str, float]:
+def expert_shares(weights: Mapping[str, Any]) -> dict[str, float]:
     """Share of the weights that sits in experts, and share of the experts one token uses.
 
     total = rest + experts x e and active = rest + used x e give e, the size of one expert.

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from ..analysis import provenance
-from ..analysis.provenance import Fact, rests_on, rows_of, sizing, used
+from ..analysis.provenance import Fact, rests_on, sizing, used
 from ..decision.answer import Answer
 from ..formulas import throughput
-from ..inputs.facts import Facts, of_tables, stale
+from ..inputs.facts import Facts, of_tables, rows_of, stale
 from ..places.bill import line
 from ..places.replicas import measured_points
 from .panel import Pieces
