@@ -44,6 +44,10 @@ class Staff:
     platform_usd: Array
 
 
+AT_PLACES = ("setup_weeks", "setup_usd", "platform_usd")
+"""Figures of data/assumptions.csv by place and routing, in the order of `Staff`."""
+
+
 @remembered
 def staff(facts: Facts) -> Staff:
     """What data/skills.csv, data/roles.csv and data/assumptions.csv say of people."""
@@ -64,8 +68,7 @@ def staff(facts: Facts) -> Staff:
         np.asarray(people.loaded_monthly_wage(wages, benefits)),
         benefits,
         people.Hiring(*(facts.value(f"people.{name}") for name in people.Hiring.__dataclass_fields__)),
-        *(np.array([facts.value(f"{of}.{place}") for place in NAMED]) for of in ("setup_weeks", "setup_usd")),
-        np.array([facts.value(f"platform_usd.{place}") for place in NAMED]),
+        *(np.array([facts.value(f"{of}.{place}") for place in NAMED]) for of in AT_PLACES),
     )
 
 

@@ -42,7 +42,7 @@ def weeks_to_train(gap: Array, hiring: Hiring) -> Array:
     return np.where(gap > BESIDE_WORK, gap * hiring.train_months_per_level, 0.0) * WEEKS_PER_MONTH
 
 
-def hired(gap: Array, available: Array, weeks: Array, hiring: Hiring) -> Array:
+def hired(gap: Array, available: Array, weeks: Number, hiring: Hiring) -> Array:
     """Which gaps a new person fills, over (scenario, area); the others are trained, never both for one gap.
 
     Training costs less and is taken where there are people for it, the gap is not too wide, and it is done in the
