@@ -92,7 +92,7 @@ def test_traffic_that_waits_for_own_servers_is_told_apart():
     # By hand: 36 weeks of delivery and set-up are 36 / 4.348 = 7.133 months (facts may change: taken from them)
     served = hybrid.served(answered({"growth_per_month": 0})).set_index(["option", "place"])["share"]
     facts = shipped()
-    weeks = facts.value("own.delivery_weeks") + facts.value("setup_weeks.own_gpus")
+    weeks = facts.value("own.delivery_weeks.pcie") + facts.value("setup_weeks.own_gpus")
     waiting = weeks / (365.25 / 7 / 12) / 36
     assert served["owned", hybrid.AWAITING] == pytest.approx(waiting)
     assert served["owned", "own_gpus"] == pytest.approx(1 - waiting)
