@@ -79,7 +79,7 @@ def test_at_a_crossing_both_sides_come_to_the_same():
 def test_whole_machines_make_the_curves_cross_back():
     """Machines come whole, so a base with bursts is cheaper again whenever one machine more would stand half empty."""
     # a cloud that rents out eight GPUs at a time
-    coarse = ALONE | {"approved_vendors": ["CoreWeave", "Colocation"]}
+    coarse = ALONE | {"approved_vendors": ["CoreWeave", "Colocation"], "availability": "none"}
     found = breakeven.intervals(free(**coarse), shipped(), "output_tokens")
     assert len(found) - 1 >= 3 and "base_and_burst" in set(found["option"])
     assert found["option"].duplicated().any()
