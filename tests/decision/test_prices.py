@@ -61,11 +61,12 @@ def test_where_a_jurisdiction_or_a_list_of_firms_bars_something_it_has_a_price()
 
 def test_where_nothing_costs_anything_the_table_is_empty():
     fields = {f"skill_{area}": 5 for area in question.SKILLS} | {"quality_needed": "light", "sensitive_share": 0}
+    fields |= {"availability": "none"}
     assert prices(evaluate(question.grid(**fields), facts.load())).empty
 
 
 def test_where_nothing_is_allowed_it_says_what_opens_an_option():
-    rows = question.grid("startup", weeks_to_launch=1)
+    rows = question.grid("startup", weeks_to_launch=0)
     answer = evaluate(rows, facts.load())
     assert not answer.figures["recommended"].any()
     found = prices(answer)

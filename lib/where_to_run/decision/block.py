@@ -453,7 +453,7 @@ def full_server_usd(question: Question) -> Array:
     least = (usd * seconds / choice.each[:, None]).min(axis=0) / SECONDS_PER_MONTH
     asked = question.load.requests * question.factors
     served = np.einsum("sm,sm->s", asked, question.operating) / np.maximum(asked.sum(axis=1), 1e-12)
-    return np.where(served > 0, least * served, 0.0)
+    return np.multiply(least, served, out=np.zeros(len(served)), where=served > 0)
 
 
 @dataclass(frozen=True)

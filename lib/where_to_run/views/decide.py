@@ -59,7 +59,8 @@ def bottom_line(answer: Answer) -> Pieces:
 
 
 def _price(row: Row) -> str:
-    return f"{usd(row['usd_per_month'])} a month, ready in {ceil(row['launch_weeks'])} weeks"
+    weeks = ceil(row["launch_weeks"])
+    return f"{usd(row['usd_per_month'])} a month, ready in {weeks} week{'s' * (weeks != 1)}"
 
 
 RECENT_DAYS = 183

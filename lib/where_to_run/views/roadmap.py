@@ -54,7 +54,8 @@ def what_to_do(answer: Answer, road: Roadmap) -> Pieces:
     """A panel: what to begin with, when to order the next step, and when to go back; the first stages compared."""
     now, way = road.now.sort_values("usd", kind="stable"), road.journey
     best = now[now["best"]].iloc[0]
-    says = [f"Begin with <strong>{escape(best['stage'])}</strong>, ready in {ceil(best['launch_weeks'])} weeks."]
+    weeks = ceil(best["launch_weeks"])
+    says = [f"Begin with <strong>{escape(best['stage'])}</strong>, ready in {weeks} week{'s' * (weeks != 1)}."]
     if best["then"]:
         says.append(f"At once, order the next step: {escape(best['then'])}.")
     edges = road.triggers.drop_duplicates(["stage", "when"])
