@@ -112,7 +112,7 @@ def test_in_every_hour_the_parts_add_up_to_the_load(fields):
     expected = stats.gamma.isf(np.minimum(hours, 0.9998), 1 / cv**2, scale=mean * cv**2)
     found = curve.groupby("hours")["load"].sum().reindex(hours)
     assert found.to_numpy() == pytest.approx(expected, rel=0.02, abs=0.02 * mean)
-    assert curve.drop_duplicates(["part", "place"])["share"].sum() == pytest.approx(1)
+    assert curve.drop_duplicates(["part", "place"])["share"].sum() == pytest.approx(1, abs=2e-3)
     assert curve.groupby("hours")["times_mean"].sum().iloc[-30] == pytest.approx(found.iloc[-30] / mean)
 
 
@@ -145,7 +145,9 @@ def test_streams_that_go_elsewhere_whole_are_drawn_as_a_part_of_their_own():
     row = question.grid(**FREE, sensitive_share=0.25)
     curve = hybrid.load_duration(evaluate(row, shipped(), committed={"base_and_burst": routing}), month=12)
     shares = curve.drop_duplicates("part").set_index("part")["share"]
-    assert shares["elsewhere"] == pytest.approx(0.25) and shares.sum() == pytest.approx(1)
+    assert shares["elsewhere"] == pytest.approx(0.25)
+    # a thousandth overflows in fewer hours than are drawn
+    assert shares.sum() == pytest.approx(1, abs=2e-3)
     assert set(curve.loc[curve["part"] == "elsewhere", "place"]) == {"own_gpus"}
 
 
@@ -235,7 +237,7 @@ def test_what_the_plan_passes_on_is_billed_by_the_api(fields):
     found = hybrid.cost_against_capacity(answer)
     plan, month = found[found["planned"]].iloc[0], found["month"].iloc[0]
     lines = answer.lines[(answer.lines["option"] == "base_and_burst") & (answer.lines["month"] == month)]
-    apart = ["set-up project", "platform services", "outages"]
+    apart = ["set-up project", "platform services", "calls during repairs"]
     tokens = lines[(lines["place"] == "vendor_api") & ~lines["line"].isin(apart)]
     assert plan["overflow_usd"] == pytest.approx(tokens["usd"].sum())
     sizing = answer.sizing
@@ -309,8 +311,8 @@ def test_a_month_in_which_the_base_does_not_serve_is_refused():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        (MODELS | {"control": "air_gapped"}, "the best is Llama 3.3 70B on 4 to 14 own servers"),
-        ({"control": "air_gapped", "horizon_months": 6}, "cannot be costed here"),
+        (MODELS | {"control": "air_gapped"}, "the best is Llama 3.3 70B on 3 to 8 own servers"),
+        ({"control": "air_gapped", "horizon_months": 1}, "cannot be costed here"),
         (MODELS | {"preset": "public_body", "capex_limit_usd": 0}, "the best is Llama 3.3 70B on 1 rented machine"),
         (FREE | {"batch_share": 1}, "All of the work can wait"),
     ],
