@@ -37,8 +37,8 @@ def test_the_map_says_what_the_search_finds_at_the_scenario():
 
 def test_the_map_lists_what_is_struck_out_and_by_what():
     words = shown()
-    assert "<strong>delivery</strong> strikes out Own servers on all of the map" in words
-    assert "For instance: Takes 33 weeks to deliver and set up; the deadline is 12.</li>" in words
+    assert "<strong>team</strong> strikes out Own servers on all of the map" in words
+    assert "For instance: Takes 24 weeks to train or hire the people it needs; the deadline is 12.</li>" in words
     assert "Found by search" not in words.split("<ul>")[1]
 
 

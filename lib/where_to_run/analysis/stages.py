@@ -278,7 +278,7 @@ class _Own:
 WAITING = "waiting"
 """In place of an option: nothing of the team's own runs until its first servers are delivered."""
 
-NAMED = TITLES | {WAITING: "Waiting for own servers"}
+NAMED = TITLES | {"free_search": "Streams split over places", WAITING: "Waiting for own servers"}
 """What a stage without own servers is, in words."""
 
 
@@ -287,13 +287,13 @@ NOTHING = Stage("", (False,) * len(PLACES))
 
 
 def takes(
-    scenario: pd.DataFrame, facts: Facts, before: Sequence[Stage], after: Sequence[Stage]
+    scenario: pd.DataFrame, facts: Facts, before: Sequence[Stage], after: Sequence[Stage], delivery: float = 0.0
 ) -> tuple[Array, Array, Array]:
     """Weeks until a stage after serves, what that costs besides hardware, and whether a place is new, over (before,
     after) [week], [USD], for a one-row scenario.
 
     Skills that were needed before are there; the others are trained or hired. A place is set up where it is new,
-    routing where two places are used and were not before.
+    routing where two places are used and were not before; own servers take their `delivery` [week].
     """
     staff = staffing.staff(facts)
     rows, used = columns(scenario), [np.array([stage.used for stage in some]) for some in (before, after)]
@@ -301,7 +301,8 @@ def takes(
     have = np.maximum(needed[0], [rows[f"skill_{area}"][0] for area in SKILLS])
     gap = people.gaps(needed[1], have[:, None])
     new, mixed = used[1] & ~used[0][:, None], (used[1].sum(axis=1) > 1) & (used[0].sum(axis=1) < 2)[:, None]
-    weeks = (new * staff.weeks[:-1]).max(axis=-1) + mixed * staff.weeks[-1]
+    ready = np.maximum(staff.weeks[:-1], np.array([0.0, 0.0, delivery]))
+    weeks = (new * ready).max(axis=-1) + mixed * staff.weeks[-1]
     usd = new @ staff.setup_usd[:-1] + mixed * staff.setup_usd[-1]
     hire = people.hired(gap, rows["people_available"][0], np.inf, staff.hiring)
     joining = people.monthly_payroll(hire * gap / people.HIGHEST_LEVEL * staff.full, staff.pay)
@@ -455,7 +456,7 @@ def _programme(
     start, to_stage = _moves(stage, ways)
     servers = np.array([way.servers for way in ways])
     before, more = stage[start], servers[to_stage] > servers[stage[start]]
-    weeks, paid, new = (part[before, to_stage] for part in takes(row, facts, ways, ways))
+    weeks, paid, new = (part[before, to_stage] for part in takes(row, facts, ways, ways, server.weeks))
     weeks = np.maximum(weeks, more * server.weeks)
     lead = np.maximum(1, np.ceil(weeks / WEEKS_PER_MONTH - 1e-9)).astype(int)
     discount = 1 / (1 + float(finance.monthly_rate(row["discount_rate"].iloc[0])))
