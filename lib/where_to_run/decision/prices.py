@@ -66,7 +66,9 @@ def prices(answer: Answer) -> pd.DataFrame:
     something]. One bar first, the largest saving first.
     """
     bars = list(_bars(answer))
-    sets = [*([bar] for bar in bars), *map(list, combinations(bars, 2)), *([bars] if len(bars) > 2 else [])]
+    # spares and people on call come on top whatever else is given up, so they open nothing more with another
+    pairs = combinations([bar for bar in bars if "availability" not in bar.lifts], 2)
+    sets = [*([bar] for bar in bars), *map(list, pairs), *([bars] if len(bars) > 2 else [])]
     fields = [_together(answer.asked, lifted) for lifted in sets]
     rows = answer.scenarios.iloc[np.zeros(len(sets), int)].reset_index(drop=True).astype(object)
     for at, changed in enumerate(fields):
