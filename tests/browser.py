@@ -24,7 +24,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 HEADLINE = ("requests_per_month", "spikiness", "budget_usd_per_month", "capex_limit_usd")
 
 SETTLED = """([before]) => {

@@ -55,7 +55,8 @@ def judge(
         fields = {name: array[index] for name, array in rows.items()}
         return _block(index, Question(facts.take(index), fields, curve), models, names, committed)
 
-    if threads == 1 or len(blocks) == 1:
+    # small blocks would mostly wait for each other to hand the interpreter over
+    if threads == 1 or len(blocks) == 1 or len(tried) <= BLOCK / 2:
         yield from map(answer, blocks)
         return
     # numpy leaves the interpreter to the others while it computes
