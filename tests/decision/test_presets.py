@@ -9,36 +9,44 @@ from where_to_run.inputs import facts, question
 # where requests go, in the order of the places, and whether some may overflow
 ADVICE = {
     None: (
-        ({API}, False),
-        "3 million short requests that nothing regulates: tokens cost a tenth of the people who would run machines",
+        {API},
+        False,
+        "3 million short requests that nothing regulates: tokens cost less than the people alone who would run machines",
     ),
-    "startup": (({API}, False), "live in four weeks with nobody who has run a GPU; only an API is in time"),
+    "startup": ({API}, False, "live in four weeks with nobody who has run a GPU; only an API is in time"),
     "software_company": (
-        ({API}, False),
+        {API},
+        False,
         "hard code needs a frontier model, which is an API's, and the easy nine tenths are cheap by the token",
     ),
     "hospital": (
-        ({API}, False),
+        {API},
+        False,
         "a vendor that signs the business associate agreement may see the data; the bill is a quarter of a machine's",
     ),
     "bank": (
-        ({API, RENTED}, None),
+        {API, RENTED},
+        False,
         "sensitive data stays on machines the bank rents in the EU, open requests go to an API with the DORA clauses",
     ),
     "public_body": (
-        ({OWN}, False),
+        {OWN},
+        False,
         "machines nobody else shares, a machine room, people, five years, and control worth four fifths more",
     ),
     "defence_supplier": (
-        ({API, OWN}, False),
+        {API, OWN},
+        False,
         "export control keeps a quarter in its own rooms; the best model, which is an API's, serves the rest",
     ),
     "research_lab": (
-        ({RENTED}, False),
+        {RENTED},
+        False,
         "it trains the weights itself, so needs them in hand; queues overnight fill a rented GPU all day",
     ),
     "consumer_platform": (
-        ({OWN}, True),
+        {OWN},
+        True,
         "three billion requests a month with hardly a peak pay for servers in own halls; bursts go to an API",
     ),
 }
@@ -46,12 +54,11 @@ ADVICE = {
 
 @pytest.mark.parametrize("preset", ADVICE)
 def test_the_advice_is_what_an_expert_would_sign(preset):
-    (places, bursts), reason = ADVICE[preset]
+    places, bursts, reason = ADVICE[preset]
     answer = evaluate(question.grid(preset) if preset else question.grid(), facts.load())
     taken = answer.option(next(row["option"] for row in answer.rows if row["recommended"]))
     assert taken.places == places, reason
-    if bursts is not None:
-        assert any(part.second != NOWHERE for part in taken.parts if part.share[0] > 0) == bursts, reason
+    assert any(part.second != NOWHERE for part in taken.parts if part.share[0] > 0) == bursts, reason
 
 
 def test_every_preset_has_its_advice():

@@ -71,7 +71,7 @@ def test_panels_tell_verdicts_and_sources():
     words = evidence.recomputed("lenovo2026").words
     assert "29 figures" in words and "differs: 1" in words and "lenovopress.lenovo.com" in words
     fell = evidence.headlines("pan2025").words
-    assert fell.count("never pays back") == 14 and fell.count("does not fit") == 0
+    assert fell.count("never pays back") == 14
     assert "CC-BY 4.0" in evidence.loads("azure").words and "Apache-2.0" in evidence.loads("servegen").words
 
 

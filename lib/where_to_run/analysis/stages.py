@@ -301,7 +301,7 @@ def takes(
     have = np.maximum(needed[0], [rows[f"skill_{area}"][0] for area in SKILLS])
     gap = people.gaps(needed[1], have[:, None])
     new, mixed = used[1] & ~used[0][:, None], (used[1].sum(axis=1) > 1) & (used[0].sum(axis=1) < 2)[:, None]
-    ready = np.maximum(staff.weeks[:-1], np.array([0.0, 0.0, delivery]))
+    ready = np.maximum(staff.weeks[:-1], delivery * (np.arange(len(PLACES)) == OWN))
     weeks = (new * ready).max(axis=-1) + mixed * staff.weeks[-1]
     usd = new @ staff.setup_usd[:-1] + mixed * staff.setup_usd[-1]
     hire = people.hired(gap, rows["people_available"][0], np.inf, staff.hiring)

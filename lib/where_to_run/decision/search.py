@@ -161,10 +161,6 @@ def _with_machines(question: Question, found: Found, own: bool = False) -> None:
         if by_way.key not in tried:
             routing = replace(by_way.take(way), model=question.model, kind=question.kind)
             rows = _promising(question, routing, [found.names.index(option) for option in wanted], found)
-            if own:
-                # what a rule or a floor bars, it bars whatever the server
-                may = np.take_along_axis(passed.allowed, routing.place[..., None], axis=2)[..., 0].all(axis=1)
-                rows = rows[may[rows]]
             if not len(rows):
                 continue
             tried[by_way.key] = len(found.tried), rows

@@ -1,21 +1,19 @@
 """Staffing: the skills and the people the places in use ask for, and the weeks of their set-up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..formulas import people
 from ..inputs.facts import Facts, remembered
-from ..inputs.question import BY_NAME, PLACES, SKILLS
+from ..inputs.question import AROUND_THE_CLOCK, BY_NAME, PLACES, SKILLS
 from ..units import Array
 
 ROUTING = "routing"
 """What comes on top of two places or more, as a row of data/skills.csv and of data/assumptions.csv."""
 
 NAMED = (*PLACES, ROUTING)
-
-AROUND_THE_CLOCK = "around_the_clock"
 
 
 PEOPLE_OF = {"rented_gpus": "cloud", "own_gpus": "hardware"}
@@ -151,8 +149,8 @@ def team(
     lines = _set_up(staff, live, used)
     lines["people", "people there"] = live * usd * there
     lines["people", "people to add"] = live * added
-    joining = people.cost_of_joining(most, staff.benefits, _flat(hiring))
-    lines["people", "recruiting and ramp-up"] = on_day_one(np.asarray(joining), live)
+    joining = np.ravel(people.cost_of_joining(most[:, None], staff.benefits, hiring))
+    lines["people", "recruiting and ramp-up"] = on_day_one(joining, live)
     lines["people", "training"] = on_day_one(np.asarray(people.cost_of_training(gap, hire, staff.pay, hiring)), live)
     return Team(
         lines,
@@ -161,11 +159,6 @@ def team(
         joins.sum(axis=1) + np.maximum(0.0, fte - available).max(axis=1),
         on_call(used, rows),
     )
-
-
-def _flat(hiring: people.Hiring) -> people.Hiring:
-    """The same by scenario alone, where it is drawn."""
-    return replace(hiring, ramp_months=np.ravel(hiring.ramp_months))
 
 
 def _set_up(staff: Staff, live: Array, used: Array) -> dict[tuple[str, str], Array]:

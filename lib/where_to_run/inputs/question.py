@@ -39,6 +39,9 @@ IN_USE = {"spikiness": "hours_per_week", "hours_per_week": "spikiness"}
 hours take the place of both.
 """
 
+AROUND_THE_CLOCK = "around_the_clock"
+"""The availability that takes spares and people at all hours."""
+
 SKILL_WORDS = {
     0: "none",
     1: "followed a tutorial",
@@ -346,7 +349,7 @@ def notices(row: Mapping[str, Any] | pd.Series) -> list[str]:
         told.append(f"customisation {row['customisation']} changes nothing while specialised_share is 0")
     if row["regimes"] and row["sensitive_share"] == 0:
         told.append(f"regimes {row['regimes']} bind nothing while sensitive_share is 0")
-    if row["hours_per_week"] < HOURS_PER_WEEK and row["availability"] == "around_the_clock":
+    if row["hours_per_week"] < HOURS_PER_WEEK and row["availability"] == AROUND_THE_CLOCK:
         told.append("availability around_the_clock keeps rented machines on in idle hours, unless an API answers then")
     return told
 

@@ -8,7 +8,7 @@ import numpy as np
 from ..formulas import demand, load_curve, queueing
 from ..formulas.load_curve import Curve
 from ..inputs.facts import Facts, of_tables
-from ..inputs.question import BY_NAME
+from ..inputs.question import AROUND_THE_CLOCK, BY_NAME
 from ..units import HOURS_PER_WEEK, SECONDS_PER_HOUR, SECONDS_PER_MINUTE, SECONDS_PER_MS, Array
 
 STEPS = 24
@@ -70,7 +70,7 @@ def clock_of(facts: Facts, rows: Mapping[str, Array], curve: Curve, spikiness: A
         )
     on, paid = hours / HOURS_PER_WEEK, np.minimum(1.0, (hours + starts * ahead) / HOURS_PER_WEEK)
     may = np.broadcast_to((on < 1).any(axis=1), len(spikiness))
-    return Clock(curve, peak, levels, on, paid, may, rows["availability"] == "around_the_clock")
+    return Clock(curve, peak, levels, on, paid, may, rows["availability"] == AROUND_THE_CLOCK)
 
 
 @dataclass(frozen=True)
