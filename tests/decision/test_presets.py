@@ -11,7 +11,7 @@ ADVICE = {
     None: (
         {API},
         False,
-        "3 million short requests that nothing regulates: tokens cost less than the people alone who would run machines",
+        "3 million short requests that nothing regulates: tokens cost less than the people who would run machines",
     ),
     "startup": ({API}, False, "live in four weeks with nobody who has run a GPU; only an API is in time"),
     "software_company": (
