@@ -1,6 +1,6 @@
 """Break-even: the panels say what was left out, and what is struck out where."""
 
-from functools import cache, partial
+from functools import cache
 from html import escape
 
 import numpy as np
@@ -21,7 +21,8 @@ def shipped():
 
 @pytest.fixture(autouse=True)
 def _coarse(monkeypatch):
-    monkeypatch.setattr(breakeven, "grid", partial(breakeven.grid, points=8))
+    monkeypatch.setattr(breakeven, "FINE", 8)
+    monkeypatch.setattr(breakeven, "COARSE", 8)
 
 
 def shown(**fields):

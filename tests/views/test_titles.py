@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -182,7 +182,8 @@ GONE = re.compile(r"best mix|\bscor(e|es|ed|ing)\b|here the same as|\bweighted\b
 
 @pytest.mark.parametrize("preset", ["", *question.presets()])
 def test_no_page_says_what_options_were_called_before(preset, monkeypatch):
-    monkeypatch.setattr(breakeven, "grid", partial(breakeven.grid, points=8))
+    monkeypatch.setattr(breakeven, "FINE", 8)
+    monkeypatch.setattr(breakeven, "COARSE", 8)
     answer = answered(preset)
     for page, sections in PAGES.items():
         # what an error in a fact would change takes seconds; one answer is enough to see its words

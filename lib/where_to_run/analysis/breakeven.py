@@ -29,10 +29,13 @@ SPIKINESS = "spikiness"
 SCAN_POINTS = 400
 """Points of the first scan; a winner that holds on less than the gap between two of them can be missed."""
 
-PARTS, ROUNDS = 32, 6
-"""Parts that the gap around each change is cut into, again and again: they place it to a billionth of the gap."""
+PARTS, ROUNDS = 100, 3
+"""Parts that the gap around each change is cut into, again and again: they place it to a millionth of the gap."""
 
-MAPS, SCANS = 2, 64
+FINE, COARSE = 80, 20
+"""Points along a side of a map, and of the one on which what is struck out is counted."""
+
+MAPS, SCANS = 4, 64
 """Maps and scans that are remembered: a map takes some ten megabytes."""
 
 CLOSE = 0.10
@@ -127,7 +130,7 @@ def _scan(
 ) -> pd.DataFrame:
     def won(values: Array) -> Array:
         rows = pd.DataFrame({**dict(rest), field: values})
-        return winners(evaluate(rows, facts, None if hours is None else np.array(hours)), by)
+        return winners(evaluate(rows, facts, None if hours is None else np.array(hours), near=_near(by, 1.0)), by)
 
     values = _possible(axis(field, low, high), field, dict(rest))
     found = won(values)
@@ -150,44 +153,47 @@ def decision_map(
     facts: Facts,
     x: str = "requests_per_month",
     y: str = SPIKINESS,
-    points: int = 80,
+    points: int = FINE,
     by: By = "recommended",
 ) -> pd.DataFrame:
     """Winner over a grid of two fields, everything else as in the one-row scenario: `cells` of `grid`."""
-    return cells(grid(scenario, facts, x, y, points), x, y, by)
+    return cells(grid(scenario, facts, x, y, points, _near(by, 1 + CLOSE)), x, y, by)
 
 
-def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = 80) -> Answer:
-    """Answer over a grid of two fields, everything else as in the one-row scenario; x goes fastest."""
-    return _grid(_rest(scenario, x, y), facts, x, y, points)
+def _near(by: By, times: float) -> float | None:
+    """What `evaluate` leaves out where the winner alone is asked for; nothing where cost alone decides."""
+    return times if by == "recommended" else None
+
+
+def grid(scenario: pd.DataFrame, facts: Facts, x: str, y: str, points: int = FINE, near: float | None = None) -> Answer:
+    """Answer over a grid of two fields, everything else as in the one-row scenario; x goes fastest. With `near` as
+    `evaluate` has it.
+    """
+    return _grid(_rest(scenario, x, y), facts, x, y, points, near)
 
 
 @lru_cache(maxsize=MAPS)
-def _grid(rest: Rest, facts: Facts, x: str, y: str, points: int) -> Answer:
+def _grid(rest: Rest, facts: Facts, x: str, y: str, points: int, near: float | None) -> Answer:
     if {x, y} == {*IN_USE}:
         raise ScenarioError("spikiness and hours_per_week hang together; give a map over one of them")
     across, up = np.meshgrid(*(_possible(axis(name, points=points), name, dict(rest)) for name in (x, y)))
-    return evaluate(pd.DataFrame({**dict(rest), x: across.ravel(), y: up.ravel()}), facts)
+    return evaluate(pd.DataFrame({**dict(rest), x: across.ravel(), y: up.ravel()}), facts, near=near)
 
 
 def cells(answer: Answer, x: str, y: str, by: By = "recommended") -> pd.DataFrame:
     """Winner of every cell of a grid.
 
-    Columns: x and y under their names, option, runner_up (the next best by the same measure as in `winners` that does
-    not come to the same), near (whether it comes to at most a tenth more); where nothing is allowed, rule (ids of what
+    Columns: x and y under their names, option, near (whether the next best by the same measure as in `winners` that
+    does not come to the same comes to at most a tenth more); where nothing is allowed, rule (ids of what
     bars there the options that are allowed elsewhere on the grid, all of them where none is, joined by commas) and
     because (the reason of the first). Options that search for a routing count last: their reason is that of one they
     tried.
     """
     found, cost = winners(answer, by), _costs(answer, by)
     least = cost.min(axis=1, keepdims=True)
-    others = np.where(_ties(cost, least), np.inf, cost)
-    second = others.min(axis=1, keepdims=True)
-    next_best = np.array(NAMES, dtype=object)[_ties(others, second).argmax(axis=1)]
-    runner_up = np.where(np.isfinite(second[:, 0]), next_best, NONE)
-    near = (runner_up != NONE) & (second <= least * (1 + CLOSE))[:, 0]
-    barred = _nothing(answer, found == NONE)
-    return answer.scenarios[[x, y]].assign(option=found, runner_up=runner_up, near=near, **barred)
+    second = np.where(_ties(cost, least), np.inf, cost).min(axis=1)
+    near = np.isfinite(second) & (second <= least[:, 0] * (1 + CLOSE))
+    return answer.scenarios[[x, y]].assign(option=found, near=near, **_nothing(answer, found == NONE))
 
 
 def _nothing(answer: Answer, nothing: Array) -> dict[str, Array]:

@@ -15,7 +15,7 @@ from ..inputs.question import CRITERIA, GOOD_ENOUGH, PLACES, STREAMS
 from ..places import own_gpus, rented_gpus, replicas, vendor_api
 from ..places.bill import Bill, nothing
 from ..places.fleet import Outlet, Passed
-from ..places.offers import Offers, offers
+from ..places.offers import Offers
 from ..places.own_gpus import Upkeep
 from ..places.rented_gpus import Cloud
 from ..places.replicas import Workload
@@ -29,8 +29,8 @@ from .routing import API, HARD, OWN, RENTED, SENSITIVE, SPECIALISED, Routing, by
 from .sites import DEDICATED
 from .staffing import Staff, Team
 
-WORTH_SPLITTING = 0.8
-"""Of the scenarios of a block; what is worth a try in more of them is tried in all, which saves making them a block."""
+WORTH_SPLITTING = 750
+"""Scenarios that must be left out for a part of a block to be worth making: what is worked out once is shared in it."""
 
 
 SHARED = [
@@ -194,6 +194,10 @@ class Question:
         some.__dict__["apis"] = tuple(api.take(rows, months) for api in self.whole.apis)
         found = some.serving(self.model) if self.model else some
         found.__dict__.update({name: getattr(self, name)[rows] for name in ("fleet_figure", "quality", "short")})
+        # what is worth a look for all is more than enough for some
+        found.__dict__.update(
+            {name: getattr(self, name) for name in ("dedicated" if self.endpoints else "machines", "servers")}
+        )
         return found
 
     @cached_property
@@ -426,34 +430,99 @@ def machine_rows(facts: Facts, place: int, keys: Array | Sequence[str], otherwis
     return np.where(at < 0, otherwise, at)
 
 
-@remembered
-def full_machine_usd(question: Question, table: str) -> Array:
-    """Least rent of a request, by scenario: the cheapest machine of a table at its cheapest contract, always full."""
-    choice = offers(question.facts, table, question.model)
-    if not len(choice):
-        return np.full(len(question.shares), np.inf)
+@dataclass(frozen=True)
+class Floor:
+    """What machines of each offer cost at the least, over (offer, scenario) [USD today]: one that stands all the time,
+    and a request on machines that always stand, on others by the hour, and one that can wait; each as busy as may be.
+    They serve a part of the requests, `served` by scenario or 1.
+    """
+
+    machine: Array
+    standing: Array
+    by_hour: Array
+    waiting: Array
+    served: Array | float = 1.0
+
+    def usd(self, question: Question, requests: Array, elsewhere: Array | float = np.inf) -> Array:
+        """Least cost of some requests that may also go `elsewhere` at a price, by scenario."""
+        if not len(self.machine):
+            return np.full(len(requests), np.inf)
+        waits, price = question.rows["batch_share"], np.multiply(elsewhere, self.served)
+        prompt = self._screened(question, requests, np.minimum(self.by_hour, price))
+        waiting, usd = np.minimum(self.waiting, price), np.zeros(prompt.shape)
+        for share, each in ((1 - waits, prompt), (waits, waiting)):
+            usd += np.multiply(requests * share, each, out=np.zeros(usd.shape), where=requests * share > 0)
+        # a machine stands, but for work that can wait
+        return np.asarray(np.maximum(np.where(waits < 1, self.machine, 0.0), usd).min(axis=0))
+
+    def _screened(self, question: Question, requests: Array, elsewhere: Array) -> Array:
+        """Least cost of a request that cannot wait, over (offer, scenario): capacity that stands at one price, a
+        machine or more, and what is above at another; no more capacity than the busiest hours take.
+
+        Screening curves (Stoft 2002), for the mean month: what is above a capacity is convex in the load.
+        """
+        curve, need, clock = question.load.curve, question.work.need, question.load.clock
+        live = (question.load.live > 0) & (need.prompt > 0)
+        peak = np.divide(need.peak, need.prompt, out=np.full(live.shape, np.inf), where=live).min(axis=1)
+        full = self.standing * requests
+        one = np.divide(self.machine, full, out=np.zeros(full.shape), where=np.isfinite(full) & (full > 0))
+        one = np.where(question.rows["batch_share"] > 0, 0.0, one)
+        usd = self.standing * np.maximum(np.where(np.isfinite(peak), peak, 1.0), one)
+        if len(pair := np.flatnonzero(np.isfinite(elsewhere + self.standing))):
+            scenario, own, away = pair % usd.shape[1], self.standing.ravel()[pair], elsewhere.ravel()[pair]
+            share = np.divide(own, away, out=np.ones(len(pair)), where=away > own)
+            level = np.where(share < 1, curve.level(share[:, None], scenario)[:, 0], 0.0)
+            level = np.maximum(level, one.ravel()[pair])
+            above = np.maximum(curve.spill(level[:, None], scenario)[:, 0] - WITHIN, 0.0)
+            usd.ravel()[pair] = np.minimum(usd.ravel()[pair], own * level + away * above)
+        # what is known to be idle needs no machine
+        off = False if clock is None else clock.may
+        return np.where(off, np.minimum(self.standing, elsewhere), usd)
+
+
+WITHIN = 2e-3
+"""How far the tables of the load curve may be off, in mean loads; taken off what is a least cost."""
+
+
+def _least_seconds(question: Question, choice: Offers) -> tuple[Array, Array]:
+    """Seconds of a machine that a request takes at the least, and one that can wait, over (offer, scenario); infinite
+    where it holds none.
+    """
     need = question.work.need
-    prices = np.nanmin([column for name, column in choice.columns.items() if name.endswith("_usd_per_h")], axis=0)
-    seconds = np.where(need.possible, need.seconds, np.inf)[choice.kind]
-    least: Array = (seconds * (prices / choice.each)[:, None]).min(axis=0) / SECONDS_PER_HOUR
-    course = np.min(question.work.course, axis=-1)
-    return least * course * np.ravel(question.facts.factor("cloud_price"))
+    of_replica = (need.planned / need.busiest_share, need.seconds)
+    busy, waiting = (np.where(need.possible, of, np.inf)[choice.kind] / choice.each[:, None] for of in of_replica)
+    return busy, waiting
 
 
 @remembered
-def full_server_usd(question: Question) -> Array:
-    """Least cost of a request on own servers, by scenario: the cheapest one from the first month to the end, always
-    full; requests that are made before it serves cost nothing.
+def machine_floor(question: Question) -> Floor:
+    """What rented machines cost at the least, or dedicated endpoints."""
+    choice, clock = question.dedicated if question.endpoints else question.machines, question.load.clock
+    course = np.min(question.work.course, axis=-1) * np.ravel(question.facts.factor("cloud_price"))
+    prices = [np.nan_to_num(choice.columns[name], nan=np.inf) for name in rented_gpus.COLUMNS]
+    hour, on_demand, spot = (
+        usd[:, None] * course / SECONDS_PER_HOUR
+        for usd in (np.min(prices, axis=0), prices[0], np.fmin(rented_gpus.spot_price(choice), np.min(prices, axis=0)))
+    )
+    part = 1.0 if clock is None else np.where(clock.may, clock.paid.min(axis=1), 1.0)
+    busy, waiting = _least_seconds(question, choice)
+    return Floor(hour * SECONDS_PER_MONTH * part * question.annuity, busy * hour, busy * on_demand, waiting * spot)
+
+
+@remembered
+def server_floor(question: Question) -> Floor:
+    """What own servers cost at the least, each from the first month to the end; requests that are made before it
+    serves cost nothing.
     """
     choice, work = question.servers, question.work
-    if not len(choice):
-        return np.full(len(question.shares), np.inf)
     usd = own_gpus.purchase(question.upkeep, choice, work, question.rows["capex_limit_usd"]).mean_usd()
-    seconds = np.where(work.need.possible, work.need.seconds, np.inf)[choice.kind]
-    least = (usd * seconds / choice.each[:, None]).min(axis=0) / SECONDS_PER_MONTH
-    asked = question.load.requests * question.factors
+    asked, months = question.load.requests * question.factors, (question.factors * question.operating).sum(axis=1)
     served = np.einsum("sm,sm->s", asked, question.operating) / np.maximum(asked.sum(axis=1), 1e-12)
-    return np.multiply(least, served, out=np.zeros(len(served)), where=served > 0)
+    standing, waiting = (
+        np.multiply(usd / SECONDS_PER_MONTH * served, seconds, out=np.zeros(usd.shape), where=served > 0)
+        for seconds in _least_seconds(question, choice)
+    )
+    return Floor(usd * months, standing, np.full(usd.shape, np.inf), waiting, served)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..inputs.facts import Facts
 from ..units import Array
 from .answer import OPENED, Answer, Judged
 from .block import Question
-from .models import shortlist
+from .models import MOST, shortlist
 from .recommendation import ranked
 from .routing import NAMES, Routing
 from .search import follow, search
@@ -34,6 +34,7 @@ def judge(
     curve: Curve | None = None,
     names: Sequence[str] = NAMES,
     committed: Mapping[str, Routing] | None = None,
+    near: float | None = None,
     threads: int = THREADS,
 ) -> Iterator[Judged]:
     """Answer checked columns block by block for the options asked, in some threads; a block tries the same open models.
@@ -45,15 +46,15 @@ def judge(
     for number, models in enumerate(tried):
         members[tuple(sorted({*models} - {""}))].append(number)
     blocks = [
-        (models, block)
+        (_first_first(models, tried[alike]), block)
         for models, alike in members.items()
         for block in np.array_split(np.array(alike), _number(len(alike), threads))
     ]
 
-    def answer(block: tuple[tuple[str, ...], Array]) -> Judged:
+    def answer(block: tuple[Sequence[str], Array]) -> Judged:
         models, index = block
         fields = {name: array[index] for name, array in rows.items()}
-        return _block(index, Question(facts.take(index), fields, curve), models, names, committed)
+        return _block(index, Question(facts.take(index), fields, curve), models, names, committed, near)
 
     # small blocks would mostly wait for each other to hand the interpreter over
     if threads == 1 or len(blocks) == 1 or len(tried) <= BLOCK / 2:
@@ -70,6 +71,12 @@ def judge(
             yield underway.popleft().result()
 
 
+def _first_first(models: Sequence[str], tried: Array) -> list[str]:
+    """Open models by how early they come among those `tried`: what is costed first leaves less to be tried."""
+    late = {model: np.where((tried == model).any(axis=1), (tried == model).argmax(axis=1), MOST) for model in models}
+    return sorted(models, key=lambda model: float(late[model].mean()))
+
+
 def _number(scenarios: int, threads: int) -> int:
     """Into how many even blocks scenarios are cut: as many for every thread, where they are worth a second one."""
     number = -(-scenarios // BLOCK)
@@ -82,8 +89,9 @@ def _block(
     models: Sequence[str],
     names: Sequence[str],
     committed: Mapping[str, Routing] | None,
+    near: float | None,
 ) -> Judged:
-    found = follow(question, committed) if committed else search(question, models, names)
+    found = follow(question, committed) if committed else search(question, models, names, near)
     columns = dict(found.figures)
     ranked(columns)
     return Judged(index, question, found, columns)
@@ -101,6 +109,7 @@ def evaluate(
     threads: int = THREADS,
     drawn: Mapping[str, Array] | None = None,
     committed: Mapping[str, Routing] | None = None,
+    near: float | None = None,
 ) -> "Answer":
     """Answer every scenario of a frame made by `question.grid`; one row is enough, a million are the same code.
 
@@ -116,7 +125,8 @@ def evaluate(
     `hours`, a measured series of hourly loads, takes the place of `spikiness`; `names` asks for some options alone,
     `threads` for other than two where many scenarios are asked. `drawn` multiplies facts scenario by scenario, by what
     `Facts.draw` takes; `committed` gives the options asked the routing each has, of one scenario, in place of a
-    search. Refuses what `question.check` refuses, keys that are not in the facts, hours that are no loads, and draws
+    search. With `near` only what may come to at most so many times the least is costed, and other options have infinite
+    costs. Refuses what `question.check` refuses, keys that are not in the facts, hours that are no loads, and draws
     that are none.
     """
     rows = question.checked(question.columns(scenarios), facts.keys())
@@ -124,7 +134,7 @@ def evaluate(
         question.refuse_too_steady(rows)
     curve, names = None if hours is None else Measured(hours), tuple(committed or names)
     number = len(scenarios)
-    asked = partial(judge, rows, facts.draw(drawn or {}, number), curve, names, committed)
+    asked = partial(judge, rows, facts.draw(drawn or {}, number), curve, names, committed, near)
     store: dict[str, Array] = {}
     kept: list[Judged] = []
     for block in asked(threads=threads):

@@ -12,8 +12,9 @@ from ..places.offers import Offers, offers
 from ..places.spares import spares
 from ..units import HOURS_PER_MONTH, SECONDS_PER_MONTH, Array
 from . import quality, staffing
-from .block import OFFERS, Question, based, carried, full_machine_usd, full_server_usd, overflow, team, until_delivery
+from .block import OFFERS, Question, based, carried, machine_floor, overflow, server_floor, team, until_delivery
 from .routing import API, HARD, NOWHERE, OWN, RENTED, Routing
+from .staffing import Team
 from .tuning import tuning_lines
 
 
@@ -271,31 +272,32 @@ def told_apart(question: Question, routing: Routing) -> Array:
 def least_cost(question: Question, routing: Routing) -> Array:
     """What a routing costs at the least, by scenario [USD today].
 
-    People, set-up and platforms, and every request that may be served in two ways at the price of the cheaper,
-    machines full at all times.
+    People, set-up and platforms, and every request at the price of the cheaper of the two ways it may be served,
+    machines full at all times; but a machine at every place with machines.
     """
-    used = routing.uses(question.shares > 0)
-    fixed = team(question, used)
-    rent = np.broadcast_to(full_machine_usd(question, OFFERS[RENTED])[:, None], routing.place.shape)
+    fixed = team(question, routing.uses(question.shares > 0))
+    requests = np.einsum("sm,sm->s", question.load.requests, question.factors)[:, None] * question.shares
     if question.endpoints:
-        calls = np.broadcast_to(full_machine_usd(question, OFFERS[API])[:, None], routing.place.shape)
-    else:
-        calls = np.stack([api.least_usd for api in question.whole.apis], axis=1)[:, question.called]
-    own = np.broadcast_to(full_server_usd(question)[:, None], routing.place.shape)
-    price = np.stack([calls, rent, own], axis=2)
-    there = np.stack([routing.place, np.where(routing.overflow == NOWHERE, routing.place, routing.overflow)], axis=-1)
-    cheapest = np.take_along_axis(price, there, axis=2).min(axis=2)
-    requests = np.einsum("sm,sm->s", question.load.requests, question.factors)
-    worth = sum((np.einsum("sm,sm->s", line, question.factors) for line in fixed.lines.values()), np.zeros(len(used)))
-    # what cannot be had does not matter to streams without traffic
-    usd = np.where(question.shares > 0, cheapest, 0) * question.shares
-    return np.asarray(worth + requests * usd.sum(axis=1))
+        return _payroll(question, fixed) + machine_floor(question).usd(question, requests.sum(axis=1))
+    calls = np.stack([api.least_usd for api in question.whole.apis], axis=1)[:, question.called]
+    usd = _payroll(question, fixed) + (requests * calls * (routing.place == API)).sum(axis=1)
+    away = np.where(routing.overflow == API, calls, np.inf)
+    if (over := routing.overflow == RENTED).any():
+        rent = machine_floor(question).waiting.min(axis=0, initial=np.inf)
+        away = np.where(over, rent[:, None], away)
+    for place in (RENTED, OWN):
+        here = (routing.place == place) & (question.shares > 0)
+        if (some := here.any(axis=1)).any():
+            floor = server_floor(question) if place == OWN else machine_floor(question)
+            elsewhere = np.where(here, away, np.inf).min(axis=1)
+            usd = usd + np.where(some, floor.usd(question, (requests * here).sum(axis=1), elsewhere), 0.0)
+    return np.asarray(usd)
 
 
-def launch_weeks(question: Question, routing: Routing) -> Array:
-    """Weeks until a routing can start, by scenario: its people and its machines ready [week]."""
-    hands = team(question, routing.uses(question.shares > 0))
-    return np.maximum(hands.people_weeks, hands.setup_weeks)
+def _payroll(question: Question, hands: Team) -> Array:
+    """Worth today of all that a team takes, by scenario [USD]."""
+    worth = [np.einsum("sm,sm->s", line, question.factors) for line in hands.lines.values()]
+    return np.asarray(sum(worth, np.zeros(len(question.shares))))
 
 
 def _place(

@@ -12,14 +12,17 @@ from ..places import own_gpus
 from ..places.bill import CAPITAL, EXPECTED, HARDWARE, OWN_TIME, WORTH, added_up
 from ..units import TOKENS_PER_MTOK, Array
 from .block import WORTH_SPLITTING, Question, machine_rows
-from .option import Outcome, costed, launch_weeks, least_cost
-from .recommendation import compared
+from .option import Outcome, costed
+from .recommendation import at_least, compared
 from .routing import API, HARD, HOSTED, OWN, RENTED, SENSITIVE, Key, Routing, by_hand, candidates
 from .rules import BLOCKED
 from .verdicts import LIMITS, Limit
 
 KNOWN_ANYWAY = ("launch_weeks", "people_weeks", "setup_weeks", "hires", "on_call", "misfits")
 """Figures an option has even where nothing on offer can serve the load."""
+
+COSTS = ("generalised_usd_per_month", "npv_usd")
+"""What an option is compared by; infinite where it is not near."""
 
 UNKNOWN = BLOCKED + 1
 """The verdict of an option that has no routing yet."""
@@ -84,11 +87,12 @@ class Tried:
 @dataclass
 class Found:
     """What was tried in a block for the options asked: for each the one of `tried` it takes over (scenario, option),
-    and its figures over the same.
+    and its figures over the same. With `near` only what may come to at most so many times the least of all is tried.
     """
 
     names: Sequence[str]
     number: int
+    near: float | None = None
     tried: list[Tried] = field(default_factory=list)
     taken: Array = field(default_factory=lambda: np.zeros(0))
     figures: dict[str, Array] = field(default_factory=dict)
@@ -107,14 +111,14 @@ class Found:
                     yield option, tried.rows[here], here, tried.outcome
 
 
-def search(question: Question, models: Sequence[str], names: Sequence[str]) -> Found:
+def search(question: Question, models: Sequence[str], names: Sequence[str], near: float | None = None) -> Found:
     """Cost every routing worth a try, with each of some open models; each option takes the allowed one of least
     generalised cost.
 
     A routing that could at the very best not beat what an option has already, or is late for sure, is not costed there;
     so where none is allowed, an option takes the least of those that were costed.
     """
-    found = Found(names, len(question.shares))
+    found = Found(names, len(question.shares), near)
     for block, all_by_api in ((question, ("api", "free_search")), (question.hosting, (HOSTED,))):
         if wanted := [name for name in all_by_api if name in names]:
             _cost(block, gates(block).good_enough(block), by_hand((API,) * len(STREAMS), found.number), found)
@@ -128,6 +132,11 @@ def search(question: Question, models: Sequence[str], names: Sequence[str]) -> F
             _with_machines(block, found)
             for kind in others:
                 _with_machines(block.on(kind), found, own=True)
+    unknown = found.figures["verdict"] == UNKNOWN
+    if unknown.any():
+        for name in COSTS:
+            found.figures[name][unknown] = np.inf
+        found.figures["verdict"][unknown] = 0
     return found
 
 
@@ -153,8 +162,14 @@ def _with_machines(question: Question, found: Found, own: bool = False) -> None:
     # routings hang on where streams may go, and only few ways of that occur in a block
     allowed = passed.allowed.reshape(found.number, -1)
     _, first, way = np.unique(allowed @ (1 << np.arange(allowed.shape[1])), return_index=True, return_inverse=True)
+    present = np.asarray(question.shares.any(axis=0))
     for tried_for, by_way in candidates(passed.allowed[first], question.any_hard):
         wanted = [option for option in tried_for if option in found.names and (by_way.key, option) not in taken]
+        if by_way.of(present).by_api and not by_way.by_api and found.tried and found.tried[0].routing.by_api:
+            # it is an option by name alone
+            for option in wanted:
+                _take(found, found.names.index(option), 0)
+            continue
         if not wanted or by_way.by_api or (own and not (by_way.place == OWN).any()):
             continue
         taken |= {(by_way.key, option) for option in wanted}
@@ -185,24 +200,25 @@ def _try_endpoints(question: Question, found: Found) -> None:
 
 def _promising(question: Question, routing: Routing, columns: list[int], found: Found) -> Array:
     """Scenarios in which a routing could beat what some option it is tried for has."""
-    every = np.arange(found.number)
     if not found.figures:
-        return every
-    late = (launch_weeks(question, routing) > question.rows["weeks_to_launch"])[:, None]
-    verdict, cost = (found.figures[name][:, columns] for name in ("verdict", "generalised_usd_per_month"))
-    open_ = (verdict == UNKNOWN) | ~late
-    if not open_.any():
-        return np.zeros(0, np.intp)
-    # no drawback makes it less
-    usd = (least_cost(question, routing) / question.annuity)[:, None]
-    return np.flatnonzero((open_ & ((verdict >= BLOCKED) | (usd < cost))).any(axis=1))
+        return np.arange(found.number)
+    usd, weeks = (values[:, None] for values in at_least(question, routing))
+    late = weeks > question.rows["weeks_to_launch"][:, None]
+    verdict, cost = (found.figures[name] for name in ("verdict", "generalised_usd_per_month"))
+    best = np.where(verdict < BLOCKED, cost, np.inf).min(axis=1, keepdims=True)
+    verdict, cost = verdict[:, columns], cost[:, columns]
+    if found.near is not None:
+        known = np.isfinite(best)
+        verdict, cost = np.where(known, 0, verdict), np.where(known, best * found.near, cost)
+    worth_it = ((verdict == UNKNOWN) | ~late) & ((verdict >= BLOCKED) | (usd < cost))
+    return np.flatnonzero(worth_it.any(axis=1))
 
 
 def _cost(question: Question, gates: Gates, routing: Routing, found: Found, rows: Array | None = None) -> None:
     """Cost a routing in a block, or in some of its scenarios, and hold it to the rules, floors and limits there; in all
     where some are most, which saves making them a block.
     """
-    if rows is None or len(rows) > WORTH_SPLITTING * found.number:
+    if rows is None or found.number - len(rows) < WORTH_SPLITTING:
         rows = np.arange(found.number)
     whole = question
     if len(rows) < found.number:

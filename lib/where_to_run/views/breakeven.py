@@ -48,8 +48,8 @@ def along(field: str, by: By = "recommended") -> Panel:
 def decision_map(answer: Answer) -> Pieces:
     """A panel: what is recommended over volume and spikiness, the scenario marked, and what is struck out where."""
     x, y = BY_NAME["requests_per_month"], BY_NAME[breakeven.SPIKINESS]
-    grid = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name)
-    cells = breakeven.cells(grid, x.name, y.name)
+    cells = breakeven.decision_map(answer.scenarios, answer.facts, x.name, y.name, breakeven.FINE)
+    coarse = breakeven.grid(answer.scenarios, answer.facts, x.name, y.name, breakeven.COARSE)
     row = answer.scenarios.iloc[0]
     picture = of(map_chart(cells, x, y, (row[x.name], row[y.name])))
     share = cells["option"].value_counts(normalize=True)
@@ -58,7 +58,7 @@ def decision_map(answer: Answer) -> Pieces:
         "Share of the map": [Cell(percent(part), part) for part in share],
     }
     told = HATCHED if cells["near"].any() else ""
-    told += _by_the_law(answer) + _searched(answer, cells["option"]) + _struck_out(grid)
+    told += _by_the_law(answer) + _searched(answer, cells["option"]) + _struck_out(coarse)
     return Pieces([picture, table(shown, "What is recommended where") + told])
 
 
