@@ -447,7 +447,8 @@ class Floor:
         """Least cost of some requests that may also go `elsewhere` at a price, by scenario."""
         if not len(self.machine):
             return np.full(len(requests), np.inf)
-        waits, price = question.rows["batch_share"], np.multiply(elsewhere, self.served)
+        waits = question.rows["batch_share"]
+        price = np.where(np.isfinite(elsewhere), np.where(np.isfinite(elsewhere), elsewhere, 0.0) * self.served, np.inf)
         prompt = self._screened(question, requests, np.minimum(self.by_hour, price))
         waiting, usd = np.minimum(self.waiting, price), np.zeros(prompt.shape)
         for share, each in ((1 - waits, prompt), (waits, waiting)):
@@ -464,7 +465,7 @@ class Floor:
         curve, need, clock = question.load.curve, question.work.need, question.load.clock
         live = (question.load.live > 0) & (need.prompt > 0)
         peak = np.divide(need.peak, need.prompt, out=np.full(live.shape, np.inf), where=live).min(axis=1)
-        full = self.standing * requests
+        full = np.multiply(self.standing, requests, out=np.zeros(self.standing.shape), where=requests > 0)
         one = np.divide(self.machine, full, out=np.zeros(full.shape), where=np.isfinite(full) & (full > 0))
         one = np.where(question.rows["batch_share"] > 0, 0.0, one)
         usd = self.standing * np.maximum(np.where(np.isfinite(peak), peak, 1.0), one)
