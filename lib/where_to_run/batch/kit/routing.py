@@ -163,7 +163,8 @@ def _gateway(option: Option, stream: int, offer: str) -> tuple[str, dict[str, st
     """How LiteLLM names the vendor of an offer, the variable of each of its settings, and the site that is asked."""
     question, facts = option.question, option.question.facts
     vendor = str(facts.table("api_offers").at[offer, "vendor"])
-    gateway = rows_of(facts, "gateways").get(vendor, DEFAULT_VENDOR)
+    gateway = rows_of(facts, "gateways").get(vendor, {})
+    gateway = gateway if gateway.get("provider") else DEFAULT_VENDOR
     judged = question.permits.said[question.permits.code[0]][API]
     region = str(sites(facts).region[judged.site[stream, question.row([offer])[0]]])
     # streams that are held to different regions call different addresses
