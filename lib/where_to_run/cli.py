@@ -1,4 +1,4 @@
-"""The command line: where-to-run report | kit | sweep | app | lab | check-data | refresh."""
+"""The command line: where-to-run report | kit | mcp | sweep | app | lab | check-data | refresh."""
 
 import argparse
 import datetime
@@ -47,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_question(kit)
     kit.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/kit-NAME)")
     kit.set_defaults(run=_kit)
+    mcp = commands.add_parser("mcp", help="answer programs over standard input and output (Model Context Protocol)")
+    mcp.add_argument("--log", action="append", default=[], type=Path, metavar="FILE", help="a log that may be read")
+    _add_facts(mcp)
+    mcp.set_defaults(run=_mcp)
     _add_sweep(commands)
     _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
@@ -70,6 +74,11 @@ def _add_question(command: argparse.ArgumentParser) -> None:
         dest="settings",
         help=f"change a field, as often as needed. Fields: {', '.join(question.BY_NAME)}",
     )
+    _add_facts(command)
+
+
+def _add_facts(command: argparse.ArgumentParser) -> None:
+    """Add what says which facts hold."""
     command.add_argument("--facts", default="", metavar="CSV", help="overrides: table,key,column,value,source,note")
     command.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
 
@@ -148,6 +157,13 @@ def _kit(options: argparse.Namespace) -> int:
 
     answer, _, name = _asked(options)
     print(kit.write(answer, options.out or REPORTS / f"kit-{name}") / kit.READ_ME)
+    return 0
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    from .batch import mcp_server
+
+    mcp_server.server(facts.load(options.as_of or None, options.facts or None), options.log).run()
     return 0
 
 
