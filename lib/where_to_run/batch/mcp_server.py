@@ -37,48 +37,58 @@ FIELDS = "Fields and what they allow: " + "; ".join(f"{f.name} ({f.allowed})" fo
 def server(facts: Facts, logs: Sequence[Path] = ()) -> MCPServer:
     """The server with its tools, over some facts; it reads no file but the logs named here, each by its file name."""
     made: MCPServer = MCPServer("where-to-run", instructions=f"Where should a team run its LLM? {FIELDS}")
-    named = {path.name: path for path in logs}
+    tools = Tools(facts, {path.name: path for path in logs})
+    for tool in (tools.evaluate, tools.compare, tools.price_of_rules, tools.read_usage):
+        made.add_tool(_refusing(tool))
+    return made
 
-    def asked(preset: str = "", fields: Fields | None = None) -> Answer:
-        rows = question.grid(preset, **(fields or {}))
-        if len(rows) != 1:
-            raise ScenarioError(f"one scenario is answered at a time; {len(rows)} were asked. Give each field one value")
-        return evaluate(rows, facts)
 
-    def evaluate_scenario(preset: str = "", fields: Fields | None = None) -> dict[str, Any]:
+class Tools:
+    """What may be asked, over some facts and logs by name; money is in US dollars."""
+
+    def __init__(self, facts: Facts, logs: Mapping[str, Path]) -> None:
+        self.facts, self.logs = facts, logs
+
+    def evaluate(self, preset: str = "", fields: Fields | None = None) -> dict[str, Any]:
         """Answer one scenario: the recommendation, and cost, verdict and reason of every option.
 
-        Money is in US dollars; `fields` are those that differ from the preset's or the defaults.
+        `fields` are those that differ from the preset's, or from the defaults without one. Money is in US dollars.
         """
-        answer = asked(preset, fields)
+        answer = self._asked(preset, fields)
         told = answer.options.assign(title=answer.options["option"].map(titles(answer)))
-        return {"as_of": facts.as_of, **_recommended(answer), "options": _records(told[["title", *SHOWN]])}
+        return {"as_of": self.facts.as_of, **_recommended(answer), "options": _records(told[["title", *SHOWN]])}
 
-    def compare(scenarios: list[dict[str, Any]]) -> dict[str, Any]:
+    def compare(self, scenarios: list[dict[str, Any]]) -> dict[str, Any]:
         """Answer up to 20 scenarios, each with `preset` and `fields`, and say what is recommended in each."""
         if not 1 <= len(scenarios) <= MOST:
             raise ScenarioError(f"{len(scenarios)} scenarios were asked; give 1 to {MOST}")
         for one in scenarios:
             if set(one) - {"preset", "fields"} or not isinstance(one.get("fields", {}), dict):
-                raise ScenarioError(f"a scenario is a `preset` and `fields`, each with its value; got {str(one)[:60]!r}")
-        return {"as_of": facts.as_of, "scenarios": [one | _recommended(asked(**one)) for one in scenarios]}
+                raise ScenarioError(
+                    f"a scenario is a `preset` and `fields`, each with its value; got {str(one)[:60]!r}"
+                )
+        told = [one | _recommended(self._asked(**one)) for one in scenarios]
+        return {"as_of": self.facts.as_of, "scenarios": told}
 
-    def price_of_rules(preset: str = "", fields: Fields | None = None) -> dict[str, Any]:
+    def price_of_rules(self, preset: str = "", fields: Fields | None = None) -> dict[str, Any]:
         """What a scenario would cost without a rule, a limit or a demand, or without two: a row each that saves."""
-        answer = asked(preset, fields)
-        return {"as_of": facts.as_of, **_recommended(answer), "prices": _records(prices.prices(answer))}
+        answer = self._asked(preset, fields)
+        return {"as_of": self.facts.as_of, **_recommended(answer), "prices": _records(prices.prices(answer))}
 
-    def read_usage(file: str) -> dict[str, Any]:
+    def read_usage(self, file: str) -> dict[str, Any]:
         """The fields of a scenario as a log of requests shows them, with ranges; of the logs named at the start."""
-        if file not in named:
-            raise ScenarioError(f"no log {file[:60]!r} is named; there are: {', '.join(named) or 'none'}")
-        found = usage.usage(log_hours.read(named[file]))
+        if file not in self.logs:
+            raise ScenarioError(f"no log {file[:60]!r} is named; there are: {', '.join(self.logs) or 'none'}")
+        found = usage.usage(log_hours.read(self.logs[file]))
         return {"fields": _records(found.fields), "counted": found.counted}
 
-    made.add_tool(_refusing(evaluate_scenario), name="evaluate")
-    for tool in (compare, price_of_rules, read_usage):
-        made.add_tool(_refusing(tool))
-    return made
+    def _asked(self, preset: str = "", fields: Fields | None = None) -> Answer:
+        rows = question.grid(preset, **(fields or {}))
+        if len(rows) != 1:
+            raise ScenarioError(
+                f"one scenario is answered at a time; {len(rows)} were asked. Give each field one value"
+            )
+        return evaluate(rows, self.facts)
 
 
 def _refusing(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

@@ -62,7 +62,9 @@ def recalculated(contents, folder):
         (folder / f"{name}.xlsx").write_bytes(content)
     profile = f"-env:UserInstallation=file://{folder}/profile"
     asked = [program("soffice"), "--headless", profile, "--convert-to", EVERY_SHEET, "--outdir", str(folder)]
-    subprocess.run([*asked, *(str(folder / f"{n}.xlsx") for n in contents)], check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [*asked, *(str(folder / f"{n}.xlsx") for n in contents)], check=True, capture_output=True, timeout=120
+    )
     read = {name: list(csv.reader((folder / f"{name}-Summary.csv").read_text().splitlines())) for name in contents}
     return {name: rows[3:] for name, rows in read.items()}
 

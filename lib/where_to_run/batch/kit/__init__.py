@@ -11,9 +11,9 @@ from pathlib import Path
 from ...decision.answer import Answer
 from ...inputs.question import ScenarioError
 from ..store import replaced
-from . import routing, serving
+from . import decision_record, finance, focus, monitoring, routing, serving
 
-MODULES = (routing, serving)
+MODULES = (routing, serving, monitoring, decision_record, finance, focus)
 
 READ_ME = "README.md"
 

@@ -22,7 +22,11 @@ from .triggers import fact_words, stakes, volumes
 MARKDOWN, DOCX = "decision.md", "decision.docx"
 
 READ_ME = (
-    (MARKDOWN, "The decision on one page: context, options, decision, consequences, what reopens it.", "Owner and days."),
+    (
+        MARKDOWN,
+        "The decision on one page: context, options, decision, consequences, what reopens it.",
+        "Owner and days.",
+    ),
     (DOCX, "The same for a word processor.", "Owner and days."),
 )
 
@@ -60,7 +64,11 @@ def _parts(answer: Answer) -> list[Part]:
         Part("Status", [f"Proposed. Owner: {FILL_IN}  Decided on: {FILL_IN}  Review on: {FILL_IN}"], False),
         Part("Context", [f"{'; '.join(asked)}. Prices of {answer.facts.as_of}."], False),
         Part("Options", [_option(row) for row in (best, *others[:SHOWN])]),
-        Part("Decision", [best["title"]] + [f"On condition: {best['because']}"] * (best["verdict"] == "conditional"), False),
+        Part(
+            "Decision",
+            [best["title"]] + [f"On condition: {best['because']}"] * (best["verdict"] == "conditional"),
+            False,
+        ),
         Part("Consequences", _consequences(answer)),
         Part("Price of the rules", _rules(answer)),
         Part("What reopens it", _reopens(answer)),
@@ -109,7 +117,8 @@ def _reopens(answer: Answer) -> list[str]:
 def escaped(text: str) -> str:
     """A text from outside that says in Markdown what it says as it is."""
     text = re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", one_line(text))
-    # what would begin a heading, a list or a rule
+    # what would be a link, or begin a heading, a list or a rule
+    text = text.replace("://", "\\://").replace("www.", "www\\.")
     return re.sub(r"^(\d*)([#+=.)-])", r"\1\\\2", text)
 
 

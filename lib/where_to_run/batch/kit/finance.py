@@ -176,8 +176,8 @@ class _Book:
             at = top + number
             self._texts(sheet, at, [one.place, one.name, one.offer])
             self._priced(sheet, at, one)
-            for column, counts in enumerate(_counts(one)[1:], 5):
-                sheet.write_number(at, column, counts)
+            for column, does in enumerate(_counts(one)[1:], 5):
+                sheet.write_number(at, column, does)
             self._texts(sheet, base + number, [one.place, one.name, one.offer])
             for month, usd in enumerate(one.usd):
                 column = FIRST + month
@@ -231,17 +231,33 @@ class _Book:
     def _summary(self, options: list[dict[str, Any]]) -> None:
         sheet, horizon = self.sheets["Summary"], int(self.asked["horizon_months"])
         self._texts(sheet, 0, [NOTE])
-        heads = ["Option", "Verdict", "USD/month, mean", "Present value, USD", "of it with volume", "More than the first"]
-        as_answered = ["Break-even with the first, requests/month", "USD/month as answered", "present value as answered"]
+        heads = [
+            "Option",
+            "Verdict",
+            "USD/month, mean",
+            "Present value, USD",
+            "of it with volume",
+            "More than the first",
+        ]
+        as_answered = [
+            "Break-even with the first, requests/month",
+            "USD/month as answered",
+            "present value as answered",
+        ]
         self._texts(sheet, 2, [*heads, *as_answered], True)
         worth = f"'Months'!{xl_range_abs(4, FIRST, 4, FIRST + self.months - 1)}"
         rate = (1 + self.asked["discount_rate"]) ** (1 / MONTHS_PER_YEAR)
         factors = rate ** -np.arange(self.months)
         figures = [
-            (told["Total"][1].sum() / horizon, *(told[name][1] @ factors for name in ("In present value", "With volume")))
+            (
+                told["Total"][1].sum() / horizon,
+                *(told[name][1] @ factors for name in ("In present value", "With volume")),
+            )
             for told in options
         ]
-        for at, (row, told, (mean, worth_today, moving)) in enumerate(zip(self.shown, options, figures, strict=True), 3):
+        for at, (row, told, (mean, worth_today, moving)) in enumerate(
+            zip(self.shown, options, figures, strict=True), 3
+        ):
             self._texts(sheet, at, [row["title"], row["verdict"]])
             sheet.write_formula(at, 2, f"=SUM({told['Total'][0]})/{horizon}", self.usd, mean)
             for column, name, value in ((3, "In present value", worth_today), (4, "With volume", moving)):

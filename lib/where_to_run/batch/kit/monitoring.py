@@ -29,9 +29,10 @@ DAYS = f"{QUARTER * HOURS_PER_MONTH / 24:.0f}d"
 READ_ME = (
     (
         RULES,
-        "Prometheus rules: load, overflow, latency, dollars and tokens, an alert for each trigger of the roadmap and for "
-        "each fact with most at stake. Check: promtool check rules alerts.yaml",
-        f"Scrape the proxy, and vLLM with the jobs vllm-own and vllm-rented; keep data for more than {DAYS}; receivers.",
+        "Prometheus rules: load, overflow, latency, dollars and tokens, an alert for each trigger of the roadmap and "
+        "for each fact with most at stake. Check: promtool check rules alerts.yaml",
+        "The jobs that are scraped: the proxy, and machines as vllm-own and vllm-rented. Who is told of an alert. Keep "
+        f"data for more than {DAYS}, over which volumes are averaged.",
     ),
     (DASHBOARD, "The same as a Grafana dashboard, to be imported.", "The Prometheus data source, when Grafana asks."),
     (
@@ -45,7 +46,9 @@ READ_ME = (
 VOLUME, MEAN, MONTH = (
     f"where_to_run:{name}" for name in ("requests_per_month", "requests_per_month:three_months", "month")
 )
-START, STAGE, FACT, STALE = (f"where_to_run_{name}" for name in ("start_seconds", "stage", "fact", "fact_stale_seconds"))
+START, STAGE, FACT, STALE = (
+    f"where_to_run_{name}" for name in ("start_seconds", "stage", "fact", "fact_stale_seconds")
+)
 
 Rule = dict[str, Any]
 
@@ -83,8 +86,10 @@ def _late(metric: str, share: float, where: str = "") -> str:
 def figures(answer: Answer) -> dict[str, str]:
     """What is recorded and drawn, name and expression of PromQL."""
     share = answer.facts.value("monitoring.latency_quantile")
+    calls = "litellm_proxy_total_requests_metric_total"
     found = {
-        VOLUME: f"sum(rate(litellm_proxy_total_requests_metric_total[1d])) * {SECONDS_PER_MONTH:.0f}",
+        # the rate of a first day that is not over yet would be too low
+        VOLUME: f"sum(rate({calls}[1d])) * {SECONDS_PER_MONTH:.0f} and on () sum({calls} offset 1d)",
         MEAN: f"avg_over_time({VOLUME}[{DAYS}])",
         MONTH: f"(time() - {START}) / {SECONDS_PER_MONTH:.0f}",
         "where_to_run:usd_per_month": _monthly("litellm_spend_metric_total"),
@@ -132,7 +137,9 @@ def _alerts(answer: Answer) -> Iterator[Rule]:
     minutes = answer.facts.value("monitoring.alert_minutes")
     for name, expression, summary, *labels in (*_of_service(answer), *_of_roadmap(answer), *_of_facts(answer)):
         yield _alert(name, expression, summary, minutes, **(labels[0] if labels else {}))
-    yield _alert("FactsMissing", f"absent({START})", f"{FACTS} is not read, or says no first moment of service", minutes)
+    yield _alert(
+        "FactsMissing", f"absent({START})", f"{FACTS} is not read, or says no first moment of service", minutes
+    )
 
 
 def _of_service(answer: Answer) -> Iterator[tuple[Any, ...]]:
@@ -148,12 +155,20 @@ def _of_service(answer: Answer) -> Iterator[tuple[Any, ...]]:
                 yield "Late", f"{figure} > {limit:g}", f"{at} is above the {limit:g} s of the service level"
         if figure.endswith("overflow_share"):
             most = float(hybrid.base(answer, name)["overflow_share"].max())
-            yield "OverflowAboveAnswer", f"{figure} > {most:.6g}", f"more overflows than the {most:.1%} the answer pays for"
+            yield (
+                "OverflowAboveAnswer",
+                f"{figure} > {most:.6g}",
+                f"more overflows than the {most:.1%} the answer pays for",
+            )
     lines = answer.lines[(answer.lines["option"] == name) & (answer.lines["place"] == PLACES[API])]
     if len(lines):
         most = float(lines.groupby("month")["usd"].sum().max())
         spent = f"sum(where_to_run:usd_per_month) > {most:.2f}"
-        yield "SpendAboveAnswer", spent, f"APIs cost more a month than the {most:,.0f} USD of the dearest month of the answer"
+        yield (
+            "SpendAboveAnswer",
+            spent,
+            f"APIs cost more a month than the {most:,.0f} USD of the dearest month of the answer",
+        )
 
 
 def _of_roadmap(answer: Answer) -> Iterator[tuple[Any, ...]]:
@@ -173,7 +188,9 @@ def _of_facts(answer: Answer) -> Iterator[tuple[Any, ...]]:
     for row in stakes(answer).itertuples():
         fact = f"{FACT}{{table={quoted(row.table)}, key={quoted(row.key)}}}"
         ends = f"{fact} < {row.below:.10g} or {fact} > {row.above:.10g}"
-        said = f"{fact_words(answer.facts, row.table, row.key)} is not {row.below:g} to {row.above:g} {row.unit} any more"
+        said = (
+            f"{fact_words(answer.facts, row.table, row.key)} is not {row.below:g} to {row.above:g} {row.unit} any more"
+        )
         yield "FactAtStake", ends, f"{said}: ask again with it", {"of": f"{row.table} {row.key}"}
     yield "FactStale", f"time() > {STALE}", "a fact with most at stake was last read too long ago: look it up again"
 
@@ -187,9 +204,13 @@ def _told(answer: Answer) -> str:
         labels = f"{{table={quoted(row.table)},key={quoted(row.key)}}}"
         found[FACT][labels] = row.value
         days = facts.value(f"stale_after_days.{tables[row.table]['stale_after']}")
-        read = datetime.datetime.fromisoformat(rows_of(facts, row.table)[row.key]["read_on"]).replace(tzinfo=datetime.UTC)
+        read = datetime.datetime.fromisoformat(rows_of(facts, row.table)[row.key]["read_on"]).replace(
+            tzinfo=datetime.UTC
+        )
         found[STALE][labels] = read.timestamp() + days * 24 * SECONDS_PER_HOUR
-    lines = [f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n" + _samples(name, of) for name, of in found.items() if of]
+    lines = [
+        f"# HELP {name} {HELP[name]}\n# TYPE {name} gauge\n" + _samples(name, of) for name, of in found.items() if of
+    ]
     return "".join(lines)
 
 
@@ -220,5 +241,10 @@ def _dashboard(answer: Answer) -> dict[str, Any]:
         for number, name in enumerate(figures(answer), 1)
     ]
     asks = {"name": "DS_PROMETHEUS", "label": "Prometheus", "type": "datasource", "pluginId": "prometheus"}
-    title = {"title": "Where to run", "uid": "where-to-run", "schemaVersion": 39, "time": {"from": "now-90d", "to": "now"}}
+    title = {
+        "title": "Where to run",
+        "uid": "where-to-run",
+        "schemaVersion": 39,
+        "time": {"from": "now-90d", "to": "now"},
+    }
     return title | {"__inputs": [asks | {"pluginName": "Prometheus"}], "refresh": "5m", "panels": panels}
