@@ -98,7 +98,7 @@ def files(answer: Answer) -> dict[str, bytes]:
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
     }
     head = HEAD.format(", ".join(map(stream_name, ways)))
-    text = head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
+    text = head + yaml.safe_dump(config, sort_keys=False, width=120)
     return {CONFIG: text.encode(), VARIABLES: _variables(option, ways).encode()}
 
 

@@ -72,7 +72,7 @@ def files(answer: Answer) -> dict[str, bytes]:
 
 
 def _dumped(*documents: Any) -> str:
-    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=120)
 
 
 class _Plain(yaml.SafeDumper):
