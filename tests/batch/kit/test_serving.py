@@ -1,6 +1,5 @@
 """Serving of the kit: the validators of Kubernetes and SkyPilot take it, and its figures are those of the answer."""
 
-import json
 import shlex
 import subprocess
 from dataclasses import replace
@@ -14,7 +13,7 @@ import yaml
 import kits
 from validators import program
 from where_to_run.batch.kit import serving
-from where_to_run.batch.kit.routing import recommended
+from where_to_run.batch.kit.routing import one_line, recommended
 
 OFFICE = {"hours_per_week": 50.0, "spikiness": 8.0, "open_model": "qwen3.8-27b", "control": "own_tenancy"}
 """Fields of a scenario that is answered with rented machines that are off at night."""
@@ -114,18 +113,28 @@ def test_kubernetes_and_skypilot_take_the_files_of_every_preset(tmp_path):
 
 def test_hostile_names_change_nothing_but_the_name(monkeypatch):
     (pool,) = serving.pools(kits.answer("bank").option("split_by_sensitivity"))
-    plain = json.dumps([pool.deployment, pool.scaled, pool.task])
+    plain = serving.files(kits.answer("bank"))
     for hostile in kits.HOSTILE:
+        named = replace(pool, words=hostile)
         monkeypatch.setattr(serving, "_weights", lambda facts, model, precision, name=hostile: (name, []))
-        monkeypatch.setattr(serving, "pools", lambda option, words=hostile: [replace(pool, words=words)])
+        monkeypatch.setattr(serving, "pools", lambda option, one=named: [one])
         files = serving.files(kits.answer("bank"))
         _, comment, line = files["vllm-rented.sh"].decode().split("\n", 2)
+        assert comment == f"# Made by Where to Run: {one_line(hostile)}."
         assert shlex.split(line)[:4] == ["exec", "vllm", "serve", hostile]
-        assert comment.startswith("# ")
-        deployment, service = documents(files["kubernetes-rented.yaml"])
-        assert deployment["spec"]["template"]["spec"]["containers"][0]["command"][2] == hostile
-        (task,) = documents(files["skypilot-rented.yaml"])
-        assert shlex.split(task["run"])[:3] == ["vllm", "serve", hostile]
-        found = json.dumps([deployment, *documents(files["keda-rented.yaml"]), task])
-        assert len(found) - len(plain) < 4 * len(json.dumps(hostile))
-        assert service == pool.service
+        assert documents(files["keda-rented.yaml"]) == documents(plain["keda-rented.yaml"])
+        for name in ("kubernetes-rented.yaml", "skypilot-rented.yaml"):
+            found, before = documents(files[name]), documents(plain[name])
+            command = found[0].get("run") or found[0]["spec"]["template"]["spec"]["containers"][0]["command"]
+            words = shlex.split(command) if isinstance(command, str) else command
+            assert words[:3] == ["vllm", "serve", hostile]
+            assert _without_command(found) == _without_command(before)
+
+
+def _without_command(found):
+    """Manifests without the start line."""
+    first, *others = found
+    if "run" in first:
+        return [first | {"run": ""}, *others]
+    first["spec"]["template"]["spec"]["containers"][0]["command"] = ""
+    return [first, *others]
