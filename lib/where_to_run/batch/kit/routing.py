@@ -29,7 +29,8 @@ READ_ME = (
         "goes to the strictest stream. Tags are for accounting and move nothing. A vendor's budget is the running "
         "budget, or the dearest month of the APIs where that is more; above it the vendor gets no request.",
         "Give each application a key for its streams alone. Names of models, where a vendor calls them otherwise; rpm, "
-        "when machines are added. More than one proxy takes a Redis to share limits and budgets.",
+        "when machines are added. The proxy takes prometheus-client beside litellm[proxy]; more than one of it a "
+        "Redis, to share limits and budgets.",
     ),
     (
         VARIABLES,
@@ -98,7 +99,7 @@ def files(answer: Answer) -> dict[str, bytes]:
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
     }
     head = HEAD.format(", ".join(map(stream_name, ways)))
-    text = head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
+    text = head + yaml.safe_dump(config, sort_keys=False, width=120)
     return {CONFIG: text.encode(), VARIABLES: _variables(option, ways).encode()}
 
 

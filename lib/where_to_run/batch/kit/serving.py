@@ -1,9 +1,10 @@
 """Serving: how the machines of the recommended option start the open model, by vLLM, Kubernetes, KEDA and SkyPilot."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from ...places.replicas import WEIGHTS
 from ...places.spares import spares
 from ...units import BYTES_PER_GB, HOURS_PER_WEEK, SECONDS_PER_MINUTE
 from .routing import one_line, recommended, slug
+
+TEMPLATES = Path(__file__).parent.with_name("templates") / "kit"
 
 AT = {RENTED: "rented", OWN: "own"}
 """In the names of files."""
@@ -59,27 +62,28 @@ READ_ME = tuple(_read_me())
 
 def files(answer: Answer) -> dict[str, bytes]:
     """For each place with machines a start line and manifests; nothing where all goes to vendors."""
-    option, found = answer.option(recommended(answer)), {}
-    for pool in pools(option):
+    found = {}
+    for pool in pools(answer.option(recommended(answer))):
         at, words = AT[pool.place], f"# Made by Where to Run: {one_line(pool.words)}.\n"
         found[f"vllm-{at}.sh"] = f"#!/bin/sh\n{words}exec {shlex.join(pool.command)}\n".encode()
-        found[f"kubernetes-{at}.yaml"] = (words + _dumped(pool.deployment, pool.service)).encode()
-        if pool.triggers:
-            found[f"keda-{at}.yaml"] = (words + _dumped(pool.scaled)).encode()
-        if pool.place == RENTED:
-            found[f"skypilot-{at}.yaml"] = (words + _dumped(pool.task)).encode()
+        wanted = {"kubernetes": True, "keda": bool(pool.triggers), "skypilot": pool.place == RENTED}
+        for name in (name for name, here in wanted.items() if here):
+            found[f"{name}-{at}.yaml"] = (words + _filled(name, pool.values)).encode()
     return found
 
 
-def _dumped(*documents: Any) -> str:
-    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+def _filled(name: str, values: Mapping[str, Any]) -> str:
+    """A template with values in place of what begins with $, set in its structure and never in its text."""
 
+    def fill(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {fill(key): fill(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [fill(value) for value in part]
+        return values[part[1:]] if isinstance(part, str) and part.startswith("$") else part
 
-class _Plain(yaml.SafeDumper):
-    """A safe dumper that writes a part that comes twice, twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+    documents = [fill(each) for each in yaml.safe_load_all((TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8"))]
+    return yaml.safe_dump_all(documents, sort_keys=False, width=120)
 
 
 def pools(option: Option) -> list["Pool"]:
@@ -146,11 +150,6 @@ class Pool:
     def _of(self, column: str) -> Any:
         return self.offer.columns[column][0]
 
-    @property
-    def name(self) -> str:
-        """What Kubernetes and SkyPilot call it."""
-        return f"vllm-{AT[self.place]}"
-
     @cached_property
     def each(self) -> int:
         """Replicas a machine holds."""
@@ -187,54 +186,51 @@ class Pool:
             found["--kv-cache-dtype"] = "fp8"
         return ["vllm", "serve", weights, *more, *(str(part) for pair in found.items() for part in pair)]
 
-    @property
-    def _labels(self) -> dict[str, str]:
-        return {"app": self.name}
-
-    @property
-    def _slowest_start(self) -> int:
-        """Time after which a replica that does not answer will not start any more [second]."""
-        slowest = self._facts.table("assumptions").at["autoscale.start_minutes", "high"]
-        return int(float(slowest) * SECONDS_PER_MINUTE)
-
-    @property
-    def deployment(self) -> dict[str, Any]:
-        """A pod for each replica."""
-        vendor = "amd" if str(rows_of(self._facts, "gpus")[self._of("gpu")]["name"]).startswith("AMD") else "nvidia"
-        probe = {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": PERIOD}
-        container = {
-            "name": "vllm",
-            "image": f"{IMAGES[vendor]}:v{_measured_version(self._facts)}",
-            "command": self.command,
-            "env": [{"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "vllm", "key": "VLLM_API_KEY"}}}],
-            "ports": [{"name": "http", "containerPort": PORT}],
-            "resources": {"limits": {f"{vendor}.com/gpu": self.gpus}},
-            "startupProbe": {**probe, "failureThreshold": self._slowest_start // PERIOD},
-            "readinessProbe": probe,
-            "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
-        }
-        pod = {
-            "nodeSelector": {"where-to-run/gpu": slug(str(self._of("gpu")))},
-            "containers": [container],
-            "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}],
-        }
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What fills the templates."""
+        facts, replicas_here = self._facts, self.standing * self.each
+        gpu = str(self._of("gpu"))
+        maker = "amd" if str(rows_of(facts, "gpus")[gpu]["name"]).startswith("AMD") else "nvidia"
+        image = f"{IMAGES[maker]}:v{_measured_version(facts)}"
+        slowest_s = int(facts.table("assumptions").at["autoscale.start_minutes", "high"] * SECONDS_PER_MINUTE)
+        most = max(self.most, self.standing, 1)
+        both = ["--data-parallel-size", str(self.each)] if self.each > 1 else []
         return {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": self.name, "labels": self._labels},
-            "spec": {
-                "replicas": self.standing * self.each,
-                "selector": {"matchLabels": self._labels},
-                "template": {"metadata": {"labels": self._labels}, "spec": pod},
-            },
+            "name": f"vllm-{AT[self.place]}",
+            "replicas": replicas_here,
+            "least_replicas": 0 if self.clocked else replicas_here,
+            "most_replicas": most * self.each,
+            "least_machines": 0 if self.clocked else self.standing,
+            "most_machines": most,
+            "gpu": slug(gpu),
+            "gpus": self.gpus,
+            "machine_gpus": int(self._of("gpus")),
+            "resource": f"{maker}.com/gpu",
+            "accelerator": slug(gpu).upper().removesuffix("-PCIE"),
+            "image": image,
+            "docker": f"docker:{image}",
+            "command": self.command,
+            "run": shlex.join([*self.command, *both]),
+            "start_tries": slowest_s // 10,
+            "slowest_start_s": slowest_s,
+            "triggers": self.triggers,
+            "infra": self._infra(),
+            "requests_per_s": self._requests_per_s(),
         }
 
-    @property
-    def service(self) -> dict[str, Any]:
-        """The one address of the replicas."""
-        ports = [{"name": "http", "port": PORT, "targetPort": "http"}]
-        head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name, "labels": self._labels}}
-        return head | {"spec": {"selector": self._labels, "ports": ports}}
+    def _infra(self) -> str:
+        """The cloud and region SkyPilot may take machines in, and no other."""
+        if self.place != RENTED:
+            return ""
+        cloud = rows_of(self._facts, "gateways").get(str(self._of("provider")), {}).get("cloud")
+        region = str(self._of("region")).split("/")[0].strip()
+        return "/".join(filter(None, (cloud, region))) if cloud else "kubernetes"
+
+    def _requests_per_s(self) -> float:
+        """What a machine carries."""
+        need, here = self.option.question.work.need, np.zeros(1, np.intp)
+        return float(f"{need.carried(self.offer.kind, here, np.full((1, 1), self.each))[0, 0]:.3g}")
 
     @cached_property
     def triggers(self) -> list[dict[str, Any]]:
@@ -246,7 +242,7 @@ class Pool:
             found.append({"type": "cron", "metadata": when | {"desiredReplicas": str(self.standing * self.each)}})
         if self.follows:
             full = max(1, int(self.slots * self._facts.value("serving.busiest_share")))
-            here = f'{{service="{self.name}"}}'
+            here = f'{{service="vllm-{AT[self.place]}"}}'
             asked = f"sum(vllm:num_requests_running{here}) + sum(vllm:num_requests_waiting{here})"
             address = "http://prometheus.monitoring:9090"
             load = {"serverAddress": address, "query": asked, "threshold": str(full)}
@@ -267,54 +263,6 @@ class Pool:
         start, end = (f"{minute % 60} {minute // 60} * * {week}" for minute in minutes)
         return start, end
 
-    @property
-    def scaled(self) -> dict[str, Any]:
-        """The deployment under KEDA."""
-        least = 0 if self.clocked else self.standing * self.each
-        return {
-            "apiVersion": "keda.sh/v1alpha1",
-            "kind": "ScaledObject",
-            "metadata": {"name": self.name},
-            "spec": {
-                "scaleTargetRef": {"name": self.name},
-                "minReplicaCount": least,
-                "maxReplicaCount": max(self.most, self.standing, 1) * self.each,
-                "triggers": self.triggers,
-            },
-        }
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """A SkyPilot service of whole machines."""
-        facts = self._facts
-        cloud = rows_of(facts, "gateways").get(str(self._of("provider")), {}).get("cloud")
-        region = str(self._of("region")).split("/")[0].strip()
-        need = self.option.question.work.need
-        rate = need.carried(self.offer.kind, np.zeros(1, np.intp), np.full((1, 1), self.each))[0, 0]
-        both = ["--data-parallel-size", str(self.each)] if self.each > 1 else []
-        return {
-            "name": self.name,
-            "resources": {
-                "infra": "/".join(filter(None, (cloud, region))) if cloud else "kubernetes",
-                "accelerators": {_accelerator(str(self._of("gpu"))): int(self._of("gpus"))},
-                "image_id": f"docker:{IMAGES['nvidia']}:v{_measured_version(facts)}",
-                "ports": PORT,
-            },
-            "secrets": {"VLLM_API_KEY": None},
-            "run": shlex.join([*self.command, *both]),
-            "service": {
-                "readiness_probe": {"path": "/health", "initial_delay_seconds": self._slowest_start},
-                "replica_policy": {
-                    "min_replicas": 0 if self.clocked else self.standing,
-                    "max_replicas": max(self.most, self.standing, 1),
-                    "target_qps_per_replica": float(f"{rate:.3g}"),
-                },
-            },
-        }
-
-
-PORT, PERIOD = 8000, 10
-"""Where vLLM listens unless told otherwise, and how often Kubernetes asks after a pod's health unless told [second]."""
 
 MOST_A_DAY = 24
 
@@ -343,8 +291,3 @@ def _weights(facts: Facts, model: str, precision: str) -> tuple[str, list[str]]:
     if whole and precision in ("fp8", "w8a16"):
         return str(whole["repository"]), ["--quantization", "fp8"]
     return f"FILL-IN-{slug(model)}-{precision}", []
-
-
-def _accelerator(gpu: str) -> str:
-    """A GPU type as SkyPilot writes such names."""
-    return slug(gpu).upper().removesuffix("-PCIE")
