@@ -3,14 +3,12 @@
 import csv
 import io
 import re
-from functools import cache
 
 import pytest
 
+import kits
 from where_to_run.batch.kit import focus
 from where_to_run.batch.kit.routing import recommended
-from where_to_run.decision.evaluate import evaluate
-from where_to_run.inputs import facts, question
 from where_to_run.paths import DATA, read_yaml
 from where_to_run.places.bill import NO_CASH
 
@@ -19,11 +17,6 @@ COLUMNS = read_yaml(DATA / "focus.yaml")["columns"]
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?(E-?\d+)?", re.IGNORECASE)
 MOMENT = re.compile(r"\d{4}-\d\d-01T00:00:00Z")
-
-
-@cache
-def answered(preset, **fields):
-    return evaluate(question.grid(preset, **fields), facts.load())
 
 
 def charges(answer):
@@ -37,7 +30,7 @@ def test_the_table_has_the_21_columns_that_version_1_2_makes_mandatory():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_cell_is_of_its_type_and_filled_where_it_must_be(preset):
-    for row in charges(answered(preset)):
+    for row in charges(kits.answer(preset)):
         assert list(row) == [column["name"] for column in COLUMNS]
         for column in COLUMNS:
             cell = row[column["name"]]
@@ -57,7 +50,7 @@ def test_every_cell_is_of_its_type_and_filled_where_it_must_be(preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_charges_add_up_to_the_bill_month_by_month(preset):
-    answer = answered(preset)
+    answer = kits.answer(preset)
     lines = answer.lines[(answer.lines["option"] == recommended(answer)) & ~answer.lines["line"].isin(NO_CASH)]
     told = {}
     for row in charges(answer):
@@ -69,7 +62,7 @@ def test_the_charges_add_up_to_the_bill_month_by_month(preset):
 def test_tokens_are_those_of_the_requests_whatever_course_prices_take():
     # By hand, in month 1: 400,000 requests x (1,000 in + 120 out) = 448 million tokens
     fields = {"requests_per_month": 400_000, "input_tokens": 1_000, "output_tokens": 120, "api_price_decline": 0.3}
-    rows = charges(answered("startup", **fields))
+    rows = charges(kits.answer("startup", **fields))
     first = sorted({row["ChargePeriodStart"] for row in rows})[1]
     counted = [row for row in rows if row["ConsumedUnit"] == "Tokens" and row["ChargePeriodStart"] == first]
     assert sum(float(row["ConsumedQuantity"]) for row in counted) == pytest.approx(448e6)
@@ -78,5 +71,5 @@ def test_tokens_are_those_of_the_requests_whatever_course_prices_take():
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_a_name_that_looks_like_a_formula_is_a_text(text, monkeypatch):
     monkeypatch.setattr(focus, "OURSELVES", text)
-    told = {row["ProviderName"] for row in charges(answered("startup"))}
+    told = {row["ProviderName"] for row in charges(kits.answer("startup"))}
     assert f"'{text}" in told and text not in told

@@ -2,45 +2,20 @@
 
 import json
 import subprocess
-from functools import cache
 
 import pandas as pd
 import pytest
 import yaml
 
+import kits
 from hostile import BREAKS
 from validators import program
 from where_to_run.analysis import hybrid
 from where_to_run.batch.kit import monitoring, triggers
 from where_to_run.batch.kit.monitoring import DASHBOARD, FACT, FACTS, MEAN, RULES, STAGE, START
 from where_to_run.batch.kit.routing import recommended
-from where_to_run.decision.evaluate import evaluate
-from where_to_run.inputs import facts, question
+from where_to_run.inputs import question
 from where_to_run.units import SECONDS_PER_MONTH
-
-# what is most at stake takes a minute to find, and a frame by hand says as well what follows from it
-STAKES = pd.DataFrame(
-    {
-        "table": ["assumptions", "assumptions"],
-        "key": ["api.retry_share", "router.usd_per_request"],
-        "value": [0.02, 0.00002],
-        "low": [0.0, 0.000005],
-        "high": [0.08, 0.0001],
-        "unit": ["share", "USD"],
-        "option_at_low": ["RECOMMENDED", "RECOMMENDED"],
-        "option_at_high": ["RECOMMENDED", "another"],
-    }
-)
-
-
-@pytest.fixture(autouse=True)
-def _stakes_by_hand(monkeypatch):
-    monkeypatch.setattr(triggers, "at_stake", lambda answer: STAKES.replace("RECOMMENDED", recommended(answer)))
-
-
-@cache
-def answered(preset):
-    return evaluate(question.grid(preset), facts.load())
 
 
 def rules(answer):
@@ -58,11 +33,11 @@ def promtool(*arguments, given=None):
 
 @pytest.mark.parametrize("preset", question.presets())
 def test_promtool_accepts_the_rules_the_figures_of_the_dashboard_and_what_a_person_tells(preset, tmp_path):
-    files = monitoring.files(answered(preset))
+    files = monitoring.files(kits.answer(preset))
     (tmp_path / RULES).write_bytes(files[RULES])
     promtool("check", "rules", str(tmp_path / RULES))
     promtool("check", "metrics", given=files[FACTS])
-    recorded = {rule["record"] for rule in rules(answered(preset)) if "record" in rule}
+    recorded = {rule["record"] for rule in rules(kits.answer(preset)) if "record" in rule}
     drawn = {target["expr"] for panel in json.loads(files[DASHBOARD])["panels"] for target in panel["targets"]}
     assert drawn == recorded and {MEAN, "where_to_run:usd_per_month"} <= drawn
 
@@ -94,7 +69,7 @@ def below(answer):
 
 @pytest.mark.parametrize(("share", "fires"), [(0.95, True), (1.05, False)])
 def test_an_alert_fires_when_the_volume_crosses_a_trigger_of_the_roadmap_and_not_before(tmp_path, share, fires):
-    answer = answered("software_company")
+    answer = kits.answer("software_company")
     row, alert, told = below(answer)
     # by hand: a month has 730 hours, so so many requests an hour come to that share of the trigger
     per_hour = round(row.requests_per_month * share / 730)
@@ -102,7 +77,7 @@ def test_an_alert_fires_when_the_volume_crosses_a_trigger_of_the_roadmap_and_not
 
 
 def test_an_alert_upwards_asks_that_the_volume_grows(tmp_path):
-    answer = answered("software_company")
+    answer = kits.answer("software_company")
     row = next(row for row in triggers.volumes(answer).itertuples() if row.when == "above")
     wanted = {"stage": row.stage, "when": "above", "from_month": str(row.month)}
     (alert,) = [a for a in alerts(answer, "RoadmapTrigger") if wanted.items() <= a["labels"].items()]
@@ -115,14 +90,14 @@ def test_an_alert_upwards_asks_that_the_volume_grows(tmp_path):
 
 @pytest.mark.parametrize(("value", "fires"), [(0.00003, True), (0.00002, False), (0.000004, True)])
 def test_an_alert_fires_when_a_fact_moves_to_where_another_option_is_ahead_or_leaves_its_range(tmp_path, value, fires):
-    answer, key = answered("software_company"), "router.usd_per_request"
+    answer, key = kits.answer("software_company"), "router.usd_per_request"
     (alert,) = [a for a in alerts(answer, "FactAtStake") if key in a["labels"]["of"]]
     series = f'{FACT}{{table="assumptions", key="{key}"}}'
     fired(tmp_path, answer, alert, fires, {series: f"{value}x80"}, table="assumptions", key=key)
 
 
 def test_figures_of_the_alerts_are_those_of_the_answer():
-    answer = answered("consumer_platform")
+    answer = kits.answer("consumer_platform")
     (overflow,) = alerts(answer, "OverflowAboveAnswer")
     most = hybrid.base(answer, recommended(answer))["overflow_share"].max()
     assert float(overflow["expr"].split(" > ")[1]) == pytest.approx(most, rel=1e-5)
@@ -138,7 +113,7 @@ def test_figures_of_the_alerts_are_those_of_the_answer():
 def test_names_from_outside_stay_names(monkeypatch, tmp_path):
     rows = [(0, name, "api", "above", 1e6, name, "api", 0, 1) for name in BREAKS]
     monkeypatch.setattr(monitoring, "volumes", lambda answer: pd.DataFrame(rows, columns=triggers.TRIGGER))
-    answer = answered("startup")
+    answer = kits.answer("startup")
     files = monitoring.files(answer)
     (tmp_path / RULES).write_bytes(files[RULES])
     found = alerts(answer, "RoadmapTrigger")

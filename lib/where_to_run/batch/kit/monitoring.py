@@ -31,7 +31,7 @@ READ_ME = (
         RULES,
         "Prometheus rules: load, overflow, latency, dollars and tokens, an alert for each trigger of the roadmap and "
         "for each fact with most at stake. Check: promtool check rules alerts.yaml",
-        "The jobs that are scraped: the proxy, and machines as vllm-own and vllm-rented. Who is told of an alert. Keep "
+        "What is scraped: the proxy, and machines with the label service vllm-own or vllm-rented. Who is told. Keep "
         f"data for more than {DAYS}, over which volumes are averaged.",
     ),
     (DASHBOARD, "The same as a Grafana dashboard, to be imported.", "The Prometheus data source, when Grafana asks."),
@@ -98,7 +98,8 @@ def figures(answer: Answer) -> dict[str, str]:
         "where_to_run:api_first_token_seconds": _late("litellm_llm_api_time_to_first_token_metric", share),
     }
     for pool in pools(answer.option(recommended(answer))):
-        job, name = f'{{job="{pool.name}"}}', pool.name.replace("-", "_")
+        service = str(pool.values["name"])
+        job, name = f'{{service="{service}"}}', service.replace("-", "_")
         running = f"sum(vllm:num_requests_running{job}) + sum(vllm:num_requests_waiting{job})"
         found[f"where_to_run:{name}:load_share"] = (
             f"({running}) / (count(vllm:num_requests_running{job}) * {pool.slots})"
