@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pandas as pd
+
+from where_to_run.batch.kit import triggers
+from where_to_run.batch.kit.routing import recommended
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question
 
@@ -88,3 +92,22 @@ def anthropic(model: str) -> dict:
         "model": model,
         "usage": {"input_tokens": 1, "output_tokens": 1},
     } | told
+
+
+STAKES = pd.DataFrame(
+    {
+        "table": ["assumptions", "assumptions"],
+        "key": ["api.retry_share", "router.usd_per_request"],
+        "value": [0.02, 0.00002],
+        "low": [0.0, 0.000005],
+        "high": [0.08, 0.0001],
+        "unit": ["share", "USD"],
+        "option_at_low": ["RECOMMENDED", "RECOMMENDED"],
+        "option_at_high": ["RECOMMENDED", "another"],
+    }
+)
+
+
+def tell_stakes(monkeypatch):
+    """Say by hand what is most at stake: to find it takes a minute, and its own tests hold it to what it should be."""
+    monkeypatch.setattr(triggers, "at_stake", lambda answer: STAKES.replace("RECOMMENDED", recommended(answer)))

@@ -3,6 +3,7 @@
 import datetime
 import io
 import re
+import zipfile
 from typing import NamedTuple
 
 import docx
@@ -143,4 +144,13 @@ def _docx(answer: Answer, title: str, parts: list[Part]) -> bytes:
         for said in part.lines:
             page.add_paragraph(one_line(said), "List Bullet" if part.listed else None)
     page.save(held)
+    return _without_times(held)
+
+
+def _without_times(packed: io.BytesIO) -> bytes:
+    """A ZIP archive whose files say no time, so that the same answer makes the same file."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(packed) as old, zipfile.ZipFile(held, "w") as new:
+        for name in old.namelist():
+            new.writestr(zipfile.ZipInfo(name), old.read(name), zipfile.ZIP_DEFLATED)
     return held.getvalue()
