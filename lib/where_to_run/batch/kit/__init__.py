@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from ...decision.answer import Answer
+from ...decision.routing import TITLES
 from ...inputs.question import ScenarioError
 from ..store import replaced
 from . import decision_record, finance, focus, monitoring, routing, serving
@@ -33,7 +34,7 @@ def files(answer: Answer) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     for module in MODULES:
         made |= module.files(answer)
-    return {READ_ME: _read_me(made).encode()} | made
+    return {READ_ME: _read_me(answer, made).encode()} | made
 
 
 def write(answer: Answer, folder: Path) -> Path:
@@ -58,8 +59,10 @@ def packed(answer: Answer) -> bytes:
     return archive.getvalue()
 
 
-def _read_me(made: dict[str, bytes]) -> str:
+def _read_me(answer: Answer, made: dict[str, bytes]) -> str:
+    title = TITLES[routing.recommended(answer)]
     rows = [row for module in MODULES for row in module.READ_ME if row[0] in made]
     table = [f"| `{name}` | {what} | {fill_in} |" for name, what, fill_in in rows]
-    head = ["# From answer to action", "", "Made by Where to Run from the recommended option of one answer.", ""]
+    about = f"Made by Where to Run for the option it recommends, {title}, with facts of {answer.facts.as_of}."
+    head = ["# From answer to action", "", f"{about} Change the question and these files change with it.", ""]
     return "\n".join([*head, "| file | what it is | what you fill in |", "|---|---|---|", *table]) + "\n"
