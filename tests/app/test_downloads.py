@@ -50,13 +50,9 @@ def test_the_scenario_comes_back_as_it_went(answer):
     pd.testing.assert_frame_equal(rows, answer.scenarios)
 
 
-<<<<<<< HEAD
-def test_the_kit_is_an_archive_of_the_files_the_command_line_writes(answer, monkeypatch):
+def test_the_kit_is_an_archive_of_the_files_the_command_line_writes(monkeypatch):
     kits.tell_stakes(monkeypatch)
-=======
-def test_the_kit_is_an_archive_of_the_files_the_command_line_writes():
     answer = kits.answer("hospital")
->>>>>>> 4b42b9266edc53b45be1d8a6e75cd5d7f643e19b
     name, kind, content = made("kit", answer)
     assert (name, kind) == ("where-to-run-hospital-kit.zip", "application/zip")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -1,11 +1,11 @@
 """The server of the Model Context Protocol, asked by the client of its SDK over standard input and output."""
 
+import asyncio
 import json
 import os
 import sys
 from functools import cache
 
-import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -44,7 +44,7 @@ def asked():
             calls = {key: await client.call_tool(*call) for key, call in ASKED.items()}
         return tools, {key: (call.is_error, call.content[0].text) for key, call in calls.items()}
 
-    return anyio.run(ask)
+    return asyncio.run(ask())
 
 
 def told(key):
