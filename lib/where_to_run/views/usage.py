@@ -1,5 +1,6 @@
 """Usage: the panels of a log that was read, what was found in and pieces of a page out."""
 
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -105,11 +106,11 @@ def load_duration(found: Usage) -> Pieces:
 def read(found: Usage) -> Pieces:
     """A panel: what was read of the file, what could not be used and why, and what is missing."""
     log, states = found.log, found.series["state"].value_counts()
-    step_h = round(found.gaps["hours"].sum() / states["missing"]) if "missing" in states else 1
-    again = "kept: whole seconds tell no two requests apart" if log.kept else "counted once"
+    step_h = max(1, round(log.step_h))
     rows: dict[str, float | str] = {"Rows": log.rows}
     rows |= {f"Not used: {reason}": number for reason, number in log.bad.items()}
-    rows |= {f"Repeated rows, {again}": log.repeats, "Rows after a later one": log.late}
+    rows |= {"Older versions of a row, not counted": log.repeats, "Equal rows without an id, counted": log.equal}
+    rows["Rows after a later one"] = log.late
     rows["Times a counter began again"] = log.resets
     for name, us in (("First time", log.first_us), ("Last time", log.last_us)):
         rows[name] = _told(found, pd.Timestamp(us, unit="us", tz="UTC").tz_convert(log.zone))
@@ -120,7 +121,30 @@ def read(found: Usage) -> Pieces:
             rows[f"{name}: median [token]"] = float(by_tokens.index[middle])
     cells = [value if isinstance(value, str) else Cell(f"{value:,.0f}", float(value)) for value in rows.values()]
     caption = f"{log.layout.title}, " + ("since a start that is not known" if log.relative else f"in {log.zone}")
-    return Pieces([table({"What": rows, "Read": cells}, f"What was read: {caption}") + _gaps(found)])
+    named = f"<p>Read from {escape(log.file[:100])}{EXAMPLE if log.file == EXAMPLE_FILE else ''}.</p>" if log.file else ""
+    lacks = f"<p>Not in the file, so not in the sum: {escape(', '.join(log.absent)[:300])}.</p>" if log.absent else ""
+    whole = table({"What": rows, "Read": cells}, f"What was read: {caption}")
+    return Pieces([named + first(found) + lacks + whole + _gaps(found)])
+
+
+EXAMPLE_FILE, EXAMPLE = "usage_example.csv", ", the synthetic example of this project: set usage_file to read your own"
+
+
+def first(found: Usage) -> str:
+    """The first rows as they were understood, as a table."""
+    log = found.log
+    times = pd.to_datetime(log.first["us"], unit="us", utc=True)
+    shown = {
+        "Time in the file": [escape(str(text)[:40]) for text in log.first["written"]],
+        "Understood as": [_told(found, time if log.relative else time.tz_convert(log.zone)) for time in times],
+    }
+    for name, heading in COUNTED.items():
+        if log.first[name].notna().any():
+            shown[heading] = numbers(log.first[name].astype(float), "{:,.6g}")
+    return table(shown, "The first rows as they were understood", left=2)
+
+
+COUNTED = {"requests": "Requests", "input": "Tokens in", "output": "Tokens out", "cached": "Of them cached"}
 
 
 def _gaps(found: Usage) -> str:
