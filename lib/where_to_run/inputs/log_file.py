@@ -99,18 +99,20 @@ class Source:
             every = ", ".join(f"c{number}" for number in range(len(self.names)))
             return f"(SELECT {cells}, hash({every}) AS whole, false AS torn FROM {rows})"
         node: Any = self.structure
-        first = ", ".join(f"{_inside('o', path, node)} AS {name}" for path, name in self.texts.items())
+        names = ", ".join(self.texts.values())
+        first = ", ".join(f"{_inside('o', path, node, not under)} AS {name}" for path, name in self.texts.items())
         sql = f"(SELECT {first}, hash(o) AS whole, o IS NULL AS torn, o FROM {rows})"
-        for key in under:
-            node = node[key][0] if isinstance(node[key], list) else node[key]
+        for depth, key in enumerate(under, start=1):
+            node, listed = (node[key][0], True) if isinstance(node[key], list) else (node[key], False)
             node = dict.fromkeys(PLACES) if isinstance(node, list) else node
-            at = f"json_extract(o, {_path(key)})"
-            every = f"CASE json_type({at}) WHEN 'ARRAY' THEN json_extract({at}, '$[*]') ELSE [{at}] END"
-            names = ", ".join(self.texts.values())
-            sql = f"(SELECT {names}, whole, torn, if(len({every}) = 0, [NULL], {every}) AS l FROM {sql})"
+            every = f"json_extract(o, {_path(key)[:-1]}[*]')" if listed else f"[json_extract(o, {_path(key)})]"
+            sql = f"(SELECT {names}, whole, torn, {every} AS l FROM {sql})"
+            sql = f"(SELECT * EXCLUDE (l), if(len(l) = 0, [NULL], l) AS l FROM {sql})"
             sql = f"(SELECT {names}, whole, torn, unnest(l) AS o, generate_subscripts(l, 1) AS n FROM {sql})"
-            inner = ", ".join(f"coalesce({_inside('o', path, node)}, {name}) AS {name}" for path, name in self.texts.items())
-            sql = f"(SELECT {inner}, hash(whole, n) AS whole, torn, o FROM {sql})"
+            last = depth == len(under)
+            inner = ((_inside("o", path, node, last), name) for path, name in self.texts.items())
+            cells = ", ".join(name if text == "NULL" else f"coalesce({text}, {name}) AS {name}" for text, name in inner)
+            sql = f"(SELECT {cells}, hash(whole, n) AS whole, torn, o FROM {sql})"
         return f"(SELECT * EXCLUDE (o) FROM {sql})"
 
     def _cell(self, path: str) -> str:
@@ -134,11 +136,12 @@ def _path(*keys: str) -> str:
     return quoted("$" + "".join(key if key in PLACES else f".{json.dumps(key, ensure_ascii=False)}" for key in keys))
 
 
-def _inside(o: str, path: str, node: Any) -> str:
+def _inside(o: str, path: str, node: Any, last: bool) -> str:
     """The text at a path of an object, of a list of key and value (as OTLP writes attributes), or of JSON in a text."""
     head, *rest = path.split(" > ")
     if head not in node and path not in node:
-        return "NULL" if isinstance(node, dict) and node.keys() >= set(PLACES) else _within(o, head, *rest)
+        # a row may have a key that none of the first rows has
+        return _within(o, head, *rest) if last and not node.keys() >= set(PLACES) else "NULL"
     if path in node or not rest:
         return _within(o, path)
     if isinstance(node[head], list) and isinstance(node[head][0], dict) and {"key", "value"} <= set(node[head][0]):

@@ -136,7 +136,7 @@ def _series(log: Log, step_h: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     series.loc[absent & ~lost, known] = 0.0
     series.loc[absent, "state"] = np.where(lost[absent], "missing", "idle")
     if log.step_h < 1 and len(series) > DAY_H:
-        edges = [place for place, us in ((0, log.first_us), (-1, log.last_us)) if us % HOUR]
+        edges = [place for place, us in ((0, log.first_us), (-1, log.last_us)) if us % HOUR or not log.step_h]
         series.iloc[edges, series.columns.get_loc("state")] = "partial"
         series.iloc[edges, series.columns.get_loc("load")] = np.nan
     runs = series[lost].groupby((~lost).cumsum()[lost])["time"].agg(["min", "max", "size"])

@@ -91,13 +91,16 @@ def load_duration(found: Usage) -> Pieces:
     hours, asked = found.hours / found.hours.mean(), BY_NAME["spikiness"]
     spikiness = float(found.fields.set_index("field").at["spikiness", "value"])
     share = np.concatenate([np.geomspace(0.002, 0.1, 40)[:-1], np.linspace(0.1, 0.998, 80)])
-    law = load_quantile(1 - share, 1.0, cv_from_spikiness(np.clip(spikiness, asked.low, asked.high)))
-    curves = {"as measured": np.quantile(hours, 1 - share, method="inverted_cdf"), "Gamma law, equally spiky": law}
+    curves = {"as measured": np.quantile(hours, 1 - share, method="inverted_cdf")}
+    if not np.isnan(spikiness):
+        spread = cv_from_spikiness(np.clip(spikiness, asked.low, asked.high))
+        curves["Gamma law, equally spiky"] = load_quantile(1 - share, 1.0, spread)
     drawn = pd.concat([pd.DataFrame({"share": share, "load": load, "curve": name}) for name, load in curves.items()])
-    words = f"Load-duration curve, {' and '.join(curves)}: p99 of the hours is {spikiness:.2f} times their mean"
+    words = f"Load-duration curve, {' and '.join(curves)}"
+    words += f": p99 of the hours is {spikiness:.2f} times their mean" if len(curves) > 1 else ""
     names, legend = list(curves), alt.Legend(orient="top", labelLimit=400)
-    hue = alt.Color("curve:N", title=None, scale=alt.Scale(domain=names, range=[MEASURED, LAW]), legend=legend)
-    dash = alt.StrokeDash("curve:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]))
+    hue = alt.Color("curve:N", title=None, scale=alt.Scale(domain=names, range=[MEASURED, LAW][: len(names)]), legend=legend)
+    dash = alt.StrokeDash("curve:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]][: len(names)]))
     across = alt.X("share:Q", title="share of the hours at least as busy", axis=alt.Axis(format="%"))
     lines = alt.Chart(drawn, width=WIDTH, height=240, description=words).mark_line(strokeWidth=2)
     return Pieces([of(lines.encode(across, alt.Y("load:Q", title="load [times the mean]"), hue, dash))])
@@ -135,7 +138,7 @@ def first(found: Usage) -> str:
     log = found.log
     times = pd.to_datetime(log.first["us"], unit="us", utc=True)
     shown = {
-        "Time in the file": [escape(str(text)[:40]) for text in log.first["written"]],
+        "Time in the file": [str(text)[:40] for text in log.first["written"]],
         "Understood as": [_told(found, time if log.relative else time.tz_convert(log.zone)) for time in times],
     }
     for name, heading in COUNTED.items():
