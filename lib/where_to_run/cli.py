@@ -1,4 +1,4 @@
-"""The command line: where-to-run report | sweep | app | lab | check-data | refresh."""
+"""The command line: where-to-run report | usage | sweep | app | lab | check-data | refresh."""
 
 import argparse
 import datetime
@@ -11,6 +11,7 @@ from typing import Any
 
 from .decision.evaluate import evaluate
 from .inputs import facts, question
+from .inputs.log_formats import ROLES
 from .inputs.question import ScenarioError
 from .inputs.tables import FactsError
 from .paths import DATA, NOTEBOOKS, REPORTS
@@ -52,6 +53,18 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/NAME)")
     report.set_defaults(run=_report)
+    usage = commands.add_parser("usage", help="say what a log or a usage export shows of a scenario")
+    usage.add_argument("file", type=Path, metavar="FILE", help="CSV, JSON, JSON lines or Parquet")
+    usage.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="WHAT=COLUMN",
+        dest="columns",
+        help=f"name a column, or several as a + b, where the layout is not known. What: {', '.join(ROLES)}",
+    )
+    usage.add_argument("--time-zone", default="UTC", help="of times that do not say theirs, as Europe/Berlin")
+    usage.set_defaults(run=_usage)
     _add_sweep(commands)
     _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
@@ -123,6 +136,18 @@ def _report(options: argparse.Namespace) -> int:
     report.make(answer, parameters, folder)
     print(report.summary(answer))
     print(f"\n{folder / 'report.html'}")
+    return 0
+
+
+def _usage(options: argparse.Namespace) -> int:
+    from .inputs import log_hours
+    from .inputs.usage import usage
+    from .views import usage as page
+
+    pairs = [text.partition("=") for text in options.columns]
+    found = usage(log_hours.read(options.file, {name: column for name, _, column in pairs}, options.time_zone))
+    for title, frame in page.told(found).items():
+        print(f"{title}\n{frame.to_string(index=False)}\n")
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from logbook import lines
@@ -50,7 +51,8 @@ RIGHT = {
     "burstgpt_failures.csv": ({}, {"requests": 945}, {}),
     "null_word_in_cached.csv": (NAMED, {"requests": 700, "bad": {}}, {}),
     "qwen_bailian_form.jsonl": ({}, {"requests": 1_500}, {}),
-    "no_output_in_one_hour.csv": (NAMED, {"requests": 700, "input": IN}, {}),
+    # two of its requests have no count of what came out
+    "no_output_in_one_hour.csv": (NAMED, {"requests": 700, "input": IN, "with_output": 698}, {}),
     "langfuse_trace_download.json": ({}, {"requests": 200, "bad": {}}, {}),
     "cloudflare_gateway_logs.json": ({}, {"requests": 200}, {}),
     "bom_document.json": ({}, {"requests": 200}, {}),
@@ -98,10 +100,14 @@ def test_a_file_that_is_easily_read_wrong_is_read_right(name):
         got = getattr(log, what) if hasattr(log, what) else log.hours[what].sum()
         assert got == right, what
     found = usage(log).fields.set_index("field")["value"]
+    assert (
+        found["output_tokens"] == found["output_tokens"]
+        or log.hours["output"].isna().all()
+        or log.hours["requests"].isna().all()
+    )
     for field, right in month.items():
         assert found[field] == pytest.approx(right, abs=1e-9), field
     assert found[UNKNOWN.get(name, [])].isna().all()
-    assert not found["output_tokens"] < 16, "an hour without a count hides no other"
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -196,7 +202,10 @@ def test_layouts_people_have_are_known(name):
 def test_daily_activity_is_known_and_a_list_of_costs_is_not():
     days = [f"2026-03-{day:02}" for day in range(2, 9)]
     counts = {"prompt_tokens": 1_000, "completion_tokens": 100, "cache_read_input_tokens": 250}
-    lite = [{"date": d, "metrics": {**counts, "successful_requests": 10, "failed_requests": 1}, "breakdown": {}} for d in days]
+    lite = [
+        {"date": d, "metrics": {**counts, "successful_requests": 10, "failed_requests": 1}, "breakdown": {}}
+        for d in days
+    ]
     router = [{"date": d, "requests": 10, "usage": 0.1, **counts} for d in days]
     for given in ({"results": lite, "metadata": {}}, {"data": router}):
         log = read(json.dumps(given).encode())
@@ -240,7 +249,7 @@ def test_a_file_without_names_is_read_by_the_places_of_its_columns():
 )
 def test_times_in_other_forms_are_understood(texts, at):
     log = read(lines(["when", "tin", "tout"], *([text, 100, 10] for text in texts)), PLAIN)
-    assert str(log.hours.index[0] * 3_600_000_000) == str(int(__import__("pandas").Timestamp(at, tz="UTC").value // 1000))
+    assert log.hours.index[0] == pd.Timestamp(at, tz="UTC").timestamp() // 3600
 
 
 def test_a_day_that_may_be_a_month_is_asked_back_and_its_form_can_be_given():

@@ -161,9 +161,7 @@ def test_a_row_that_comes_again_counts_once_where_it_can_be_told():
         read(again)
     same_id = FILES["helicone"] + b"a,2026-03-02T09:10:00.5+00:00,60,10,39\r\n"
     assert read(same_id).repeats == 1 and read(same_id).hours["requests"].tolist() == [1, 1]
-    mended = read(
-        FILES["helicone"].replace(b"60,10,40", b"oops,10,40") + b"a,2026-03-02T09:10:00.5+00:00,60,10,40\r\n"
-    )
+    mended = read(FILES["helicone"].replace(b"60,10,40", b"oops,10,40") + b"a,2026-03-02T09:10:00.5+00:00,60,10,40\r\n")
     assert mended.bad == {} and mended.hours["input"].tolist() == [100, 300], "of an id what can be used counts"
     whole_seconds = FILES["burstgpt"] + FILES["burstgpt"].split(b"\r\n", 1)[1]
     log = read(whole_seconds)

@@ -77,10 +77,14 @@ class Source:
             level = [(path, node, known | set(node)) for path, node, known in level]
             found = [path for path, _, known in level if set(heads) <= known]
             if len(found) > 1:
-                raise UsageError(f"rows are under {' and '.join(' > '.join(path) for path in found[:3])}; give one of them")
+                raise UsageError(
+                    f"rows are under {' and '.join(' > '.join(path) for path in found[:3])}; give one of them"
+                )
             if found:
                 return found[0]
-            inner = ((p, k, n[0] if isinstance(n, list) else n, known) for p, node, known in level for k, n in node.items())
+            inner = (
+                (p, k, n[0] if isinstance(n, list) else n, known) for p, node, known in level for k, n in node.items()
+            )
             listed = ((p, k, dict.fromkeys(PLACES) if isinstance(n, list) else n, known) for p, k, n, known in inner)
             level = [([*p, k], n, known) for p, k, n, known in listed if isinstance(n, dict)][:MOST_COLUMNS]
         return None
@@ -162,9 +166,12 @@ def _within(o: str, *keys: str) -> str:
     return f"CAST(list_sum(list_transform(list_filter({of}, {some}), lambda pair: {number('pair[2]')})) AS VARCHAR)"
 
 
-def number(text: str) -> str:
-    """SQL of the count in a text, NULL where a word says that there is none, NaN where it is no count."""
-    plain = f"try_cast({text} AS DOUBLE)"
+def number(text: str, plain: str = "") -> str:
+    """SQL of the count in a text, NULL where a word says that there is none, NaN where it is no count.
+
+    `plain` is the column where the text is read as a number already.
+    """
+    plain = plain or f"try_cast({text} AS DOUBLE)"
     return f"""CASE WHEN {plain} BETWEEN 0 AND {LARGEST} THEN {plain} WHEN {text} IS NULL OR {none(text)} THEN NULL
         ELSE coalesce(CASE WHEN try_cast(trim({text}, ' "') AS DOUBLE) BETWEEN 0 AND {LARGEST}
             THEN try_cast(trim({text}, ' "') AS DOUBLE) END, 'nan'::DOUBLE) END"""
@@ -175,7 +182,23 @@ def none(text: str) -> str:
     return f"lower(trim({text}, ' \"')) IN ({', '.join(map(quoted, NO_VALUE))})"
 
 
-NO_VALUE = ("", "null", "none", "nil", "nan", "n/a", "na", "#n/a", "-", "--", "\\n", "undefined", "<na>", "nat", "(null)")
+NO_VALUE = (
+    "",
+    "null",
+    "none",
+    "nil",
+    "nan",
+    "n/a",
+    "na",
+    "#n/a",
+    "-",
+    "--",
+    "\\n",
+    "undefined",
+    "<na>",
+    "nat",
+    "(null)",
+)
 """What programs write where there is nothing."""
 
 LARGEST = 1e15
@@ -266,7 +289,10 @@ def _kind(head: bytes, packing: str | None) -> str:
     refused = (
         (not start, f"is empty; give {KINDS}"),
         (parquet and packing, "is a packed Parquet file; unpack it first"),
-        (start[:4] in (b"PK\x03\x04", b"PK\x05\x06"), "is a zip archive or a spreadsheet; unpack it, or save the sheet as CSV"),
+        (
+            start[:4] in (b"PK\x03\x04", b"PK\x05\x06"),
+            "is a zip archive or a spreadsheet; unpack it, or save the sheet as CSV",
+        ),
         (PAGE.match(start), f"is a page (HTML or XML) and no export; give {KINDS}"),
         (b"\x00" in head and not parquet, f"is not text in UTF-8; give {KINDS}"),
     )

@@ -109,11 +109,17 @@ def choose(source: Any, columns: Mapping[str, Column]) -> tuple[Layout, list[str
             raise UsageError("columns are named, but not the one of the time; name it too")
         return _named(source, given, shown)
     if found and found.instead:
-        raise UsageError(f"the file is a list of costs ({found.title}), which does not say how many tokens; {found.instead}")
+        raise UsageError(
+            f"the file is a list of costs ({found.title}), which does not say how many tokens; {found.instead}"
+        )
     if not found:
         known = ", ".join(dict.fromkeys(one.title for one in layouts() if not one.instead))
         costs = [name for name in source.names if any(word in name.lower() for word in COSTS)]
-        what = f"It speaks of costs ({costs[0][:40]}): a list of costs has no tokens, so export the usage. " if costs else ""
+        what = (
+            f"It speaks of costs ({costs[0][:40]}): a list of costs has no tokens, so export the usage. "
+            if costs
+            else ""
+        )
         raise UsageError(
             f"none of the layouts known by name ({known}) has these columns: {shown}. {what}Name yours: the one of the "
             "time, and those of the tokens in and out"
@@ -154,7 +160,9 @@ def _column(column: Column, names: Collection[str]) -> Column:
 
 def _check(given: Any) -> None:
     if not isinstance(given, Mapping):
-        raise UsageError(f"columns: got {str(given)[:60]!r}; give names by what they say, as {{time: when, input: tokens_in}}")
+        raise UsageError(
+            f"columns: got {str(given)[:60]!r}; give names by what they say, as {{time: when, input: tokens_in}}"
+        )
     if unknown := [role for role in given if role not in ROLES]:
         raise UsageError(f"no {str(unknown[0])[:60]!r} among what can be named: {', '.join(ROLES)}")
     for role, column in given.items():

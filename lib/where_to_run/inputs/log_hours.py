@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 import pandas as pd
 
-from .log_file import Source, none, number, opened, quoted
+from .log_file import MOST_LOOKED, Source, none, number, opened, quoted
 from .log_formats import COUNTS, Column, Layout, UsageError, choose, paths
 from .log_times import HOUR, MOST, SECOND, SINCE, UNTIL, Times, told
 
@@ -103,7 +103,9 @@ def read(given: Path | bytes, columns: Mapping[str, Column] | None = None, time_
         repeats, equal = _repeats(source, layout)
         step = _set_aside(source, layout)
         source.connection.execute(f"CREATE TEMP VIEW counted AS {_counted(layout, step)}")
-        return _log(source, layout, times, step, {"repeats": repeats, "equal": equal, "absent": absent, "file": _name(given)})
+        return _log(
+            source, layout, times, step, {"repeats": repeats, "equal": equal, "absent": absent, "file": _name(given)}
+        )
 
 
 def _name(given: Path | bytes) -> str:
@@ -131,11 +133,15 @@ def _plain(source: Source, layout: Layout, role: str) -> None:
         marked = f"regexp_matches({text}, '^\\s*[1-9]\\d{{0,2}}([., ''’\u00a0\u202f_]\\d{{3}})+(,\\d+)?\\s*$')"
         dotted = f"regexp_matches({text}, '^\\s*\\d+\\.\\d+\\s*$')"
         sql = f"SELECT any_value({text}) FILTER (WHERE {marked}), bool_and({marked}) FILTER (WHERE {dotted}), "
-        sql += f"bool_or({marked} AND NOT {dotted}) FROM {source.few} WHERE {text} IS NOT NULL"
+        sql += (
+            f"bool_or({marked} AND NOT {dotted}) FROM (FROM {source.few} WHERE {text} IS NOT NULL LIMIT {MOST_LOOKED})"
+        )
         example, dots, others = source.one(sql)
         if others or (dots and layout.counting != "rate"):
             asked = f"{WORDS[COUNTS.index(role)]} are written as {example.strip()[:40]}, which may be a number with thousands"
-            raise UsageError(f"{asked} apart; write numbers without marks between thousands, and a point before decimals")
+            raise UsageError(
+                f"{asked} apart; write numbers without marks between thousands, and a point before decimals"
+            )
 
 
 def _raw(source: Source, layout: Layout, times: Times, rows: str, more: str = "") -> str:
@@ -147,6 +153,8 @@ def _raw(source: Source, layout: Layout, times: Times, rows: str, more: str = ""
     name, parent = (_id(source, column) for column in (layout.id, layout.parent))
     counts = ", ".join(_count(source, layout, role) for role in COUNTS)
     twice = times.twice(time) if layout.counting == "counter" else "false"
+    numbers = dict.fromkeys(source.text(path) for role in COUNTS for path in paths(getattr(layout, role)))
+    rows = f"(SELECT *{''.join(f', try_cast({text} AS DOUBLE) AS n{text}' for text in numbers)} FROM {rows})"
     inner = f"""
         SELECT *, {times.micros(time)} AS us, {times.micros(end) if layout.end else "NULL::BIGINT"} AS until,
             {name} AS name, {parent} AS parent, {twice} AS twice, {counts}
@@ -176,7 +184,7 @@ def _why(source: Source, layout: Layout, times: Times) -> str:
     tests = {
         "torn": AT["line is not JSON"],
         _other(source, layout): CALL,
-        f"{time} IS NULL OR {none(time)}": AT["no time"],
+        f"CASE WHEN us IS NULL THEN {time} IS NULL OR {none(time)} END": AT["no time"],
         "us IS NULL": AT["time not understood"],
         "false" if times.since else f"us NOT BETWEEN {SINCE} AND {UNTIL}": AT["time before 2000 or after 2100"],
         **{f"isnan({role})": AT[f"{words}: not a number from 0 up"] for role, words in zip(COUNTS, WORDS, strict=True)},
@@ -192,7 +200,7 @@ def _why(source: Source, layout: Layout, times: Times) -> str:
 def _count(source: Source, layout: Layout, role: str) -> str:
     """SQL of a count: the greatest there is, or the sum of those there are; NaN where one is no count."""
     column = getattr(layout, role)
-    numbers = ", ".join(number(source.text(path)) for path in paths(column)) or "NULL"
+    numbers = ", ".join(number(source.text(path), f"n{source.text(path)}") for path in paths(column)) or "NULL"
     found = f"list_sum([{numbers}])" if isinstance(column, dict) else f"greatest({numbers}, NULL)"
     # a stretch of time for which nothing is counted had none
     zero = "0" if column and layout.buckets and layout.counting == "rows" else "NULL"
@@ -218,7 +226,9 @@ def _not_in_file(source: Source, layout: Layout) -> None:
     for role in COUNTS if layout.name == "named" and not layout.buckets else ():
         if getattr(layout, role) and not source.one(f"SELECT count({role}) FROM raw")[0]:
             told_of = ", ".join(paths(getattr(layout, role)))
-            raise UsageError(f"nothing in the file under {told_of[:60]!r} ({role}); it has: {', '.join(source.names[:30])}")
+            raise UsageError(
+                f"nothing in the file under {told_of[:60]!r} ({role}); it has: {', '.join(source.names[:30])}"
+            )
 
 
 def _repeats(source: Source, layout: Layout) -> tuple[int, int]:
@@ -310,6 +320,8 @@ def _cut(source: Source, where: str, step: int) -> int:
 
 def _coarse(source: Source) -> int:
     """Days (or more) that the times of requests are rounded to [microsecond], 0 where they say the hour."""
+    if not source.one(f"SELECT min(us % {HOUR}) = max(us % {HOUR}) FROM raw WHERE why = 0")[0]:
+        return 0
     apart, times, clocks = source.one(
         f"SELECT quantile_disc(d, {MOST}), count(*), count(DISTINCT us % {24 * HOUR}) FROM ({_distances()})"
     )
@@ -329,7 +341,9 @@ def _even(source: Source, layout: Layout) -> int:
     resets = layout.counting == "counter" and again > max(3, readings / 20)
     if short > MOST or resets:
         what = f"a counter begins again {again:,} times" if resets else "readings are not evenly apart"
-        raise UsageError(f"{what} in {readings:,} readings: several series in one? Name the column that tells them apart (id)")
+        raise UsageError(
+            f"{what} in {readings:,} readings: several series in one? Name the column that tells them apart (id)"
+        )
     return int(usual)
 
 
@@ -406,9 +420,13 @@ def _refuse(source: Source, layout: Layout, times: Times, counted: Mapping[str, 
     why = UNUSABLE[-1] if impossible else max(unusable, key=lambda reason: unusable[reason])
     texts = list(source.texts.values())
     raw = _raw(source, layout, times, source.few, ", ".join(texts) + ",")
-    row = source.connection.execute(f"SELECT {', '.join(texts)} FROM ({raw}) WHERE why = {AT.get(why, -1)} LIMIT 1").fetchall()
+    row = source.connection.execute(
+        f"SELECT {', '.join(texts)} FROM ({raw}) WHERE why = {AT.get(why, -1)} LIMIT 1"
+    ).fetchall()
     shown = zip(source.texts, row[0] if row else (), strict=False)
-    example = f", as in: {', '.join(f'{path} {text[:40]}' for path, text in shown if text is not None)[:300]}" if row else ""
+    example = (
+        f", as in: {', '.join(f'{path} {text[:40]}' for path, text in shown if text is not None)[:300]}" if row else ""
+    )
     words = "; ".join(f"{reason}: {number_of:,}" for reason, number_of in unusable.items())
     do = "name the input as the sum of both" if impossible else "give a file without them, or name other columns"
     do = "name the columns and the form of the time (%d.%m.%Y %H:%M)" if why.startswith("time not") else do

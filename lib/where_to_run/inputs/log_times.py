@@ -22,7 +22,19 @@ MOST = 1 / 5
 
 DATES = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%d.%m.%y", "%m-%d-%Y", "%d-%m-%Y", "%Y%m%d")
 DATES += ("%d %b %Y", "%d-%b-%Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%a, %d %b %Y", "%d/%b/%Y")
-CLOCKS = ("", "%H", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M:%S.%f %p", "%H:%M:%SZ", "%H:%M:%S GMT")
+CLOCKS = (
+    "",
+    "%H",
+    "%H:%M",
+    "%H:%M:%S",
+    "%H:%M:%S.%f",
+    "%I:%M %p",
+    "%I:%M:%S %p",
+    "%I:%M:%S.%f %p",
+    "%H:%M:%S %z",
+    "%H:%M:%SZ",
+    "%H:%M:%S GMT",
+)
 FORMS = [f"{date}{between}{clock}" for date, between, clock in product(DATES, (" ", ", ", ":", "T"), CLOCKS) if clock]
 FORMS = [*DATES, *FORMS, "%Y%m%d%H%M%S", "%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d-%H"]
 """Forms of a time that are tried where it is neither a number nor ISO 8601."""
@@ -36,12 +48,16 @@ WITH_OFFSET = r"[A-Za-z/_]{3,}$|Z$|[+-]\d\d(:?\d\d)?$"
 
 @dataclass(frozen=True)
 class Times:
-    """How a file writes its times: `unit` of a number, `form` of words, ISO 8601 where neither; `since` an unknown start."""
+    """How a file writes its times: `unit` of a number, `form` of words, ISO 8601 where neither; `since` an unknown start.
+
+    `short`: some end in a capital letter, as an abbreviation of a zone does.
+    """
 
     unit: str = ""
     form: str = ""
     since: bool = False
     zone: str = "UTC"
+    short: bool = True
 
     def micros(self, text: str) -> str:
         """SQL of a time [microsecond since 1970], NULL where there is none or it is not understood."""
@@ -59,7 +75,8 @@ class Times:
         mended = f"try_cast(regexp_replace({bare}, '{OFFSET}', '\\1') AS TIMESTAMPTZ)"
         # an abbreviation of a zone may mean several; what ends in a small letter is a whole name
         short = f"right({text}, 1) BETWEEN 'A' AND 'Y' AND NOT regexp_matches({text}, '( UTC| GMT|{OFFSET[:-1]})$')"
-        return f"epoch_us(CASE WHEN {short} THEN NULL ELSE coalesce({plain}, {mended}) END)"
+        read = f"coalesce({plain}, {mended})"
+        return f"epoch_us(CASE WHEN {short} THEN NULL ELSE {read} END)" if self.short else f"epoch_us({read})"
 
     def twice(self, text: str) -> str:
         """SQL of whether a time is of an hour that the clock of the zone shows twice: read as the second, it may be either."""
@@ -84,7 +101,8 @@ def told(source: Source, layout: Layout, text: str, zone: str) -> Times:
         return Times(form=layout.form, zone=zone)
     if share > 1 / 2:
         return _number(source, layout, rows, zone, (size, bool(broken), example[:40]))
-    iso = Times(zone=zone)
+    (short,) = source.one(f"SELECT bool_or(right(t, 1) BETWEEN 'A' AND 'Y') FROM {rows}")
+    iso = Times(zone=zone, short=bool(short))
     (good,) = source.one(f"SELECT avg(if({iso.micros('t')} IS NULL, 0, 1)) FROM {rows}")
     return iso if good >= 1 - MOST else _worded(source, rows, zone) or iso
 

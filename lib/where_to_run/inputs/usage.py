@@ -201,7 +201,10 @@ def _fields(part: pd.DataFrame, span_h: float, drawn: Array, step_h: int) -> lis
     if peak[0] < 1:
         why = "less than one hour in a hundred has most of the load, so its p99 says nothing; the hours do"
         return [*rows, _field("spikiness", np.array([np.nan]), f"not known: {why}")]
-    return [*rows, _field("spikiness", np.maximum(peak, 1.0), seen + ("" if span_h >= WEEK_H else ": not a whole week"))]
+    return [
+        *rows,
+        _field("spikiness", np.maximum(peak, 1.0), seen + ("" if span_h >= WEEK_H else ": not a whole week")),
+    ]
 
 
 def _field(name: str, values: Array, seen: str) -> dict[str, Any]:
