@@ -1,4 +1,4 @@
-"""Log cases: files of each kind that is easily read wrong, with their right value by hand; packed, as any log may be."""
+"""Log cases: packed files of each kind that is easily read wrong, with their right value by hand."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from logbook import lines
-from where_to_run.inputs.log_formats import UsageError
+from logbook import FILES, lines
+from where_to_run.inputs.log_formats import UsageError, layouts
 from where_to_run.inputs.log_hours import read
 from where_to_run.inputs.usage import usage
 
@@ -117,7 +117,16 @@ def test_a_file_that_may_mean_several_things_is_refused_with_an_example(name):
         read(LOGS / f"{name}.gz", columns)
 
 
-def test_every_file_is_tried():
+def test_every_file_and_every_layout_is_tried():
+    daily = {
+        "litellm_daily",
+        "litellm_daily_table",
+        "openrouter_activity",
+        "azure_gateway",
+        "prometheus",
+        "qwen_bailian",
+    }
+    assert {*FILES, *LAYOUTS, *daily} == {one.name for one in layouts() if not one.instead}
     assert {f"{name}.gz" for name in [*RIGHT, *REFUSED]} == {file.name for file in LOGS.iterdir()}
 
 
@@ -211,9 +220,9 @@ def test_daily_activity_is_known_and_a_list_of_costs_is_not():
         log = read(json.dumps(given).encode())
         assert log.hours[["requests", "input", "output"]].sum().tolist() == [70, 7_000, 700] and log.step_h == 24
     costs = [{"start_time": 1_767_225_600, "results": [{"amount": {"value": 1, "currency": "usd"}}]}]
-    with pytest.raises(UsageError, match="list of costs .*export the usage"):
+    with pytest.raises(UsageError, match=r"list of costs .*export the usage"):
         read(json.dumps({"data": costs}).encode())
-    with pytest.raises(UsageError, match="It speaks of costs .CostInUsd."):
+    with pytest.raises(UsageError, match=r"It speaks of costs .CostInUsd."):
         read(lines(["Day", "CostInUsd"], ["2026-03-02", 1]))
 
 

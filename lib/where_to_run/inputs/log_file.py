@@ -28,7 +28,7 @@ MOST_COLUMNS, MOST_ROWS = 2_000, 2_000_000_000
 """What a file may say it has."""
 
 MOST_LOOKED, DEEPEST, PLACES = 50_000, 6, ("[0]", "[1]")
-"""Rows of JSON whose keys are looked at, how deep rows are looked for, and names of the places in a row that is a list."""
+"""Rows of JSON whose keys are looked at, how deep rows are looked for, and the places in a row that is a list."""
 
 LARGEST_LINE, LARGEST_DOCUMENT = 1 << 24, 1 << 27
 """Bytes of one row, and of a JSON file that is one document."""
@@ -45,7 +45,7 @@ KINDS = "a CSV, JSON, JSON-lines or Parquet file; all but Parquet may be packed 
 class Source:
     """An open file: names of columns, SQL for its rows (`few`: the first of them), and rows that were torn.
 
-    SQL is made of fixed words, numbered columns and `quoted` text. `structure` is that of a row of JSON, None elsewhere.
+    SQL is made of fixed words, numbered columns and `quoted` text. `structure` is that of a row of JSON.
     `whole` says whether `few` are all rows.
     """
 

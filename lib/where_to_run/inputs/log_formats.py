@@ -9,7 +9,7 @@ from ..paths import DATA, read_yaml
 from .question import ScenarioError
 
 Column = str | list[str] | dict[str, list[str]]
-"""A column, several of which the greatest counts, or `{sum: [...]}`; `a > b` is key b inside a, `*` any with that name."""
+"""A column, several of which the greatest counts, or `{sum: [...]}`; `a > b` is key b inside a, `*b*` any with b."""
 
 COUNTS = ("requests", "input", "output", "cached")
 """What is counted: requests, input tokens, output tokens, and input tokens from a prompt cache."""
@@ -153,9 +153,10 @@ def _there(source: Any, layout: Layout, roles: list[str], shown: str) -> None:
 
 def _column(column: Column, names: Collection[str]) -> Column:
     """A column as it is read: the text `a + b` is a sum, unless a column is called so."""
-    if not isinstance(column, str) or column in names or " + " not in column:
+    if not isinstance(column, str) or column in names:
         return column
-    return {"sum": [part.strip() for part in column.split(" + ")]}
+    parts = [part.strip() for part in column.split("+")]
+    return {"sum": parts} if len(parts) > 1 and (" + " in column or set(parts) <= set(names)) else column
 
 
 def _check(given: Any) -> None:

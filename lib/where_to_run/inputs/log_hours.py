@@ -114,7 +114,8 @@ def _name(given: Path | bytes) -> str:
 
 def _expanded(source: Source, layout: Layout) -> tuple[Layout, tuple[str, ...]]:
     """The layout with the columns of this file in its sums, and those it lacks."""
-    changed, absent = {}, []
+    changed: dict[str, Any] = {}
+    absent: list[str] = []
     for role in COUNTS:
         column = getattr(layout, role)
         if isinstance(column, dict):
@@ -138,7 +139,8 @@ def _plain(source: Source, layout: Layout, role: str) -> None:
         )
         example, dots, others = source.one(sql)
         if others or (dots and layout.counting != "rate"):
-            asked = f"{WORDS[COUNTS.index(role)]} are written as {example.strip()[:40]}, which may be a number with thousands"
+            what = WORDS[COUNTS.index(role)]
+            asked = f"{what} are written as {example.strip()[:40]}, which may be a number with thousands"
             raise UsageError(
                 f"{asked} apart; write numbers without marks between thousands, and a point before decimals"
             )
@@ -332,7 +334,7 @@ def _coarse(source: Source) -> int:
 
 def _even(source: Source, layout: Layout) -> int:
     """The usual time between two readings of a series [microsecond]; refuses what looks like several in one."""
-    apart = f"""FROM (SELECT requests, us - lag(us) OVER w AS d, requests < lag(requests) OVER w AS again
+    apart = """FROM (SELECT requests, us - lag(us) OVER w AS d, requests < lag(requests) OVER w AS again
         FROM raw WHERE why = 0 WINDOW w AS (PARTITION BY name ORDER BY us)) WHERE d IS NOT NULL"""
     most, readings, again = source.one(f"SELECT quantile_disc(d, 0.8), count(*), count(*) FILTER (WHERE again) {apart}")
     if not readings:

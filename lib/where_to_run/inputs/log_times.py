@@ -17,10 +17,23 @@ MONDAY = 96 * HOUR
 SINCE, UNTIL = 946_684_800 * SECOND, 4_102_444_800 * SECOND
 """1 January 2000 and 2100: a time outside is a mistake."""
 
+SHORT_MS = 3_200_000
+"""Milliseconds since a start that are fewer may be seconds: the traces that count so are of an hour."""
+
 MOST = 1 / 5
 """Share of the rows that may be unusable."""
 
-DATES = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%d.%m.%y", "%m-%d-%Y", "%d-%m-%Y", "%Y%m%d")
+DATES: tuple[str, ...] = (
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d.%m.%Y",
+    "%d.%m.%y",
+    "%m-%d-%Y",
+    "%d-%m-%Y",
+    "%Y%m%d",
+)
 DATES += ("%d %b %Y", "%d-%b-%Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%a, %d %b %Y", "%d/%b/%Y")
 CLOCKS = (
     "",
@@ -48,9 +61,9 @@ WITH_OFFSET = r"[A-Za-z/_]{3,}$|Z$|[+-]\d\d(:?\d\d)?$"
 
 @dataclass(frozen=True)
 class Times:
-    """How a file writes its times: `unit` of a number, `form` of words, ISO 8601 where neither; `since` an unknown start.
+    """How a file writes its times: `unit` of a number, `form` of words, ISO 8601 where neither.
 
-    `short`: some end in a capital letter, as an abbreviation of a zone does.
+    `since`: they count from an unknown start. `short`: some end in a capital letter, as an abbreviation of a zone does.
     """
 
     unit: str = ""
@@ -79,7 +92,7 @@ class Times:
         return f"epoch_us(CASE WHEN {short} THEN NULL ELSE {read} END)" if self.short else f"epoch_us({read})"
 
     def twice(self, text: str) -> str:
-        """SQL of whether a time is of an hour that the clock of the zone shows twice: read as the second, it may be either."""
+        """SQL of whether a time is of an hour that the clock of the zone shows twice: it is read as the second."""
         if self.unit or self.zone == "UTC":
             return "false"
         at, zone = f"make_timestamptz({self.micros(text)})", quoted(self.zone)
@@ -91,16 +104,16 @@ def told(source: Source, layout: Layout, text: str, zone: str) -> Times:
     """How a file writes its times; refuses what may be read in two ways, and what is no time in any way known."""
     rows = f"(SELECT {text} AS t FROM {source.few} WHERE {text} IS NOT NULL AND NOT {none(text)} LIMIT 100000)"
     number = "try_cast(t AS DOUBLE)"
-    share, size, broken, example = source.one(
+    share, size, broken, span, example = source.one(
         f"SELECT avg(if(isfinite({number}), 1, 0)), median(abs({number})) FILTER (WHERE isfinite({number})), "
-        f"bool_or({number} <> floor({number})), any_value(t) FROM {rows}"
+        f"bool_or({number} <> floor({number})), max({number}) - min({number}), any_value(t) FROM {rows}"
     )
     if not example:
         return Times(zone=zone)
     if layout.form:
         return Times(form=layout.form, zone=zone)
     if share > 1 / 2:
-        return _number(source, layout, rows, zone, (size, bool(broken), example[:40]))
+        return _number(source, layout, rows, zone, (size, bool(broken) or span < SHORT_MS, example[:40]))
     (short,) = source.one(f"SELECT bool_or(right(t, 1) BETWEEN 'A' AND 'Y') FROM {rows}")
     iso = Times(zone=zone, short=bool(short))
     (good,) = source.one(f"SELECT avg(if({iso.micros('t')} IS NULL, 0, 1)) FROM {rows}")
@@ -115,7 +128,7 @@ def _number(source: Source, layout: Layout, rows: str, zone: str, seen: tuple[fl
     if not layout.unit and (form := _worded(source, rows, zone)):
         return form
     since = layout.since_start or (layout.name == "named" and bool(layout.unit))
-    if not since or (broken and layout.unit != "s"):
+    if not since or (broken and layout.unit != "s" and layout.name != "named"):
         raise UsageError(
             f"the times are numbers as {example}, which count from no start that is known; give times as "
             "2026-03-02T09:10:00Z, or name the columns and the unit (s, ms, us, ns) of a time since an unknown start"

@@ -135,7 +135,9 @@ def told(found: Usage) -> dict[str, pd.DataFrame]:
     return {
         FIRST_ROWS: pd.DataFrame(_first(found)),
         f"What was read: {_caption(found)}": pd.DataFrame({"What": rows.keys(), "Read": rows.values()}),
-        "The scenario as the log shows it": pd.DataFrame(_fields(found)),
+        "The scenario as the log shows it": pd.DataFrame(_fields(found)).map(
+            lambda cell: cell.text if isinstance(cell, Cell) else cell
+        ),
     }
 
 
