@@ -12,7 +12,8 @@ import pytest
 
 from logbook import FILES, NINE, REQUESTS, SCRIPT, UNCACHED, jsonl, langfuse, lines
 from where_to_run.inputs.log_formats import COUNTS, UsageError, layouts
-from where_to_run.inputs.log_hours import HOUR, read
+from where_to_run.inputs.log_hours import read
+from where_to_run.inputs.log_times import HOUR
 
 
 def test_every_layout_says_where_it_is_from():

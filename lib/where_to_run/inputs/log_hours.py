@@ -44,6 +44,9 @@ MOST_IMPOSSIBLE = 0.01
 MOST_VERSIONS = 20
 """Rows a request may come in, as it is streamed; an id that comes oftener is of something else."""
 
+FEWEST = 10
+"""Readings up to which nothing is said of how even they are."""
+
 SHOWN = 5
 """First rows that are shown as they were understood."""
 
@@ -341,7 +344,7 @@ def _even(source: Source, layout: Layout) -> int:
         return 0
     usual, short = source.one(f"SELECT quantile_disc(d, 0.5), avg(if(d < {most / 2}, 1, 0)) {apart}")
     resets = layout.counting == "counter" and again > max(3, readings / 20)
-    if short > MOST or resets:
+    if (short > MOST and readings > FEWEST) or resets:
         what = f"a counter begins again {again:,} times" if resets else "readings are not evenly apart"
         raise UsageError(
             f"{what} in {readings:,} readings: several series in one? Name the column that tells them apart (id)"

@@ -10,7 +10,8 @@ import pandas as pd
 from ..formulas.load_curve import PEAK_QUANTILE
 from ..units import HOURS_PER_MONTH, HOURS_PER_WEEK, Array
 from .log_formats import COUNTS, UsageError
-from .log_hours import HOUR, Log
+from .log_hours import Log
+from .log_times import HOUR
 from .question import BY_NAME
 
 DAY_H, WEEK_H = 24, HOURS_PER_WEEK
