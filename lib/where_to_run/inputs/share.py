@@ -1,5 +1,7 @@
 """Share: a scenario as the query of a link and as a YAML file, and back; nothing that is read is trusted."""
 
+import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -24,14 +26,41 @@ def query(changes: Mapping[str, Any], preset: str) -> str:
     return urlencode(given | {name: _written(value) for name, value in changes.items()})
 
 
-def from_query(text: str) -> tuple[pd.DataFrame, str]:
-    """The scenario a link's query asks for, and its preset; refuses what `question.grid` refuses, and repeats."""
-    pairs = [(name, value) for name, value in parse_qsl(_short(text), keep_blank_values=True) if name not in NOT_OURS]
+def from_query(text: str) -> tuple[pd.DataFrame, str, str]:
+    """The scenario a link's query asks for, its preset, and words on names it has that are no fields.
+
+    Mail and chat programs add such names. Refuses what `question.grid` refuses, repeats, and a number that may have a
+    dot for thousands.
+    """
+    asked = [(name, value) for name, value in parse_qsl(_short(text), keep_blank_values=True) if name not in NOT_OURS]
+    pairs = [(name, value) for name, value in asked if name == "preset" or name in question.BY_NAME]
+    others = sorted({name[:60] for name, _ in asked} - {name for name, _ in pairs})
+    for name in others:
+        if difflib.get_close_matches(name, question.BY_NAME, 1):
+            question.field(name)  # a slip of the pen is refused, with the name that is meant
+    words = f"The link also says {', '.join(others[:5])}, which is no field and was left out." if others else ""
     given = dict(pairs)
     twice = sorted({name for name, _ in pairs if sum(other == name for other, _ in pairs) > 1})
     if twice:
         raise ScenarioError(f"the link gives {twice[0][:60]} more than once; give it once")
-    return one(given.pop("preset", ""), {name: question.parse(name[:60], value) for name, value in given.items()})
+    preset = given.pop("preset", "")
+    return *one(preset, {name: _parsed(name, value) for name, value in given.items()}), words
+
+
+def _parsed(name: str, value: str) -> Any:
+    """A field of a link; a + that was not encoded came as a blank."""
+    if question.BY_NAME[name].numeric:
+        value = re.sub(r"(?<=[eE]) (?=\d)", "+", value)
+        if DOTTED.fullmatch(value.strip()):
+            whole = value.strip().replace(".", "")
+            raise ScenarioError(
+                f"{name}: {value.strip()[:40]} may have a dot for thousands; write {whole}, or {value.strip()}0"
+            )
+    return question.parse(name, value)
+
+
+DOTTED = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
+"""A number that is another one where a dot stands between thousands."""
 
 
 def to_yaml(changes: Mapping[str, Any], preset: str) -> str:
@@ -99,5 +128,6 @@ def _plain(value: Any) -> Any:
 
 
 def _written(value: Any) -> str:
-    """A value of a frame as a query holds it, to the last digit."""
-    return str(_plain(value))
+    """A value of a frame as a query holds it, to the last digit, and not as one with a dot for thousands."""
+    text = str(_plain(value))
+    return f"{text}0" if DOTTED.fullmatch(text) else text
