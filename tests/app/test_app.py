@@ -226,7 +226,7 @@ def a_file(name: str, content: bytes) -> dict:
 
 
 def download(guest, name: str) -> bytes:
-    with guest.page.expect_download(timeout=60_000) as coming:
+    with guest.page.expect_download(timeout=180_000) as coming:
         guest.page.get_by_role("button", name=name).click()
     return Path(coming.value.path()).read_bytes()
 
@@ -520,8 +520,8 @@ def test_a_log_is_read_in_memory_and_used_in_the_workbook(guest, tmp_path):
     guest.tab("Your usage")
     assert "No log was read yet" in guest.panel("usage_fields").inner_text()
     times = pd.date_range("2026-03-02", periods=336, freq="h")
-    rows = [[t, 180_000 if 8 <= t.hour < 20 else 60_000, 6e7, 6e6, SCRIPT] for t in times]
-    log = lines(["t", "n", "in", "out", SCRIPT], *rows, *([["soon", 1, 1, 1, ""]] * 40_000))
+    rows = [[t, 180_000 if 8 <= t.hour < 20 else 60_000, 6e7, 6e6, SCRIPT + "x" * 1_600] for t in times]
+    log = lines(["t", "n", "in", "out", SCRIPT], *rows, *([["soon", 1, 1, 1, ""]] * 20))
     assert len(log) > 1 << 19
     page.set_input_files("#wtr-log", a_file(f"{SCRIPT.replace('/', '')}.csv", log))
     expect(page.locator("#wtr-alert")).to_contain_text("none of the layouts known by name")
@@ -532,7 +532,7 @@ def test_a_log_is_read_in_memory_and_used_in_the_workbook(guest, tmp_path):
     expect(guest.panel("usage_read")).to_contain_text("time not understood")
     guest.settled()
     found = usage(log_hours.read(log, {"time": "t", "requests": "n", "input": "in", "output": "out"}))
-    assert {cells[0]["text"]: cells[1]["sort"] for cells in guest.table("usage_read")}["Rows"] == 40_336
+    expect(guest.panel("usage_read").locator("table").last.locator("tr", has_text="Rows").first).to_contain_text("356")
     for panel in ("usage_hours", "usage_week", "usage_curve"):
         check_figures(guest, panel, PANELS[panel](found))
     with guest.moving():
