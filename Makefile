@@ -10,7 +10,7 @@ FILE ?= data/sweeps/example.yaml
 OUT ?=
 PORT ?= 8866
 
-.PHONY: report sweep app lab test check bench bench-app bench-sweep format parameters picture lock clean look browser
+.PHONY: report sweep app lab test check bench bench-app bench-sweep format parameters picture lock clean look browser validators
 .NOTPARALLEL: # a browser is looked for before the environment is made
 unexport VIRTUAL_ENV # of another environment, which IPython would warn of
 
@@ -29,7 +29,7 @@ lab: $(READY)  ## explore in JupyterLab
 test: browser  ## run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-check: browser  ## lint, format, types, tables, tests
+check: browser validators  ## lint, format, types, tables, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -63,6 +63,9 @@ look:
 browser: look $(READY)
 	@$(BIN)/python tests/get_browser.py --download
 
+validators:  ## get the programs that check the files of a kit
+	@$(PYTHON) tests/get_validators.py
+
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) $(IS_RECENT)
 	@echo 'Making .venv, once: one to two minutes, 330 MB to fetch, 1.3 GB on disk. 1 of 3: an empty environment'
@@ -81,4 +84,4 @@ lock:  ## pin anew what pyproject.toml asks for
 	rm -rf .lock build lib/*.egg-info
 
 clean:
-	rm -rf .venv reports
+	rm -rf .venv .validators reports

@@ -60,15 +60,23 @@ def downloaded() -> list[str]:
     return [str(path) for build in whole for place in places for path in build.glob(place)]
 
 
+def become() -> list[str] | None:
+    """What goes before a command that needs root; None where it takes a password."""
+    if os.geteuid() == 0:
+        return []
+    sudo = ["sudo", "-n"]
+    can = shutil.which("sudo") and subprocess.run([*sudo, "true"], capture_output=True).returncode == 0
+    return sudo if can else None
+
+
 def install_package() -> str:
     """Install Debian's package if that takes no password; gives back why there is no browser from it."""
-    become = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if not shutil.which("apt-get"):
         return "there is no apt-get"
-    if become and not (shutil.which("sudo") and subprocess.run([*become, "true"], capture_output=True).returncode == 0):
+    if (as_root := become()) is None:
         return "apt-get needs root or a sudo without password"
     print("No Chromium or Chrome: installing Debian's package with apt-get, about 110 MB to fetch.", flush=True)
-    apt = [*become, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
     subprocess.run([*apt, "update"])
     subprocess.run([*apt, "install", "-y", "--no-install-recommends", *PACKAGES], stdout=subprocess.DEVNULL)
     return "apt-get did not bring it"

@@ -1,4 +1,4 @@
-"""The command line: where-to-run report | sweep | app | lab | check-data | refresh."""
+"""The command line: where-to-run report | kit | mcp | sweep | app | lab | check-data | refresh."""
 
 import argparse
 import datetime
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .decision.answer import Answer
 from .decision.evaluate import evaluate
 from .inputs import facts, question
 from .inputs.question import ScenarioError
@@ -39,19 +40,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="where-to-run", description="Where should a team run its LLM?")
     commands = parser.add_subparsers(required=True, metavar="command")
     report = commands.add_parser("report", help="answer one scenario: HTML page, notebook, decision.json")
-    report.add_argument("--preset", default="", help=f"a story to start from: {', '.join(question.presets())}")
-    report.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        dest="settings",
-        help=f"change a field, as often as needed. Fields: {', '.join(question.BY_NAME)}",
-    )
-    report.add_argument("--facts", default="", metavar="CSV", help="overrides: table,key,column,value,source,note")
-    report.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
+    _add_question(report)
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/NAME)")
     report.set_defaults(run=_report)
+    kit = commands.add_parser("kit", help="what follows from the answer: routing, serving, and a README of the files")
+    _add_question(kit)
+    kit.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/kit-NAME)")
+    kit.set_defaults(run=_kit)
+    mcp = commands.add_parser("mcp", help="answer programs over standard input and output (Model Context Protocol)")
+    mcp.add_argument("--log", action="append", default=[], type=Path, metavar="FILE", help="a log that may be read")
+    _add_facts(mcp)
+    mcp.set_defaults(run=_mcp)
     _add_sweep(commands)
     _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
@@ -62,6 +61,26 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("--today", default=datetime.date.today().isoformat(), help="day the prices were read")
     refresh.set_defaults(run=_refresh)
     return parser
+
+
+def _add_question(command: argparse.ArgumentParser) -> None:
+    """Add what asks for one scenario."""
+    command.add_argument("--preset", default="", help=f"a story to start from: {', '.join(question.presets())}")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="settings",
+        help=f"change a field, as often as needed. Fields: {', '.join(question.BY_NAME)}",
+    )
+    _add_facts(command)
+
+
+def _add_facts(command: argparse.ArgumentParser) -> None:
+    """Add what says which facts hold."""
+    command.add_argument("--facts", default="", metavar="CSV", help="overrides: table,key,column,value,source,note")
+    command.add_argument("--as-of", default="", metavar="DAY", help="day whose prices hold, as 2026-11-22")
 
 
 def _add_sweep(commands: Any) -> None:
@@ -107,7 +126,8 @@ def _settings(texts: list[str]) -> dict[str, Any]:
     return {name: question.parse(name, value) for name, _, value in pairs}
 
 
-def _report(options: argparse.Namespace) -> int:
+def _asked(options: argparse.Namespace) -> tuple[Answer, dict[str, Any], str]:
+    """The answer to one scenario, the parameters of a notebook that asks it, and a name for a folder of it."""
     changes = _settings(options.settings)
     rows = question.grid(options.preset, **changes)
     overrides = str(Path(options.facts).resolve()) if options.facts else ""
@@ -115,14 +135,35 @@ def _report(options: argparse.Namespace) -> int:
 
     from .batch import report
 
+    files = {"facts_file": overrides, "as_of": options.as_of}
     # a number reaches the notebook as it was parsed, so both see the same scenario
-    parameters = {"preset": options.preset, **changes, "facts_file": overrides, "as_of": options.as_of}
-    folder = options.out or REPORTS / report.folder_name(
-        options.preset, changes | {k: v for k, v in (("facts", overrides), ("as_of", options.as_of)) if v}
-    )
+    parameters = {"preset": options.preset, **changes, **files}
+    return answer, parameters, report.folder_name(options.preset, changes | {k: v for k, v in files.items() if v})
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .batch import report
+
+    answer, parameters, name = _asked(options)
+    folder = options.out or REPORTS / name
     report.make(answer, parameters, folder)
     print(report.summary(answer))
     print(f"\n{folder / 'report.html'}")
+    return 0
+
+
+def _kit(options: argparse.Namespace) -> int:
+    from .batch import kit
+
+    answer, _, name = _asked(options)
+    print(kit.write(answer, options.out or REPORTS / f"kit-{name}") / kit.READ_ME)
+    return 0
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    from .batch import mcp_server
+
+    mcp_server.server(facts.load(options.as_of or None, options.facts or None), options.log).run()
     return 0
 
 

@@ -2,13 +2,15 @@
 
 import io
 import json
+import zipfile
 
 import pandas as pd
 import pytest
 
+import kits
 from browser import spoken, words
 from where_to_run.app import downloads
-from where_to_run.batch import report
+from where_to_run.batch import kit, report
 from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, question, share
 from where_to_run.inputs.question import ScenarioError
@@ -46,6 +48,15 @@ def test_the_scenario_comes_back_as_it_went(answer):
     rows, preset = share.from_yaml(downloads.text(name, content.decode()))
     assert preset == "hospital"
     pd.testing.assert_frame_equal(rows, answer.scenarios)
+
+
+def test_the_kit_is_an_archive_of_the_files_the_command_line_writes(monkeypatch):
+    kits.tell_stakes(monkeypatch)
+    answer = kits.answer("hospital")
+    name, kind, content = made("kit", answer)
+    assert (name, kind) == ("where-to-run-hospital-kit.zip", "application/zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {each: archive.read(each) for each in archive.namelist()} == kit.files(answer)
 
 
 def test_a_scenario_without_a_preset_has_a_name_too(answer):

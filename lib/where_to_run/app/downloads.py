@@ -11,14 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..batch import report
+from ..batch import kit, report
 from ..decision.answer import Answer
 from ..inputs import log_hours, question, share
 from ..inputs.log_formats import UsageError
 from ..inputs.question import ScenarioError
 from ..inputs.usage import Usage, usage
 
-TITLES = {"report": "Report (HTML)", "answer": "Answer (JSON)", "lines": "Lines (CSV)", "scenario": "Scenario (YAML)"}
+TITLES = {
+    "report": "Report (HTML)",
+    "kit": "Kit to start work with (ZIP)",
+    "answer": "Answer (JSON)",
+    "lines": "Lines (CSV)",
+    "scenario": "Scenario (YAML)",
+}
 """The files there are."""
 
 PATIENCE = 300
@@ -33,6 +39,8 @@ def make(name: str, answer: Answer, preset: str, files: Mapping[str, str]) -> tu
     stem = f"where-to-run-{preset or 'default'}"
     if name == "report":
         return f"{stem}.html", "text/html", _report(answer, preset, files)
+    if name == "kit":
+        return f"{stem}-kit.zip", "application/zip", kit.packed(answer)
     if name == "answer":
         text = json.dumps(report.decision(answer), indent=1, ensure_ascii=False)
         return f"{stem}.json", "application/json", text.encode()

@@ -5,11 +5,13 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
+from ..batch import kit
 from ..decision.answer import Answer
 from ..decision.evaluate import evaluate
 from ..inputs import question, share
@@ -93,6 +95,12 @@ class Workbook:
         self._slots[name] = Slot(pieces._repr_html_(), content=self._content(panel, pieces))
         self._slots[name].on_msg(self._heard)
         display(self._slots[name])
+
+    def kit(self, folder: str) -> str:
+        """Write the kit of the answer into a folder, or say how where none is named; returns where it is, in words."""
+        if not folder:
+            return 'Name a folder, as in book.kit("kit"), and run this cell: the files of the kit are written there.'
+        return f"The kit is in {kit.write(self.answer, Path(folder))}."
 
     def _board(self, pages: Mapping[str, Any]) -> Board:
         tabs = [
@@ -294,6 +302,8 @@ class Workbook:
         def make() -> None:
             try:
                 made, words = downloads.make(name, *asked), ""
+            except ScenarioError as error:
+                made, words = None, str(error)
             except Exception:
                 log.exception("could not make %s", name)
                 made, words = None, f"The file could not be made: {downloads.TITLES[name]}. The log says why."

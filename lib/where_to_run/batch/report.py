@@ -3,8 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
@@ -24,6 +22,7 @@ from ..paths import NOTEBOOKS
 from ..views import decide, order
 from ..views.table import usd
 from . import warm_engine
+from .store import replaced
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -48,23 +47,12 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     """
     if len(answer.scenarios) != 1:
         raise question.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
-    folder = folder.absolute()
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= FILES):
-        raise question.ScenarioError(f"{folder} exists and holds other things than a report; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _write(answer, parameters, aside / "new")
-        if folder.exists():
-            folder.replace(aside / "old")
-        (aside / "new").replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder
+    with replaced(folder, FILES, "a report") as new:
+        _write(answer, parameters, new)
+    return folder.absolute()
 
 
 def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
-    folder.mkdir()
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
         str(folder / "report.ipynb"),

@@ -2,8 +2,9 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -125,3 +126,25 @@ def _opened(folder: Path) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+@contextmanager
+def replaced(folder: Path, names: Collection[str], what: str) -> Iterator[Path]:
+    """A new folder aside, which takes the place of another at once when the block ends: a failure leaves nothing
+    half-written, and an older one stays until the new one is whole.
+
+    Refuses a folder that holds other names than those of `what` is made.
+    """
+    folder = folder.absolute()
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {*names}):
+        raise ScenarioError(f"{folder} exists and holds other things than {what}; name a new folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (aside / "new").mkdir()
+        yield aside / "new"
+        if folder.exists():
+            folder.replace(aside / "old")
+        (aside / "new").replace(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

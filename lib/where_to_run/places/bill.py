@@ -30,6 +30,7 @@ class Line:
     kind: str
     cash: str
     rests_on: str
+    price: str
     meaning: str
 
     @cached_property
