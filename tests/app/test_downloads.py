@@ -93,4 +93,4 @@ def test_a_file_too_large_to_be_sent_is_refused_by_its_name(given):
 
 
 def test_every_title_has_a_file():
-    assert list(downloads.TITLES) == ["report", "answer", "lines", "scenario"]
+    assert list(downloads.TITLES) == ["report", "kit", "answer", "lines", "scenario"]
