@@ -144,7 +144,7 @@ class Board {
     model.on("change:state", () => this.update());
     model.on("msg:custom", (message, buffers) => message.type === "file" && hand(message, buffers[0]));
     this.watch();
-    if (!model.get("panels").complete) this.line.say({ type: "hello", tab: this.tab });
+    this.line.say(model.get("panels").complete ? { type: "ready" } : { type: "hello", tab: this.tab });
     this.update();
   }
 
@@ -157,10 +157,11 @@ class Board {
     const reset = make("button", { type: "button", id: "wtr-reset", onclick: () => this.line.say({ type: "reset" }) }, "Reset");
     this.alert = make("div", { id: "wtr-alert", role: "alert" });
     this.bottom = make("div", { id: "wtr-bottom-line", role: "status" });
+    this.sure = make("div", { id: "wtr-sure" });
     this.progress = make("div", { class: "wtr-progress", hidden: true }, make("progress", { "aria-label": "Working" }), make("span"));
     const story = make("div", { class: "wtr-preset" }, make("label", { for: "wtr-preset" }, "Start from"), this.preset, reset);
     const side = make("section", { class: "wtr-side", "aria-label": "The question" }, story, this.story, this.changed, ...this.controls.elements);
-    const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, this.bottom);
+    const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, this.bottom, this.sure);
     const main = this.main = make("section", { class: "wtr-main", "aria-label": "The answer" }, this.progress);
     if (tabs.length) main.append(this.tablist(tabs), ...this.sheets(tabs));
     main.append(this.takeaway(files));
@@ -277,7 +278,8 @@ class Board {
     if (this.story.textContent !== story) this.story.textContent = story;
     if (this.changes !== state.changed) this.changed.innerHTML = this.changes = state.changed;
     if (this.alert.textContent !== state.message) this.alert.textContent = state.message;
-    if (this.bottomLine !== state.bottom_line) this.bottom.innerHTML = this.bottomLine = state.bottom_line;
+    if (this.bottomLine !== state.bottom_line) rewrite(this.bottom, (this.bottomLine = state.bottom_line));
+    if (this.sureness !== state.sure) this.sure.innerHTML = this.sureness = state.sure;
     this.address(state.query);
     this.working(state.busy || (state.pending.length ? "Working out this page" : ""));
     for (const [name, panel] of Object.entries(this.panels)) panel.element.classList.toggle("wtr-stale", state.pending.includes(name));
