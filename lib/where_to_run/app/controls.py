@@ -14,12 +14,11 @@ from ..places.workload import level_words
 STEPS_A_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Where a slider on a log scale stops: round figures, about evenly apart."""
 
-IN_FRONT = ("Headline", "Skills")
-"""Groups that are open at first."""
-
-
 def controls(facts: Facts) -> list[dict[str, Any]]:
-    """Every control in the order of the question: name, label, meaning, group, kind, and its stops or choices."""
+    """Every control in the order of the question: name, label, meaning, where it stands, kind, default, and its stops or
+    choices.
+    """
+    defaults = values(question.grid().iloc[0].to_dict())
     return [
         {
             "name": f.name,
@@ -27,8 +26,10 @@ def controls(facts: Facts) -> list[dict[str, Any]]:
             "unit": "" if f.unit.startswith("share") else f.unit,
             "meaning": f"{f.meaning}. Allowed: {f.allowed}.",
             "group": f.group,
-            "front": f.group in IN_FRONT,
+            "ask": f.ask,
+            "small": f.small,
             "kind": f.kind,
+            "default": defaults[f.name]["value"],
             **({"stops": [stop(f, at) for at in stops(f)]} if f.numeric else _choices(f, facts)),
         }
         for f in question.FIELDS

@@ -74,6 +74,8 @@ class Field:
     log: bool = False
     choices: Sequence[str] | str = ()
     words: Mapping[float, str] | None = None
+    ask: str = ""
+    small: bool = False
 
     @cached_property
     def numeric(self) -> bool:
