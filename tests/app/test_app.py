@@ -207,6 +207,20 @@ def test_a_reload_keeps_the_scenario(guest):
     check_page(guest, spikiness=1.05)
 
 
+def test_back_in_the_browser_goes_one_step_back(guest):
+    guest.open("?utm_source=mail&spikiness=8")
+    check_page(guest, spikiness=8)
+    with guest.moving():
+        guest.slider("spikiness").press("End")
+    check_page(guest, spikiness=20)
+    with guest.moving():
+        guest.page.go_back()
+    check_page(guest, spikiness=8)
+    with guest.moving():
+        guest.page.go_forward()
+    check_page(guest, spikiness=20)
+
+
 def test_two_visitors_at_once_do_not_see_each_others_scenario(guest, chromium, house):
     guest.open()
     with visitor(chromium, house.root) as other:

@@ -181,6 +181,8 @@ class Workbook:
                 self._ask(*share.one(message.get("name", self.preset), {}))
             case "tab" if message["name"] in PAGES:
                 self._open(message["name"])
+            case "link":
+                self._ask(*share.from_query(str(message["query"])))
             case "load":
                 self._ask(*share.from_yaml(downloads.text(message["name"], message["text"])))
             case "download" if message["name"] in downloads.TITLES:

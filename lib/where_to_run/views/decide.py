@@ -378,7 +378,19 @@ KNOWN = {
 """How the throughput of a replica is known, in words."""
 
 
-def asked(answer: Answer, preset: str = "") -> Pieces:
+def case(answer: Answer, preset: str = "") -> Pieces:
+    """Whose question it is and what was changed in it, with the day of the facts."""
+    story = question.presets().get(preset, {"title": "The default scenario", "story": ""})
+    row, changed = answer.scenarios.iloc[0], question.changed(answer.scenarios, preset)
+    told = "; ".join(f"{question.BY_NAME[name].label.lower()}: {plain(row[name])}" for name in changed)
+    words = f"{story['story'].strip()} {f'Changed: {told}.' if told else ''}"
+    day = date.fromisoformat(answer.facts.as_of)
+    return Pieces(
+        [f"<p class='case'><strong>{escape(story['title'])}</strong>, {day:%-d %B %Y}</p><p>{escape(words)}</p>"]
+    )
+
+
+def asked(answer: Answer) -> Pieces:
     """The question: every field, its value and unit, those that differ from the defaults marked."""
     row, differs = answer.scenarios.iloc[0], question.changed(answer.scenarios)
     fields = [f.name for f in question.FIELDS]
@@ -389,6 +401,4 @@ def asked(answer: Answer, preset: str = "") -> Pieces:
         "Changed": ["yes" if f.name in differs else "" for f in question.FIELDS],
         "Meaning": [f.meaning for f in question.FIELDS],
     }
-    story = question.presets().get(preset, {})
-    intro = f"<p><strong>{escape(story['title'])}.</strong> {escape(story['story'])}</p>" if story else ""
-    return Pieces([intro + table(shown, "The question", left=5)])
+    return Pieces([table(shown, "The question", left=5)])

@@ -294,11 +294,22 @@ class Board {
     this.writing = setTimeout(() => this.write(), ADDRESS);
   }
 
-  /** Write the address now. */
-  write() {
+  /** Write the address now: a step to come back from, unless it is the first or the page is left. */
+  write(how = this.written ? "pushState" : "replaceState") {
     clearTimeout(this.writing);
     if (this.query === undefined) return;
-    history.replaceState(null, "", location.pathname + (this.query ? `?${this.query}` : ""));
+    const search = this.query ? `?${this.query}` : "";
+    if (search !== location.search) history[how](null, "", location.pathname + search);
+    this.written = true;
+  }
+
+  /** Ask for the scenario of the address, to which the reader went back or forth. */
+  went() {
+    const query = location.search.slice(1);
+    if (!isHosted() || this.query === undefined || query === this.query) return;
+    clearTimeout(this.writing);
+    this.query = query;
+    this.line.say({ type: "link", query });
   }
 
   /** Paint the newest panels; states that come while painting are painted after. */
@@ -343,7 +354,8 @@ class Board {
   /** Hear of a kernel that dies. */
   watch() {
     document.addEventListener("wtr-ended", () => this.lost("The session behind this page has ended."));
-    addEventListener("pagehide", () => this.write());
+    addEventListener("pagehide", () => this.write("replaceState"));
+    addEventListener("popstate", () => this.went());
     const kernel = this.model.widget_manager && this.model.widget_manager.kernel;
     if (!kernel || !kernel.statusChanged) return;
     kernel.statusChanged.connect((_, status) => {
