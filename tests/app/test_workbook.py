@@ -20,7 +20,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, log_hours
 from where_to_run.inputs.question import grid, presets
 from where_to_run.inputs.usage import usage
-from where_to_run.views import order, pages, rules_prices
+from where_to_run.views import order, pages, rules_prices, summary
 from where_to_run.views.pages import PAGES, REFINED, USAGE
 from where_to_run.views.panel import Pieces
 from where_to_run.views.usage import NOTHING
@@ -350,6 +350,7 @@ def refined(monkeypatch):
                 return
 
     monkeypatch.setattr(workbook, "CALM", 0.0)
+    monkeypatch.delitem(REFINED, summary.sure)
     monkeypatch.setitem(REFINED, rough, finer)
     monkeypatch.setitem(PAGES, "Decide", (PAGES["Decide"][0]._replace(name="refined", panel=rough),))
     return go
@@ -369,6 +370,21 @@ def test_an_answer_is_shown_at_once_and_made_finer_with_progress(known, refined)
         refined.set()
         await until(lambda: not book.board.state["busy"] and not book.board.state["pending"])
         assert shown(book) == "fine at 8.0" and book.board.panels["parts"] == {"refined": [{"html": "fine at 8.0"}]}
+
+    asyncio.run(move())
+
+
+def test_how_sure_the_answer_is_is_told_when_it_is_worked_out_and_not_of_an_older_one(known, monkeypatch):
+    monkeypatch.setattr(workbook, "CALM", 0.0)
+
+    async def move():
+        book = Workbook(grid(), known)
+        book.controls()
+        say(book, "ready")
+        assert book.board.state["sure"] == workbook.SOON
+        await until(lambda: book.board.state["sure"] != workbook.SOON)
+        assert book.board.state["sure"] == summary.sure(book.answer).words and not book.board.state["busy"]
+        assert say(book, "move", values={"spikiness": 9.0})["sure"] == workbook.SOON
 
     asyncio.run(move())
 

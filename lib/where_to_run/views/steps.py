@@ -68,9 +68,9 @@ def _papers(answer: Answer, option: str) -> list[str]:
     """What is to be signed or done for an option that is allowed on conditions, a sentence each."""
     spoken = answer.verdicts
     mine = spoken[(spoken["option"] == option) & (spoken["verdict"] == "conditional")]
-    # the firms that give a paper follow in sentences of their own
-    lacks = [". ".join(words.split(". ")[:2]).rstrip(".") + "." for words in mine["unlock"] if words]
-    return [*dict.fromkeys([*lacks, *mine["because"]])]
+    # what is missing stands in the second sentence, the firms that give it follow
+    lacks = [sentence for words in mine["unlock"] for sentence in words.split(". ")[1:2]]
+    return [*dict.fromkeys([*mine["because"], *(f"{lack.rstrip('.')}." for lack in lacks)])]
 
 
 def _models(taken: Option) -> list[str]:
