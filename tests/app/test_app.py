@@ -167,7 +167,7 @@ def test_how_sure_the_answer_is_follows_when_nothing_is_moved_for_a_moment(regul
 def open_groups(page) -> None:
     for group in page.locator("details.wtr-group").all():
         if group.get_attribute("open") is None:
-            group.locator("summary").click()
+            group.locator("> summary").click()
 
 
 def test_every_control_that_is_no_slider_sets_its_field(regular):
@@ -421,7 +421,7 @@ def test_every_other_page_shows_what_its_panels_make_of_the_answer(regular):
         check_figures(regular, section.name, section.panel(answer))
 
 
-def tabbed(page, at_most: int = 120) -> list[dict]:
+def tabbed(page, at_most: int = 240) -> list[dict]:
     """Every element the Tab key comes to, until it leaves the page."""
     found = []
     for _ in range(at_most):
@@ -436,7 +436,7 @@ def tabbed(page, at_most: int = 120) -> list[dict]:
 def test_the_tab_key_reaches_everything_on_the_decide_page_and_shows_where_it_is(guest):
     page = guest.open().page
     found = tabbed(page)
-    assert len(found) < 120, "the Tab key does not leave the page"
+    assert len(found) < 240, "the Tab key does not leave the page"
     assert [f for f in found if not (f["seen"] and f["inside"])] == []
     ids = {f["id"] for f in found}
     assert {"wtr-preset", "wtr-reset", "wtr-tab-Decide", "wtr-load", "wtr-copy", "wtr-theme"} <= ids
@@ -448,7 +448,7 @@ def test_the_tab_key_reaches_everything_on_the_decide_page_and_shows_where_it_is
 
 def focus(page, selector: str) -> None:
     """Come to an element by the Tab key alone."""
-    for _ in range(160):
+    for _ in range(240):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
