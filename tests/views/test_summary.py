@@ -120,7 +120,9 @@ def test_from_the_volume_to_look_again_at_another_option_is_recommended_and_not_
     answer = answered("public_body")
     found = breakeven.next_change(answer)
     now = float(answer.asked["requests_per_month"])
-    rows = question.grid("public_body", requests_per_month=[now, 0.97 * found.requests_per_month, found.requests_per_month])
+    rows = question.grid(
+        "public_body", requests_per_month=[now, 0.97 * found.requests_per_month, found.requests_per_month]
+    )
     won = breakeven.winners(evaluate(rows, shipped())).tolist()
     assert won[0] == won[1] != won[2] == found.option
     assert f"Look again at about {found.requests_per_month / 1e6:.2g} million" in steps.on_monday(answer).words

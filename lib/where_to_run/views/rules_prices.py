@@ -84,8 +84,12 @@ def price_of_rules(answer: Answer) -> Pieces:
         "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
     caption = "What the answer would be without a rule, a limit or a demand"
-    listed = "".join(f"<li>{escape(_saving(*one))}</li>" for one in list(zip(*_told(shown, each), strict=True))[:LISTED])
-    every = Fold("rules", "Every rule, limit and demand that costs something", lambda: says + table(shown, caption, left=3))
+    listed = "".join(
+        f"<li>{escape(_saving(*one))}</li>" for one in list(zip(*_told(shown, each), strict=True))[:LISTED]
+    )
+    every = Fold(
+        "rules", "Every rule, limit and demand that costs something", lambda: says + table(shown, caption, left=3)
+    )
     return Pieces([f"<ul>{listed}</ul>", every, firms])
 
 
