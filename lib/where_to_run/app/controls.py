@@ -21,7 +21,7 @@ def controls(facts: Facts) -> list[dict[str, Any]]:
     return [
         {
             "name": f.name,
-            "label": f"{f.label} [{f.unit}]" if f.numeric else f.label,
+            "label": f"{f.label} [{f.unit}]" if f.numeric and not f.small else f.label,
             "unit": "" if f.unit.startswith("share") else f.unit,
             "meaning": f"{f.meaning}. Allowed: {f.allowed}.",
             "group": f.group,

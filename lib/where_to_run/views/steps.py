@@ -27,13 +27,13 @@ def on_monday(answer: Answer, looks_ahead: bool = True) -> Pieces:
     trial = facts.value("advice.trial_requests")
     task = str(answer.asked["task"]).replace("_", " ")
     steps.append(
-        f"Try {models} on {trial:.0f} of your own requests: the floor is a figure on a public benchmark for {task} tasks, "
-        "and yours are not in it."
+        f"Try {models} on {trial:.0f} of your own requests: the floor is a figure on a public benchmark for {task} "
+        "tasks, and yours are not in it."
     )
     if answer.hours is None:
         steps.append(
-            f"Export {facts.value('advice.log_days'):.0f} days of logs (time, tokens in and out) and read them under Your "
-            f"usage: {volume_words(answer.asked['requests_per_month'])} requests a month and a spikiness of "
+            f"Export {facts.value('advice.log_days'):.0f} days of logs (time, tokens in and out) and read them under "
+            f"Your usage: {volume_words(answer.asked['requests_per_month'])} requests a month and a spikiness of "
             f"{answer.asked['spikiness']:g} are what you said, not what was measured."
         )
     if row["hires"] >= 0.05:

@@ -40,7 +40,7 @@ def _share(share: float) -> str:
 
 
 def cards(answer: Answer) -> Pieces:
-    """The recommended option, an API and what one runs oneself, each once: dollars, weeks, people, a verdict, the bill."""
+    """The recommended option, an API and what one runs oneself, each once: cost, weeks, people, verdict, bill."""
     rows = [row for row in order.best_first(answer) if answer.option(row["option"]).fits]
     # best first, so that of each kind the first is the one to show
     shown: dict[str, list[str]] = {}
