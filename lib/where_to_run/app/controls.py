@@ -14,15 +14,14 @@ from ..places.workload import level_words
 STEPS_A_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Where a slider on a log scale stops: round figures, about evenly apart."""
 
+
 def controls(facts: Facts) -> list[dict[str, Any]]:
-    """Every control in the order of the question: name, label, meaning, where it stands, kind, default, and its stops or
-    choices.
-    """
+    """Every control in the order of the question: name, label, meaning, place, kind, default, and stops or choices."""
     defaults = values(question.grid().iloc[0].to_dict())
     return [
         {
             "name": f.name,
-            "label": f"{f.label} [{f.unit}]" if f.numeric else f.label,
+            "label": f"{f.label} [{f.unit}]" if f.numeric and not f.small else f.label,
             "unit": "" if f.unit.startswith("share") else f.unit,
             "meaning": f"{f.meaning}. Allowed: {f.allowed}.",
             "group": f.group,

@@ -58,7 +58,7 @@ class Workbook:
     ) -> None:
         self.facts, self.preset, self.files = facts, preset, dict(files or {})
         self.usage: Usage | None = None
-        self._message, self._busy, self._rev, self._ack = "", "", 0, 0
+        self._message, self._busy, self._rev, self._ack, self._finest = "", "", 0, 0, 0
         self._shown: dict[str, Panel] = {}
         self._slots: dict[str, Slot] = {}
         self._seconds: dict[str, float] = {}
@@ -232,6 +232,7 @@ class Workbook:
 
     def _finer(self, drawn: Collection[Panel]) -> None:
         """Draw panels anew of which the answer was made finer, those of a page left meanwhile when it is opened."""
+        self._finest += 1  # so that the page, which waits for another state, takes the panels
         if summary.sure in drawn:
             self._sure = summary.sure(self.answer)._repr_html_()
         known = {section.name: section.panel for page in PAGES.values() for section in page} | self._shown
@@ -294,6 +295,7 @@ class Workbook:
         return {
             "rev": self._rev,
             "ack": self._ack,
+            "finest": self._finest,
             "values": controls.values(row),
             "preset": self.preset,
             "changed": told(self._changes) + (usage.IN_USE if self.answer.hours is not None else ""),

@@ -36,7 +36,8 @@ def _fact(answer: Answer, row: Mapping[str, Any], first: str) -> str:
     others = {row["option_at_low"], row["option_at_high"]} - {first}
     then = titles(answer)
     turns = "; ".join(f"then {then[name]} is ahead" if name else "then nothing is allowed" for name in sorted(others))
-    says = f"{meaning.rstrip('.')}: {figures[0]} {row['unit']}, {figures[1]} to {figures[2]}; {ends[0]} to {ends[1]} a month"
+    says = f"{meaning.rstrip('.')}: {figures[0]} {row['unit']}, {figures[1]} to {figures[2]}; "
+    says += f"{ends[0]} to {ends[1]} a month"
     return f"<li>{escape(says)}{escape(f' ({turns})' if turns else '')}. {_known(answer.facts, fact)}.</li>"
 
 
@@ -62,8 +63,8 @@ def _estimated(facts: Facts, fact: Fact) -> bool:
 
 
 def estimated_share(answer: Answer, option: str) -> float:
-    """Share of the bill of an option of a one-row answer in lines that rest on an estimate, be it one fact of many; what
-    comes back, such as resale, counts like what is paid [share].
+    """Share of the bill of an option of a one-row answer in lines that rest on an estimate, be it one fact of many;
+    what comes back, such as resale, counts like what is paid [share].
     """
     behind = provenance.rests_on(answer, option)
     mine = [line for line in records(answer.means) if line["option"] == option]
@@ -83,8 +84,7 @@ def box(answer: Answer) -> Pieces:
         oldest = min(rows, key=lambda fact: (rows[fact]["effective_from"], fact))
         shown["Oldest fact used"] = f"{oldest.table} {oldest.key}, in force since {rows[oldest]['effective_from']}"
         shown["Rests on estimates"] = (
-            f"{estimated_share(answer, option):.0%} of the bill: lines behind which one fact or more is an estimate with "
-            "a range"
+            f"{estimated_share(answer, option):.0%} of the bill: lines behind which one fact or more is an estimate"
         )
     shown["Not modelled"] = " ".join(read_yaml(DATA / "not_modelled.yaml"))
     studies = published.book()["studies"].values()

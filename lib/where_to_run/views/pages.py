@@ -72,7 +72,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
             "rests_on",
             "What this rests on",
             rests_on,
-            "The facts with most at stake, by what an error as large as their range would change; Sources has the others.",
+            "The facts with most at stake: what an error as large as their range would change. Sources has the others.",
         ),
         Section("costs", "What it costs", decide.costs),
         Section("options", "The options", decide.options_table),
@@ -189,6 +189,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
         Section("small_print", "Small print", sources.small_print),
     ),
 }
+
 
 def _look_ahead(answer: Answer, _: Listener) -> None:
     volumes.next_change(answer)

@@ -1,6 +1,5 @@
 """What your rules cost: what the answer would be without a rule, a limit or a demand of the scenario."""
 
-from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -84,17 +83,15 @@ def price_of_rules(answer: Answer) -> Pieces:
         "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
     caption = "What the answer would be without a rule, a limit or a demand"
-    listed = "".join(f"<li>{escape(_saving(*one))}</li>" for one in list(zip(*_told(shown, each), strict=True))[:LISTED])
-    every = Fold("rules", "Every rule, limit and demand that costs something", lambda: says + table(shown, caption, left=3))
+    told = zip(shown["With"], shown["the answer would be"], each["saves_usd_per_month"], strict=True)
+    listed = "".join(f"<li>{escape(_saving(*one))}</li>" for one in list(told)[:LISTED])
+    summary = "Every rule, limit and demand that costs something"
+    every = Fold("rules", summary, lambda: says + table(shown, caption, left=3))
     return Pieces([f"<ul>{listed}</ul>", every, firms])
 
 
 LISTED = 4
 """Rows that are told in a sentence."""
-
-
-def _told(shown: dict[str, Any], rows: pd.DataFrame) -> list[Iterable[Any]]:
-    return [shown["With"], shown["the answer would be"], rows["saves_usd_per_month"]]
 
 
 def _saving(lifted: str, title: str, saves: float) -> str:

@@ -27,13 +27,13 @@ def on_monday(answer: Answer, looks_ahead: bool = True) -> Pieces:
     trial = facts.value("advice.trial_requests")
     task = str(answer.asked["task"]).replace("_", " ")
     steps.append(
-        f"Try {models} on {trial:.0f} of your own requests: the floor is a figure on a public benchmark for {task} tasks, "
-        "and yours are not in it."
+        f"Try {models} on {trial:.0f} of your own requests: the floor is a figure on a public benchmark for {task} "
+        "tasks, and yours are not in it."
     )
     if answer.hours is None:
         steps.append(
-            f"Export {facts.value('advice.log_days'):.0f} days of logs (time, tokens in and out) and read them under Your "
-            f"usage: {volume_words(answer.asked['requests_per_month'])} requests a month and a spikiness of "
+            f"Export {facts.value('advice.log_days'):.0f} days of logs (time, tokens in and out) and read them under "
+            f"Your usage: {volume_words(answer.asked['requests_per_month'])} requests a month and a spikiness of "
             f"{answer.asked['spikiness']:g} are what you said, not what was measured."
         )
     if row["hires"] >= 0.05:
@@ -68,9 +68,9 @@ def _papers(answer: Answer, option: str) -> list[str]:
     """What is to be signed or done for an option that is allowed on conditions, a sentence each."""
     spoken = answer.verdicts
     mine = spoken[(spoken["option"] == option) & (spoken["verdict"] == "conditional")]
-    # the firms that give a paper follow in sentences of their own
-    lacks = [". ".join(words.split(". ")[:2]).rstrip(".") + "." for words in mine["unlock"] if words]
-    return [*dict.fromkeys([*lacks, *mine["because"]])]
+    # what is missing stands in the second sentence, the firms that give it follow
+    lacks = [sentence for words in mine["unlock"] for sentence in words.split(". ")[1:2]]
+    return [*dict.fromkeys([*mine["because"], *(f"{lack.rstrip('.')}." for lack in lacks)])]
 
 
 def _models(taken: Option) -> list[str]:

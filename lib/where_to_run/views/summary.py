@@ -40,7 +40,7 @@ def _share(share: float) -> str:
 
 
 def cards(answer: Answer) -> Pieces:
-    """The recommended option, an API and what one runs oneself, each once: dollars, weeks, people, a verdict, the bill."""
+    """The recommended option, an API and what one runs oneself, each once: cost, weeks, people, verdict, bill."""
     rows = [row for row in order.best_first(answer) if answer.option(row["option"]).fits]
     # best first, so that of each kind the first is the one to show
     shown: dict[str, list[str]] = {}
@@ -52,7 +52,8 @@ def cards(answer: Answer) -> Pieces:
         if here:
             shown.setdefault(here[0]["option"], []).append(label)
     by_option = {row["option"]: row for row in rows}
-    made = "".join(_card(answer, by_option[option], labels) for option, labels in shown.items())
+    means = records(answer.means)
+    made = "".join(_card(answer, by_option[option], labels, means) for option, labels in shown.items())
     return Pieces([f"<div class='cards'>{made}</div>"])
 
 
@@ -66,7 +67,7 @@ def _own(answer: Answer, option: str) -> bool:
     return not any(part.place == API or (part.second == API and part.may[0]) for part in parts)
 
 
-def _card(answer: Answer, row: Row, labels: list[str]) -> str:
+def _card(answer: Answer, row: Row, labels: list[str], means: list[Row]) -> str:
     weeks = ceil(row["launch_weeks"])
     people = f"{row['hires']:.1f} FTE to add" if row["hires"] >= 0.05 else "nobody to add"
     label = labels[0] + "".join(f", and {other[0].lower()}{other[1:]}" for other in labels[1:])
@@ -79,7 +80,7 @@ def _card(answer: Answer, row: Row, labels: list[str]) -> str:
         f"<p class='figure'>{about(row['usd_per_month'])} <small>a month</small></p>{against}"
         f"<p>{weeks} week{'s' * (weeks != 1)}, {people}</p><p>{escape(_verdict(answer, row))}</p>"
         f'<details data-key="bill {escape(row["option"])}"><summary>The bill, {usd(row["usd_per_month"])}</summary>'
-        f"{_bill(answer, row)}</details></section>"
+        f"{_bill(answer, [line for line in means if line['option'] == row['option']])}</details></section>"
     )
 
 
@@ -95,10 +96,9 @@ def _verdict(answer: Answer, row: Row) -> str:
     return f"{says} On a condition." if order.conditions(answer, row["option"]) else says
 
 
-def _bill(answer: Answer, row: Row) -> str:
+def _bill(answer: Answer, lines: list[Row]) -> str:
     """The lines of an option, the largest first."""
-    lines = [line for line in records(answer.means) if line["option"] == row["option"]]
-    lines.sort(key=lambda line: -line["usd_per_month"])
+    lines = sorted(lines, key=lambda line: -line["usd_per_month"])
     amounts = [line["usd_per_month"] for line in lines]
     shown = {"Line": [*(line["line"] for line in lines), "Together"], "USD a month": money([*amounts, sum(amounts)])}
     return table(shown, f"Mean of {answer.asked['horizon_months']} months")
