@@ -385,9 +385,8 @@ def case(answer: Answer, preset: str = "") -> Pieces:
     told = "; ".join(f"{question.BY_NAME[name].label.lower()}: {plain(row[name])}" for name in changed)
     words = f"{story['story'].strip()} {f'Changed: {told}.' if told else ''}"
     day = date.fromisoformat(answer.facts.as_of)
-    return Pieces(
-        [f"<p class='case'><strong>{escape(story['title'])}</strong>, {day:%-d %B %Y}</p><p>{escape(words)}</p>"]
-    )
+    titled = f"<p class='case'><strong>{escape(story['title'])}</strong>, {day:%-d %B %Y}</p>"
+    return Pieces([f"{titled}<p>{escape(words)}</p>"])
 
 
 def asked(answer: Answer) -> Pieces:
