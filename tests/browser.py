@@ -146,8 +146,8 @@ class Visitor:
         self.page.wait_for_function("query => location.search.slice(1) === query", arg=query, timeout=5000)
 
     def bottom_line(self) -> str:
-        """The recommendation as the page says it."""
-        return one_line(self.page.locator("#wtr-bottom-line").inner_text())
+        """The recommendation as the page says it, with what opens by a click."""
+        return one_line(self.page.locator("#wtr-bottom-line").text_content())
 
     def alert(self) -> str:
         """What the page says went wrong."""

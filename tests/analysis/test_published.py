@@ -24,6 +24,12 @@ def test_seventeen_of_the_eighteen_rows_of_pan_come_out_to_the_printed_digit(pan
     assert pan.index[pan["verdict"] != SAME].tolist() == ["Kimi-K2 against Claude-4 Opus"]
 
 
+def test_the_page_says_how_many_figures_of_a_study_come_out(pan, lenovo):
+    said = {name: study["reproduced"] for name, study in published.book()["studies"].items()}
+    assert said["pan2025"].startswith(f"{(pan['verdict'] == SAME).sum()} of {len(pan)} ")
+    assert said["lenovo2026"].startswith(f"{(lenovo['verdict'] != DIFFERS).sum()} of {len(lenovo)} ")
+
+
 def test_the_row_of_pan_that_does_not_says_why(pan):
     # By hand: 240,000 / (506.88 Mtok x 55 USD - 126.72 USD) = 8.648, and the paper prints 8.7
     row = pan.loc["Kimi-K2 against Claude-4 Opus"]

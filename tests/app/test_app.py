@@ -15,7 +15,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 import served
-from browser import HEADLINE, check_answer, check_figures, check_page, spoken, truth, visitor, without_blanks
+from browser import HEADLINE, check_answer, check_figures, check_page, spoken, truth, visitor, without_blanks, words
 from logbook import lines
 from where_to_run.app import controls
 from where_to_run.batch import report
@@ -23,7 +23,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, log_hours, question
 from where_to_run.inputs.usage import usage
 from where_to_run.paths import NOTEBOOKS
-from where_to_run.views import breakeven, decide
+from where_to_run.views import breakeven, decide, summary
 from where_to_run.views.pages import PAGES, USAGE
 from where_to_run.views.titles import distinct
 
@@ -131,10 +131,43 @@ def test_a_burst_of_key_presses_ends_at_the_last_value_and_an_even_newer_one_win
     check_page(regular, spikiness=11.25)
 
 
+def test_a_number_can_be_typed_and_one_that_is_refused_comes_back_as_it_was(regular):
+    page = regular.page
+    typed = {"requests_per_month": ("4.2 M", 4.2e6), "sensitive_share": ("35", 0.35), "spikiness": ("1,100e-2", 0)}
+    for name, (text, value) in typed.items():
+        box = page.locator(f"#wtr-{name}-typed")
+        if value:
+            with regular.moving():
+                box.fill(text)
+                box.press("Enter")
+        else:
+            box.fill(text)
+            box.press("Enter")
+            expect(page.locator("#wtr-alert")).to_contain_text("not a number")
+            expect(box).to_have_value("5")
+    check_page(regular, requests_per_month=4.2e6, sensitive_share=0.35)
+
+
+def test_more_says_how_many_fields_stand_at_their_default(regular):
+    more, rest = regular.page.locator(".wtr-more > summary"), sum(not f.ask for f in question.FIELDS)
+    assert more.inner_text() == f"More: all {rest} at their default"
+    with regular.moving():
+        regular.page.select_option("#wtr-preset", "hospital")
+    changed = sum(not question.BY_NAME[name].ask for name in question.changed(question.grid("hospital")))
+    assert changed and more.inner_text() == f"More: {rest - changed} of {rest} at their default"
+
+
+def test_how_sure_the_answer_is_follows_when_nothing_is_moved_for_a_moment(regular):
+    expected = summary.sure(truth(question.grid(spikiness=5.25))).words
+    with regular.moving():
+        regular.slider("spikiness").press("ArrowRight")
+    expect(regular.page.locator("#wtr-sure")).to_have_text(words(expected))
+
+
 def open_groups(page) -> None:
     for group in page.locator("details.wtr-group").all():
         if group.get_attribute("open") is None:
-            group.locator("summary").click()
+            group.locator("> summary").click()
 
 
 def test_every_control_that_is_no_slider_sets_its_field(regular):
@@ -207,6 +240,20 @@ def test_a_reload_keeps_the_scenario(guest):
     check_page(guest, spikiness=1.05)
 
 
+def test_back_in_the_browser_goes_one_step_back(guest):
+    guest.open("?utm_source=mail&spikiness=8")
+    check_page(guest, spikiness=8)
+    with guest.moving():
+        guest.slider("spikiness").press("End")
+    check_page(guest, spikiness=20)
+    with guest.moving():
+        guest.page.go_back()
+    check_page(guest, spikiness=8)
+    with guest.moving():
+        guest.page.go_forward()
+    check_page(guest, spikiness=20)
+
+
 def test_two_visitors_at_once_do_not_see_each_others_scenario(guest, chromium, house):
     guest.open()
     with visitor(chromium, house.root) as other:
@@ -259,7 +306,7 @@ def test_every_download_holds_what_the_page_shows(guest, chromium, house, tmp_pa
     page.write_bytes(made["Report (HTML)"])
     with visitor(chromium, page.as_uri()) as reader:  # whatever is asked beside the file itself counts as elsewhere
         reader.page.goto(page.as_uri())
-        said = without_blanks(reader.page.locator("body").inner_text())
+        said = without_blanks(reader.page.locator("body").text_content())
         assert without_blanks(guest.bottom_line()) in said
         assert reader.page.locator("img").count() > 5
         assert reader.page.evaluate("[...document.images].every((one) => one.naturalWidth > 0)")
@@ -388,7 +435,7 @@ def test_every_other_page_shows_what_its_panels_make_of_the_answer(regular):
         check_figures(regular, section.name, section.panel(answer))
 
 
-def tabbed(page, at_most: int = 120) -> list[dict]:
+def tabbed(page, at_most: int = 240) -> list[dict]:
     """Every element the Tab key comes to, until it leaves the page."""
     found = []
     for _ in range(at_most):
@@ -403,7 +450,7 @@ def tabbed(page, at_most: int = 120) -> list[dict]:
 def test_the_tab_key_reaches_everything_on_the_decide_page_and_shows_where_it_is(guest):
     page = guest.open().page
     found = tabbed(page)
-    assert len(found) < 120, "the Tab key does not leave the page"
+    assert len(found) < 240, "the Tab key does not leave the page"
     assert [f for f in found if not (f["seen"] and f["inside"])] == []
     ids = {f["id"] for f in found}
     assert {"wtr-preset", "wtr-reset", "wtr-tab-Decide", "wtr-load", "wtr-copy", "wtr-theme"} <= ids
@@ -415,7 +462,7 @@ def test_the_tab_key_reaches_everything_on_the_decide_page_and_shows_where_it_is
 
 def focus(page, selector: str) -> None:
     """Come to an element by the Tab key alone."""
-    for _ in range(160):
+    for _ in range(240):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
@@ -432,7 +479,9 @@ def test_the_whole_decide_page_works_from_the_keyboard(guest):
     focus(page, "#wtr-spikiness")
     with guest.moving():
         press("End")
-    focus(page, "details.wtr-group:not([open]) > summary")
+    focus(page, ".wtr-more > summary")
+    press("Enter")
+    focus(page, ".wtr-more .wtr-group > summary")
     press("Enter")
     focus(page, "#wtr-input_tokens")
     with guest.moving():

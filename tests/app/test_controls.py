@@ -107,11 +107,16 @@ def test_a_number_that_rounds_up_to_the_next_letter_takes_it():
     assert controls.short(-2_500) == "-2.5 k"
 
 
-def test_the_groups_in_front_are_the_headline_and_the_skills():
-    assert {control["group"] for control in ALL.values() if control["front"]} == {"Headline", "Skills"}
-    assert [name for name, control in ALL.items() if control["group"] == "Headline"] == [
-        "requests_per_month",
-        "spikiness",
-        "budget_usd_per_month",
-        "capex_limit_usd",
-    ]
+def test_five_questions_come_first_with_what_is_moved_most():
+    asked = {control["ask"] for control in ALL.values()} - {""}
+    assert [sentence[0] for sentence in sorted(asked)] == ["1", "2", "3", "4", "5"]
+    first = {name for name, control in ALL.items() if control["ask"]}
+    assert {"jurisdiction", "task", "quality_needed", "requests_per_month", "spikiness", "weeks_to_launch"} <= first
+    assert {"budget_usd_per_month", "people_available", *(f"skill_{area}" for area in question.SKILLS)} <= first
+    assert {name for name, control in ALL.items() if control["small"]} == {f"skill_{area}" for area in question.SKILLS}
+
+
+def test_the_default_of_a_control_is_what_it_shows_of_the_default_scenario():
+    shown = controls.values(question.grid().iloc[0].to_dict())
+    assert {name: control["default"] for name, control in ALL.items()} == {n: s["value"] for n, s in shown.items()}
+    assert ALL["priorities"]["default"] == ["cost"] and ALL["latency"]["default"] == "chat"

@@ -20,7 +20,7 @@ from where_to_run.decision.evaluate import evaluate
 from where_to_run.inputs import facts, log_hours
 from where_to_run.inputs.question import grid, presets
 from where_to_run.inputs.usage import usage
-from where_to_run.views import order, pages, rules_prices
+from where_to_run.views import order, pages, rules_prices, summary
 from where_to_run.views.pages import PAGES, REFINED, USAGE
 from where_to_run.views.panel import Pieces
 from where_to_run.views.usage import NOTHING
@@ -202,16 +202,16 @@ def test_panels_in_cells_follow_the_controls(known):
 def test_charts_go_ahead_of_words_and_what_takes_many_scenarios_comes_last(known):
     async def move():
         book = Workbook(grid(), known)
-        board, told = book.app(), []
+        board, told, aside = book.app(), [], ["price_of_rules", "assurance"]
         board.observe(lambda change: told.append((set(board.panels["parts"]), change["new"]["more"])), "state")
         book._seconds = dict.fromkeys(book._seconds, 0.0)
         say(book, "move", values={"requests_per_month": 1e9})
         (charts, more), (words, still_more) = told
         assert charts == {"costs", "order", "sizing"} and more
-        assert words == {s.name for s in PAGES["Decide"]} - charts - {"price_of_rules"} and not still_more
-        assert board.state["rev"] == book._rev and board.state["pending"] == ["price_of_rules"]
+        assert words == {s.name for s in PAGES["Decide"]} - charts - {*aside} and not still_more
+        assert board.state["rev"] == book._rev and board.state["pending"] == aside
         await until(lambda: not board.state["pending"])
-        assert told[-1] == ({"price_of_rules"}, False)
+        assert [parts for parts, _ in told[-2:]] == [{name} for name in aside]
 
     asyncio.run(move())
 
@@ -235,6 +235,7 @@ def slow(monkeypatch):
     panel = Slow()
     page = (PAGES["Decide"][0]._replace(name="slow", panel=panel),)
     monkeypatch.setitem(PAGES, "Decide", page)
+    monkeypatch.delitem(REFINED, summary.sure)
     return panel
 
 
@@ -350,6 +351,7 @@ def refined(monkeypatch):
                 return
 
     monkeypatch.setattr(workbook, "CALM", 0.0)
+    monkeypatch.delitem(REFINED, summary.sure)
     monkeypatch.setitem(REFINED, rough, finer)
     monkeypatch.setitem(PAGES, "Decide", (PAGES["Decide"][0]._replace(name="refined", panel=rough),))
     return go
@@ -369,6 +371,21 @@ def test_an_answer_is_shown_at_once_and_made_finer_with_progress(known, refined)
         refined.set()
         await until(lambda: not book.board.state["busy"] and not book.board.state["pending"])
         assert shown(book) == "fine at 8.0" and book.board.panels["parts"] == {"refined": [{"html": "fine at 8.0"}]}
+
+    asyncio.run(move())
+
+
+def test_how_sure_the_answer_is_is_told_when_it_is_worked_out_and_not_of_an_older_one(known, monkeypatch):
+    monkeypatch.setattr(workbook, "CALM", 0.0)
+
+    async def move():
+        book = Workbook(grid(), known)
+        book.controls()
+        say(book, "ready")
+        assert book.board.state["sure"] == workbook.SOON
+        await until(lambda: book.board.state["sure"] != workbook.SOON)
+        assert book.board.state["sure"] == summary.sure(book.answer).words and not book.board.state["busy"]
+        assert say(book, "move", values={"spikiness": 9.0})["sure"] == workbook.SOON
 
     asyncio.run(move())
 

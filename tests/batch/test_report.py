@@ -70,6 +70,43 @@ def test_the_page_loads_nothing_runs_nothing_and_describes_every_picture(hospita
     assert len(loads.pictures) == 16 and all(len(words) > 20 for words in loads.pictures)
 
 
+CUT = (
+    "at => [...document.querySelectorAll('.celltag_new-page')].slice(at).forEach((one) => {"
+    + """
+  while (one.nextElementSibling) one.nextElementSibling.remove();
+  one.remove(); })"""
+)
+"""Takes away all that follows a place where a new sheet begins."""
+
+
+def sheets(page):
+    """Sheets of paper that a page takes."""
+    return len(re.findall(rb"/Type /Page\b", page.pdf(prefer_css_page_size=True)))
+
+
+@pytest.mark.parametrize("about", ["hospital", "own"])
+def test_on_paper_it_is_one_sheet_then_eight_pages_at_most_then_the_sources(about, request, chromium):
+    made = request.getfixturevalue(about)
+    folder = made if about == "hospital" else made[0]
+    page = chromium.new_page()
+    page.goto((folder / "report.html").as_uri())
+    whole = sheets(page)
+    page.evaluate(CUT, 1)
+    details = sheets(page) - 1
+    page.evaluate(CUT, 0)
+    said = page.locator("main").inner_text()
+    assert sheets(page) == 1 and 1 <= details <= 8 < whole
+    assert question.presets()["bank" if about == "own" else about]["title"] in said
+    assert re.search(r"\b\d{1,2} \w+ 20\d\d\b", page.locator(".case").inner_text())
+    page.close()
+
+
+def test_a_report_holds_no_times_no_paths_and_no_random_names(hospital):
+    notebook = nbformat.read(hospital / "report.ipynb", 4)
+    assert "papermill" not in notebook.metadata and str(hospital) not in (hospital / "report.ipynb").read_text()
+    assert [cell["id"] for cell in notebook.cells] == [f"cell-{number}" for number in range(len(notebook.cells))]
+
+
 def test_the_page_shows_no_code(hospital):
     assert "from where_to_run" not in (hospital / "report.html").read_text()
 

@@ -88,9 +88,35 @@ def test_what_speaks_to_the_server_is_no_field():
     assert_frame_equal(rows, question.grid("bank"))
 
 
+def test_what_mail_programs_add_to_a_link_is_ignored():
+    rows, preset = share.from_query("utm_source=mail&utm_campaign=x&fbclid=1&mc_eid=2&preset=bank&spikiness=8")
+    assert preset == "bank" and rows.at[0, "spikiness"] == 8
+    assert not share.ours("utm_source") and share.ours("spikiness")
+
+
+@pytest.mark.parametrize("written", ["1e+07", "1e%2B07", "1E+07", "+10000000", "1e7"])
+def test_a_plus_in_a_number_of_a_link_is_read(written):
+    rows, _ = share.from_query(f"requests_per_month={written}")
+    assert rows.at[0, "requests_per_month"] == 1e7
+
+
+@pytest.mark.parametrize("value", [10.0, 1.234, 1234.5, 250.125, 10.125])
+def test_a_number_with_three_decimals_is_written_so_that_nobody_takes_it_for_thousands(value):
+    rows, _ = share.from_query(share.query({"requests_per_month": value}, ""))
+    assert rows.at[0, "requests_per_month"] == value
+
+
+@pytest.mark.parametrize(("query", "value"), [("growth_per_month=0.125", 0.125), ("spikiness=2.125", 2.125)])
+def test_decimals_are_read_where_thousands_are_not_allowed(query, value):
+    assert share.from_query(query)[0].at[0, query.partition("=")[0]] == value
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
+        ("requests_per_month=10.000", "write 10000 for the one, 10.0000 for the other"),
+        ("requests_per_month=10,000", "write 10000 for the one, 10.0000 for the other"),
+        ("requests_per_month=10.000.000", "thousands"),
         ("spikyness=8", "Did you mean spikiness"),
         ("spikiness=1.04", "allowed: 1.05 to 20"),
         ("spikiness=20.01", "allowed: 1.05 to 20"),

@@ -35,6 +35,13 @@ def rows(panel):
     ]
 
 
+def test_the_dearest_rules_are_told_in_a_short_list_and_the_table_opens():
+    listed, every, _ = rules_prices.price_of_rules(answered("hospital", **UNSIGNED))
+    told = listed.split("<li>")[1:]
+    assert 1 <= len(told) <= 4 and told[0].startswith("Business associate agreement: ")
+    assert "a month less, drawbacks counted." in told[0] and "<table" in every.make()
+
+
 UNSIGNED = {"evidence": "", "weeks_to_launch": 100.0, "skill_ml": 3, "capex_limit_usd": 1e10}
 """The hospital before anything is signed, with the time and the means for servers of its own."""
 
@@ -104,9 +111,9 @@ def test_where_nothing_is_allowed_the_bottom_line_lists_what_opens_which_option(
     assert words.count("<li>") == len(opened)
 
 
-def test_the_panel_stands_on_the_first_page_after_the_charts_of_what_it_costs():
+def test_the_panel_stands_on_the_first_page_after_the_first_steps():
     names = [section.name for section in PAGES["Decide"]]
-    assert names.index("costs") < names.index("order") < names.index("price_of_rules") < names.index("ruled_out")
+    assert names[:3] == ["cards", "on_monday", "price_of_rules"]
 
 
 def test_words_are_those_people_read():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from ..decision.answer import Answer
 from ..decision.evaluate import evaluate
 from ..decision.routing import NAMES, ROUTINGS
 from ..formulas.finance import discount_factors, monthly_rate
-from ..inputs.facts import Facts
+from ..inputs.facts import Facts, remembered
 from ..inputs.question import BY_NAME, IN_USE, ScenarioError
 from ..places.bill import NO_CASH, line
 from ..units import HOURS_PER_WEEK, Array
@@ -93,6 +93,37 @@ def _costs(answer: Answer, by: By) -> Array:
 def _ties(cost: Array, least: Array) -> Array:
     """What costs as little as the least, but for rounding."""
     return np.isfinite(cost) & np.isclose(cost, least, rtol=ROUNDING, atol=0)
+
+
+class Change(NamedTuple):
+    """A volume [request/month] from which another option is recommended, NONE where nothing is allowed; no option where
+    that is the highest volume tried.
+    """
+
+    requests_per_month: float
+    option: str | None
+
+
+AHEAD, STEPS = 10.0, 12
+"""How many times the volume asked is looked ahead, and the steps to there, and again between two of them."""
+
+
+@remembered
+def next_change(answer: Answer) -> Change:
+    """The least volume above that of a one-row answer at which another option is recommended, to a hundredth or so."""
+    now = str(winners(answer)[0])
+    low = float(answer.asked["requests_per_month"])
+    high = min(AHEAD * low, BY_NAME["requests_per_month"].high)
+    found: str | None = None
+    for _ in range(2):
+        tried = np.geomspace(low, high, STEPS + 1)[1:]
+        rows = answer.scenarios.loc[np.zeros(STEPS, int)].assign(requests_per_month=tried).reset_index(drop=True)
+        won = winners(evaluate(rows, answer.facts, answer.hours))
+        if not (other := won != now).any():
+            return Change(high, found)
+        at = int(other.argmax())
+        low, high, found = (tried[at - 1] if at else low), tried[at], str(won[at])
+    return Change(high, found)
 
 
 Rest = tuple[tuple[str, Any], ...]

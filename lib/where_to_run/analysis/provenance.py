@@ -1,7 +1,7 @@
 """Provenance: the dated facts that each line of an option rests on, and what an error in one of them would change."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -175,11 +175,26 @@ def at_stake(answer: Answer) -> pd.DataFrame:
     """
     names = leading(answer)
     ends = [f"{name}_at_{end}" for end in ("low", "high") for name in ("usd", "option")]
-    facts = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in sorted(used(answer, names)) if names}
-    rows = [(*fact, *_moved(answer, fact, names)) for fact, row in facts.items() if row["high"] > row["low"]]
+    rows = [(*fact, *_moved(answer, fact)) for fact in _ranged(answer, names)]
     found = pd.DataFrame(rows, columns=["table", "key", *TOLD, *ends])
     largest = found[["usd_at_low", "usd_at_high"]].abs().max(axis=1)
     return found.loc[largest.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+def _ranged(answer: Answer, names: list[str]) -> list[Fact]:
+    """The facts with a range that some options rest on; none where there is no option."""
+    every = sorted(used(answer, names)) if names else []
+    rows = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in every}
+    return [fact for fact, row in rows.items() if row["high"] > row["low"]]
+
+
+def weigh(answer: Answer, tell: Callable[[float], None]) -> None:
+    """Work out what `at_stake` says, fact by fact; tells the share that is done, and what that raises ends it."""
+    facts = _ranged(answer, leading(answer))
+    for number, fact in enumerate(facts, 1):
+        _moved(answer, fact)
+        tell(number / len(facts))
+    at_stake(answer)
 
 
 def leading(answer: Answer) -> list[str]:
@@ -194,20 +209,23 @@ def _headline(fact: Fact) -> str:
     return str(schema()["tables"][fact.table]["headline"])
 
 
-def _moved(answer: Answer, fact: Fact, names: list[str]) -> Iterator[float | str]:
+@remembered
+def _moved(answer: Answer, fact: Fact) -> list[Any]:
     """What is `TOLD` of a fact; for either end of its range the change in cost, and which option is ahead."""
+    names = leading(answer)
     row, headline = rows_of(answer.facts, fact.table)[fact.key], _headline(fact)
     unit = schema()["tables"][fact.table]["columns"][headline]["unit"]
     row = {"unit": unit} | row | {"value": row[headline]}
-    yield from (row[name] for name in TOLD)
+    found = [row[name] for name in TOLD]
     usd = answer.options.set_index("option").at[names[0], "usd_per_month"]
     # with the open models of today, of which others would have to be sized in vain
     models = {answer.option(name).question.model for name in names} - {""}
     rows = answer.scenarios.assign(open_model=models.pop()) if len(models) == 1 else answer.scenarios
     for end in ("low", "high"):
         moved = evaluate(rows, _with(answer, fact, row[end]), answer.hours, names).figures.set_index("option")
-        yield float(moved.at[names[0], "usd_per_month"] - usd)
-        yield next((str(option) for option in moved.index[moved["recommended"]]), "")
+        found += [float(moved.at[names[0], "usd_per_month"] - usd)]
+        found += [next((str(option) for option in moved.index[moved["recommended"]]), "")]
+    return found
 
 
 def _with(answer: Answer, fact: Fact, value: float) -> Facts:

@@ -133,6 +133,12 @@ def run(answer: Answer, number: int = FIRST) -> Run:
     return plan.runs[max(plan.runs)]
 
 
+def begin(answer: Answer, tell: Listener = quiet) -> None:
+    """Make the first draws of an answer, if anything is allowed."""
+    if planned(answer).routings:
+        run(answer)
+
+
 def refine(answer: Answer, tell: Listener = quiet) -> None:
     """Make the full number of draws for all that is shown of an answer from then on.
 

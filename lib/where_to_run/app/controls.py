@@ -14,21 +14,21 @@ from ..places.workload import level_words
 STEPS_A_DECADE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Where a slider on a log scale stops: round figures, about evenly apart."""
 
-IN_FRONT = ("Headline", "Skills")
-"""Groups that are open at first."""
-
 
 def controls(facts: Facts) -> list[dict[str, Any]]:
-    """Every control in the order of the question: name, label, meaning, group, kind, and its stops or choices."""
+    """Every control in the order of the question: name, label, meaning, place, kind, default, and stops or choices."""
+    defaults = values(question.grid().iloc[0].to_dict())
     return [
         {
             "name": f.name,
-            "label": f"{f.label} [{f.unit}]" if f.numeric else f.label,
+            "label": f"{f.label} [{f.unit}]" if f.numeric and not f.small else f.label,
             "unit": "" if f.unit.startswith("share") else f.unit,
             "meaning": f"{f.meaning}. Allowed: {f.allowed}.",
             "group": f.group,
-            "front": f.group in IN_FRONT,
+            "ask": f.ask,
+            "small": f.small,
             "kind": f.kind,
+            "default": defaults[f.name]["value"],
             **({"stops": [stop(f, at) for at in stops(f)]} if f.numeric else _choices(f, facts)),
         }
         for f in question.FIELDS

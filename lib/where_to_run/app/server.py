@@ -33,7 +33,7 @@ from voila.utils import ENV_VARIABLE
 from ..analysis import draws
 from ..decision.evaluate import evaluate
 from ..inputs import facts, question
-from ..inputs.share import NOT_OURS
+from ..inputs.share import ours
 from ..paths import NOTEBOOKS, PROJECT
 from ..views import decide
 from ..views.figure import Figure
@@ -329,7 +329,7 @@ class Visit(TornadoVoilaHandler):  # type: ignore[misc]
         """What the head of the page says; a link to a scenario of its own is not shown the example."""
         return {
             "example": self.settings["example"](),
-            "asked": bool(set(self.request.query_arguments) - NOT_OURS),
+            "asked": any(map(ours, self.request.query_arguments)),
             "xsrf": self.xsrf_token.decode(),
         }
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -21,9 +22,9 @@ from ..inputs.question import IN_USE, ScenarioError
 from ..inputs.tables import FactsError
 from ..inputs.usage import Usage
 from ..units import Array
-from ..views import decide, usage
+from ..views import decide, order, summary, usage
 from ..views.figure import Figure
-from ..views.pages import PAGES, REFINED, SORRY, USAGE, Panel, timed
+from ..views.pages import PAGES, QUIET, REFINED, SORRY, USAGE, Panel, timed
 from ..views.panel import Pieces
 from . import controls, downloads
 from .board import Board, Slot, sent
@@ -37,6 +38,9 @@ QUICK = 0.05
 
 BREATH = 0.001
 """Time left to the thread that sends, so that the page paints charts while the words are written [second]."""
+
+
+SOON = "<p>How sure this is follows when nothing is moved for a moment.</p>"
 
 
 class Workbook:
@@ -56,14 +60,16 @@ class Workbook:
     ) -> None:
         self.facts, self.preset, self.files = facts, preset, dict(files or {})
         self.usage: Usage | None = None
-        self._message, self._busy, self._rev, self._ack = "", "", 0, 0
+        self._message, self._busy, self._rev, self._ack, self._finest = "", "", 0, 0, 0
         self._shown: dict[str, Panel] = {}
         self._slots: dict[str, Slot] = {}
         self._seconds: dict[str, float] = {}
         self._pending: list[str] = []
         self._unfolded, self._charted = set[str](), set[str]()
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="panels")
-        self._upload, self._refining = Upload(self._got), Refining(self._aside, self._say, self._finer)
+        # a thread of its own: a page that is opened meanwhile does not wait for it
+        finer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finer")
+        self._upload, self._refining = Upload(self._got), Refining(finer, self._say, self._finer)
         self.board: Board | None = None
         self._ask(rows, preset, hours)
 
@@ -146,6 +152,7 @@ class Workbook:
         self._refining.ask(answer)
         self._changes = question.changed(rows, preset)
         self._bottom_line = decide.bottom_line(answer)._repr_html_()
+        self._sure = SOON if order.allowed(answer) else ""
 
     def _heard(self, _: Any, message: Mapping[str, Any], buffers: Any) -> None:
         """What the visitor does in the page; an error is told in words and leaves the last answer standing."""
@@ -164,8 +171,9 @@ class Workbook:
             self._message = SORRY
         # not before: what is sent meanwhile, a panel that was drawn aside, still shows the answer to what came before
         self._ack = int(message.get("id", 0))
-        if part_of_log:
+        if part_of_log or message.get("type") == "ready":
             self._put({})
+            self._refine()
         else:
             self._tell()
 
@@ -181,6 +189,8 @@ class Workbook:
                 self._ask(*share.one(message.get("name", self.preset), {}))
             case "tab" if message["name"] in PAGES:
                 self._open(message["name"])
+            case "link":
+                self._ask(*share.from_query(str(message["query"])))
             case "load":
                 self._ask(*share.from_yaml(downloads.text(message["name"], message["text"])))
             case "download" if message["name"] in downloads.TITLES:
@@ -222,13 +232,23 @@ class Workbook:
         for name in slow:
             asked = (self._rev, name, self._shown[name], self.answer)
             self._aside.submit(self._draw_aside, asyncio.get_running_loop(), *asked)
-        self._refining.begin(self._shown.values())
+        self._refine()
+
+    def _refine(self) -> None:
+        """Have worked out, once nobody moves anything, how sure the answer is and what the page shows of it."""
+        self._refining.begin([summary.sure, *self._shown.values()])
 
     def _finer(self, drawn: Collection[Panel]) -> None:
         """Draw panels anew of which the answer was made finer, those of a page left meanwhile when it is opened."""
+        self._finest += 1  # so that the page, which waits for another state, takes the panels
+        if summary.sure in drawn:
+            self._sure = summary.sure(self.answer)._repr_html_()
         known = {section.name: section.panel for page in PAGES.values() for section in page} | self._shown
         self._kept = {name: pieces for name, pieces in self._kept.items() if known[name] not in drawn}
-        self._tell()
+        if {REFINED[panel] for panel in drawn} <= {*QUIET}:
+            self._put({name: self._drawn(name, panel) for name, panel in self._shown.items() if panel in drawn})
+        else:
+            self._tell()
 
     def _say(self) -> None:
         """Send the state alone."""
@@ -283,10 +303,12 @@ class Workbook:
         return {
             "rev": self._rev,
             "ack": self._ack,
+            "finest": self._finest,
             "values": controls.values(row),
             "preset": self.preset,
             "changed": told(self._changes) + (usage.IN_USE if self.answer.hours is not None else ""),
             "bottom_line": self._bottom_line,
+            "sure": self._sure,
             "message": self._message,
             "busy": self._busy or self._refining.words,
             "pending": list(self._pending),
@@ -350,8 +372,12 @@ class Refining:
 
     def begin(self, shown: Iterable[AnswerPanel]) -> None:
         """Refine what the panels shown need, unless that is done already."""
-        for refine in {REFINED[panel] for panel in shown if panel in REFINED} - self._begun:
-            asyncio.get_running_loop().call_later(CALM, self._start, self._answer, refine)
+        # without a loop nobody is there to see it
+        with suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+            for refine in dict.fromkeys(REFINED[panel] for panel in shown if panel in REFINED):
+                if refine not in self._begun:
+                    loop.call_later(CALM, self._start, self._answer, refine)
 
     def _start(self, answer: Answer | None, refine: Refine) -> None:
         if answer and answer is self._answer and refine not in self._begun:
@@ -362,7 +388,8 @@ class Refining:
         def tell(share: float) -> None:
             if answer is not self._answer:
                 raise Stale
-            loop.call_soon_threadsafe(self._tell, answer, f"Making the figures finer: {share:.0%}")
+            if refine not in QUIET:
+                loop.call_soon_threadsafe(self._tell, answer, f"Making the figures finer: {share:.0%}")
 
         try:
             refine(answer, tell)

@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import papermill
@@ -55,7 +56,7 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
 def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
-        str(folder / "report.ipynb"),
+        None,
         parameters=dict(parameters),
         progress_bar=False,
         log_output=False,
@@ -63,10 +64,20 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
         # a kernel has a shell already, and there is but one in a process
         **({} if InteractiveShell.initialized() else {"engine_name": warm_engine.NAME}),
     )
+    nbformat.write(_timeless(notebook), folder / "report.ipynb")
     (folder / "report.html").write_text(to_html(notebook, _title(parameters)), encoding="utf-8")
     (folder / "decision.json").write_text(
         json.dumps(decision(answer), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+
+
+def _timeless(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A run notebook without times, paths and random names, so that the same question gives the same bytes."""
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell["id"] = f"cell-{number}"
+    return notebook
 
 
 def _title(parameters: Mapping[str, Any]) -> str:

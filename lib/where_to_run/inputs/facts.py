@@ -122,6 +122,11 @@ def remembered(make: Callable[..., Made]) -> Callable[..., Made]:
     return kept
 
 
+def is_remembered(make: Callable[..., Any], of: Any) -> bool:
+    """Whether a function that is `remembered` has worked out what it is asked of facts or an answer alone."""
+    return (make.__wrapped__,) in of.made  # type: ignore[attr-defined]
+
+
 def of_tables(make: Callable[..., Made]) -> Callable[..., Made]:
     """`remembered` of the tables alone, whatever is drawn."""
     kept = remembered(make)

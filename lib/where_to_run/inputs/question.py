@@ -1,5 +1,6 @@
 """The question: every input once, with its unit, range, default and words, and how rows of inputs are made."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -74,6 +75,8 @@ class Field:
     log: bool = False
     choices: Sequence[str] | str = ()
     words: Mapping[float, str] | None = None
+    ask: str = ""
+    small: bool = False
 
     @cached_property
     def numeric(self) -> bool:
@@ -146,7 +149,18 @@ def parse(name: str, text: str) -> Any:
     return text if kind == "choice" else _number(field(name), text)
 
 
+THOUSANDS = re.compile(r"[1-9]\d{0,2}([.,]\d{3})+")
+"""A number that may be written with separators of thousands."""
+
+
 def _number(f: Field, value: Any) -> float:
+    if isinstance(value, str) and THOUSANDS.fullmatch(value.strip()):
+        whole = re.sub(r"[.,]", "", value.strip())
+        if f.low <= float(whole) <= f.high:
+            raise ScenarioError(
+                f"{f.name}: got {value[:60]!r}, which may have a separator of thousands or decimals; "
+                f"write {whole[:60]} for the one, {whole[:-3][:60]}.{whole[-3:]}0 for the other"
+            )
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

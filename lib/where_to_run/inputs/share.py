@@ -1,5 +1,7 @@
 """Share: a scenario as the query of a link and as a YAML file, and back; nothing that is read is trusted."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,6 +19,14 @@ LONGEST = 20_000
 NOT_OURS = {"token", "theme", "template", "voila-theme", "voila-template", "reset", "path"}
 """Names in a query that speak to the server."""
 
+OF_MAIL = {"fbclid", "gclid", "msclkid", "mc_cid", "mc_eid", "mkt_tok", "igshid", "_hsenc", "_hsmi"}
+"""Names that mail programs and search engines add to a link, beside those that begin with utm_."""
+
+
+def ours(name: str) -> bool:
+    """Whether a name in a query is meant for the scenario."""
+    return name not in NOT_OURS | OF_MAIL and not name.startswith("utm_")
+
 
 def query(changes: Mapping[str, Any], preset: str) -> str:
     """The query of a link: the preset, and the fields that differ from it (`question.changed`)."""
@@ -26,9 +36,11 @@ def query(changes: Mapping[str, Any], preset: str) -> str:
 
 def from_query(text: str) -> tuple[pd.DataFrame, str]:
     """The scenario a link's query asks for, and its preset; refuses what `question.grid` refuses, and repeats."""
-    pairs = [(name, value) for name, value in parse_qsl(_short(text), keep_blank_values=True) if name not in NOT_OURS]
+    # a plus in a query stands for a blank, so 1e+07 comes as "1e 07"
+    read = re.sub(r"(?<=\d[eE])\+(?=\d)", "%2B", _short(text))
+    pairs = [(name, value) for name, value in parse_qsl(read, keep_blank_values=True) if ours(name)]
     given = dict(pairs)
-    twice = sorted({name for name, _ in pairs if sum(other == name for other, _ in pairs) > 1})
+    twice = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     if twice:
         raise ScenarioError(f"the link gives {twice[0][:60]} more than once; give it once")
     return one(given.pop("preset", ""), {name: question.parse(name[:60], value) for name, value in given.items()})
@@ -100,4 +112,6 @@ def _plain(value: Any) -> Any:
 
 def _written(value: Any) -> str:
     """A value of a frame as a query holds it, to the last digit."""
-    return str(_plain(value))
+    text = str(_plain(value))
+    # three decimals might be read as thousands
+    return f"{text}0" if question.THOUSANDS.fullmatch(text) else text

@@ -15,7 +15,7 @@ from ..decision import quality
 from ..decision.answer import Answer
 from ..decision.block import OFFERS
 from ..decision.option import Option, doubts
-from ..decision.routing import API, HARD
+from ..decision.routing import API, HARD, RENTED
 from ..formulas import difficulty, throughput
 from ..inputs import question
 from ..inputs.facts import Facts
@@ -28,7 +28,7 @@ from . import charts, order, rules_prices, sources
 from .figure import records
 from .order import Row, best_first
 from .panel import Fold, Pieces
-from .table import Cell, money, numbers, plain, table, usd
+from .table import Cell, about, money, numbers, plain, table, usd
 from .titles import distinct, titles
 
 STYLE = Path(__file__).with_name("panels.css").read_text()
@@ -36,31 +36,69 @@ STYLE = Path(__file__).with_name("panels.css").read_text()
 
 
 def bottom_line(answer: Answer) -> Pieces:
-    """The recommendation in a sentence with the two next best, or what would open an option where none is allowed."""
+    """The recommendation in a sentence, or what would open an option where none is allowed; the rest opens by a click.
+
+    What is paid is rounded in the sentence, and to the dollar in what opens.
+    """
     notices = [*question.notices(answer.asked), *_left_out(answer.facts, str(answer.asked["task"]))]
     told = "".join(f"<p>Mind: {escape(notice)}.</p>" for notice in notices)
     if not (ranked := order.allowed(answer)):
         return Pieces([_nothing_allowed(answer) + told])
     first, *others = ranked
-    months = answer.asked["horizon_months"]
+    taken, months = answer.option(first["option"]), answer.asked["horizon_months"]
+    weeks = ceil(first["launch_weeks"])
     says = (
-        f"<p class='bottom-line'><strong>{escape(first['title'])}</strong>: {_price(first)}; the mean of {months} "
-        f"months, {first['usd_per_mtok']:.2f} USD per million tokens."
+        f"<p class='bottom-line'>{_told(first['title'])}{escape(_rented_from(taken))}: about "
+        f"{about(first['usd_per_month'])} a month{_against_today(answer, first)}, ready in {_weeks(weeks)}.</p>"
     )
-    spoken = zip(*(answer.verdicts[name] for name in ("option", "verdict", "because")), strict=True)
-    conditions = dict.fromkeys(because for *about, because in spoken if about == [first["option"], "conditional"])
-    says += "".join(f" On condition: {escape(condition)}" for condition in conditions)
+    conditions = order.conditions(answer, first["option"])
+    says += f"<p>On condition: {escape(' '.join(conditions))}</p>" if conditions else ""
     rest = "; ".join(f"{escape(row['title'])}, {_price(row)}" for row in others[:2])
-    says += "</p>" + (f"<p>Next best: {rest}.</p>" if rest else "<p>Nothing else is allowed.</p>")
-    says += "".join(f"<p>Mind: {escape(doubt)}.</p>" for doubt in doubts(answer.option(first["option"])))
-    says += _by_clock(answer, first["option"]) + _told_apart(answer, first["option"])
-    says += f"<p>{turns}</p>" if (turns := order.switching(answer)) else ""
-    return Pieces([says + told])
+    more = (
+        f"<p>{usd(first['usd_per_month'])} a month is the mean of {months} months, {first['usd_per_mtok']:.2f} USD per "
+        f"million tokens.</p><p>{f'Next best: {rest}' if rest else 'Nothing else is allowed'}.</p>"
+    )
+    minded = "".join(f"<p>Mind: {escape(doubt)}.</p>" for doubt in doubts(taken))
+    minded += _by_clock(answer, first["option"]) + told
+    more += minded + _told_apart(answer, first["option"])
+    more += f"<p>{turns}</p>" if (turns := order.switching(answer)) else ""
+    number = minded.count("<p>Mind: ")
+    mind = f"{number} thing{'s' * (number > 1)} to mind, " if number else ""
+    summary = f"{mind}the figure to the dollar, and the next best"
+    opens = f'<details data-key="more"><summary>{summary[0].upper()}{summary[1:]}</summary>{more}</details>'
+    return Pieces([says + opens])
+
+
+def _told(title: str) -> str:
+    """What to do with an option, as HTML: to run it, or to send requests here and there."""
+    if " requests to " not in title:
+        return f"Run <strong>{escape(title)}</strong>"
+    return f"Send <strong>{escape(title[0].lower() + title[1:])}</strong>"
+
+
+def _rented_from(taken: Option) -> str:
+    """Whose clouds the machines are, which their titles do not say."""
+    clouds = [
+        str(taken.question.facts.table(OFFERS[RENTED]).at[part.bill.offer[0], "provider"])
+        for part in taken.parts
+        if part.place == RENTED and part.share[0] > 0
+    ]
+    return f", machines rented from {' and '.join(dict.fromkeys(clouds))}" if clouds else ""
+
+
+def _against_today(answer: Answer, row: Row) -> str:
+    """What is paid less or more than today, where that is known, in words."""
+    today = float(answer.asked["today_usd_per_month"])
+    less = today - row["usd_per_month"]
+    return f", {about(abs(less))} {'less' if less >= 0 else 'more'} than today" if today else ""
+
+
+def _weeks(weeks: int) -> str:
+    return f"{weeks} week{'s' * (weeks != 1)}"
 
 
 def _price(row: Row) -> str:
-    weeks = ceil(row["launch_weeks"])
-    return f"{usd(row['usd_per_month'])} a month, ready in {weeks} week{'s' * (weeks != 1)}"
+    return f"{usd(row['usd_per_month'])} a month, ready in {_weeks(ceil(row['launch_weeks']))}"
 
 
 RECENT_DAYS = 183
@@ -140,6 +178,7 @@ def options_table(answer: Answer) -> Pieces:
         "USD a month, mean": money(found["usd_per_month"]),
         "Level cost": money(found["level_usd_per_month"]),
         "More, drawbacks counted": _more(rows),
+        **_today(answer, found["usd_per_month"]),
         **{title: money(bill[title] for bill in bills) for title in BILLS},
         "Hardware on day one": money(found["capex_usd"]),
         "Weeks to launch": numbers(map(ceil, found["launch_weeks"]), "{}"),
@@ -159,6 +198,12 @@ def options_table(answer: Answer) -> Pieces:
     figures = Fold("figures", "More figures: P90, price of a token, people, size, falling prices", more)
     machines = Fold("machines", "What the number of machines rests on", partial(sources.sizes, answer))
     return Pieces([table(shown, caption, left=2), figures, *folds, *([machines] if len(answer.sizing) else [])])
+
+
+def _today(answer: Answer, usd_per_month: list[float]) -> dict[str, list[Cell]]:
+    """A column of what the options come to more than is paid today, where that is known."""
+    today = float(answer.asked["today_usd_per_month"])
+    return {"Against today": order.more(pd.Series(usd_per_month) - today)} if today else {}
 
 
 def _more(rows: list[Row]) -> list[Cell]:
@@ -333,7 +378,18 @@ KNOWN = {
 """How the throughput of a replica is known, in words."""
 
 
-def asked(answer: Answer, preset: str = "") -> Pieces:
+def case(answer: Answer, preset: str = "") -> Pieces:
+    """Whose question it is and what was changed in it, with the day of the facts."""
+    story = question.presets().get(preset, {"title": "The default scenario", "story": ""})
+    row, changed = answer.scenarios.iloc[0], question.changed(answer.scenarios, preset)
+    told = "; ".join(f"{question.BY_NAME[name].label.lower()}: {plain(row[name])}" for name in changed)
+    words = f"{story['story'].strip()} {f'Changed: {told}.' if told else ''}"
+    day = date.fromisoformat(answer.facts.as_of)
+    titled = f"<p class='case'><strong>{escape(story['title'])}</strong>, {day:%-d %B %Y}</p>"
+    return Pieces([f"{titled}<p>{escape(words)}</p>"])
+
+
+def asked(answer: Answer) -> Pieces:
     """The question: every field, its value and unit, those that differ from the defaults marked."""
     row, differs = answer.scenarios.iloc[0], question.changed(answer.scenarios)
     fields = [f.name for f in question.FIELDS]
@@ -344,6 +400,4 @@ def asked(answer: Answer, preset: str = "") -> Pieces:
         "Changed": ["yes" if f.name in differs else "" for f in question.FIELDS],
         "Meaning": [f.meaning for f in question.FIELDS],
     }
-    story = question.presets().get(preset, {})
-    intro = f"<p><strong>{escape(story['title'])}.</strong> {escape(story['story'])}</p>" if story else ""
-    return Pieces([intro + table(shown, "The question", left=5)])
+    return Pieces([table(shown, "The question", left=5)])

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,9 @@ class Figure:
     def picture(self) -> str:
         """The figure as a picture inside HTML, with its words; nothing is loaded."""
         svg = vl_convert.vegalite_to_svg(self.whole() | {"padding": ROOM}, vl_version=VEGA_LITE)
+        # what clips a picture is numbered from the first picture of the process
+        clips = dict[str, str]()
+        svg = re.sub(r"\bclip\d+", lambda found: clips.setdefault(found[0], f"clip{len(clips)}"), svg)
         picture = base64.b64encode(svg.encode()).decode()
         words = html.escape(self.words, quote=True)
         return f'<figure><img alt="{words}" src="data:image/svg+xml;base64,{picture}"></figure>'

@@ -84,9 +84,12 @@ def _above(base: pd.Series) -> str:
 
 
 def cost_against_capacity(answer: Answer) -> Pieces:
-    """A panel: cost of the middle month of service against the machines of the base; the least and the plan marked."""
-    if no := _no(answer):
-        return no
+    """A panel: cost of the middle month of service against the machines of the base; the least and the plan marked.
+
+    Empty, as is `price_of_mixing`, where nothing overflows, which `load_duration` says.
+    """
+    if _no(answer):
+        return Pieces()
     cost = hybrid.cost_against_capacity(answer)
     base = _base(answer, int(cost["month"].iloc[0]), MIX)
     best, plan = cost[cost["best"]].iloc[0], cost[cost["planned"]].iloc[0]
@@ -124,7 +127,7 @@ def _least(base: pd.Series, best: pd.Series, plan: pd.Series, forced: bool) -> s
 
 def price_of_mixing(answer: Answer) -> Pieces:
     """A panel: what mixing costs in people and routing and saves elsewhere, beside each place alone."""
-    return _no(answer) or _price_of_mixing(answer, MIX)
+    return Pieces() if _no(answer) else _price_of_mixing(answer, MIX)
 
 
 def _price_of_mixing(answer: Answer, option: str) -> Pieces:

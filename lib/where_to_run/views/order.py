@@ -33,6 +33,12 @@ def allowed(answer: Answer) -> list[Row]:
     return [row for row in best_first(answer) if not np.isnan(row["rank"])]
 
 
+def conditions(answer: Answer, option: str) -> list[str]:
+    """On what an option of a one-row answer is allowed, a sentence each."""
+    spoken = zip(*(answer.verdicts[name] for name in ("option", "verdict", "because")), strict=True)
+    return [*dict.fromkeys(because for *about, because in spoken if about == [option, "conditional"])]
+
+
 def differences(answer: Answer) -> pd.DataFrame:
     """What each allowed option comes to more than the recommended one [USD/month]: an option a row, best first.
 

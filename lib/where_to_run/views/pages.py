@@ -5,9 +5,25 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..analysis.uncertainty import Listener, refine
+from ..analysis import breakeven as volumes
+from ..analysis import provenance
+from ..analysis.uncertainty import Listener, begin, refine
 from ..decision.answer import Answer
-from . import breakeven, decide, hybrid, order, roadmap, rules_prices, sources, uncertainty, usage
+from ..inputs.facts import is_remembered
+from . import (
+    assurance,
+    breakeven,
+    decide,
+    hybrid,
+    order,
+    roadmap,
+    rules_prices,
+    sources,
+    steps,
+    summary,
+    uncertainty,
+    usage,
+)
 from .panel import Pieces
 
 log = logging.getLogger(__name__)
@@ -29,8 +45,35 @@ class Section(NamedTuple):
     note: str = ""
 
 
+def on_monday(answer: Answer) -> Pieces:
+    """As `steps.on_monday`; the volume at which to look again stands there once it is worked out."""
+    return steps.on_monday(answer, is_remembered(volumes.next_change, answer))
+
+
+def rests_on(answer: Answer) -> Pieces:
+    """As `assurance.rests_on`, once it is worked out."""
+    if is_remembered(provenance.at_stake, answer):
+        return assurance.rests_on(answer)
+    return Pieces(["<p class='wtr-soon'>Each fact behind the answer is tried at both ends of its range.</p>"])
+
+
 PAGES: dict[str, tuple[Section, ...]] = {
     "Decide": (
+        Section("cards", "Side by side", summary.cards),
+        Section("on_monday", "What to do on Monday", on_monday),
+        Section(
+            "price_of_rules",
+            "The price of your rules",
+            rules_prices.price_of_rules,
+            "What is saved is cost with what drawbacks are worth. A demand (a floor, control, skills) changes what "
+            "options cost; a rule or limit only bars them.",
+        ),
+        Section(
+            "rests_on",
+            "What this rests on",
+            rests_on,
+            "The facts with most at stake: what an error as large as their range would change. Sources has the others.",
+        ),
         Section("costs", "What it costs", decide.costs),
         Section("options", "The options", decide.options_table),
         Section(
@@ -39,13 +82,6 @@ PAGES: dict[str, tuple[Section, ...]] = {
             order.explained,
             "Level cost, and what you would pay not to have the drawbacks, by the order of your priorities and the "
             "premium. For the comparison alone: nobody sends a bill for it.",
-        ),
-        Section(
-            "price_of_rules",
-            "The price of your rules",
-            rules_prices.price_of_rules,
-            "What is saved is cost with what drawbacks are worth. A demand (a floor, control, skills) changes what "
-            "options cost; a rule or limit only bars them.",
         ),
         Section(
             "ruled_out",
@@ -65,6 +101,7 @@ PAGES: dict[str, tuple[Section, ...]] = {
             decide.cost_lines,
             "Every figure is a sum of lines. Own servers are bought whole and sold at the end of the horizon.",
         ),
+        Section("assurance", "Assurance", assurance.box),
     ),
     "Break-even": (
         Section("map", "What is recommended over volume and spikiness", breakeven.decision_map),
@@ -153,8 +190,21 @@ PAGES: dict[str, tuple[Section, ...]] = {
     ),
 }
 
-REFINED: dict[Panel, Callable[[Answer, Listener], None]] = dict.fromkeys(uncertainty.PANELS, refine)
-"""What makes finer, in seconds, the answer that a panel shows at first."""
+
+def _look_ahead(answer: Answer, _: Listener) -> None:
+    volumes.next_change(answer)
+
+
+REFINED: dict[Panel, Callable[[Answer, Listener], None]] = {
+    summary.sure: begin,
+    on_monday: _look_ahead,
+    rests_on: provenance.weigh,
+    **dict.fromkeys(uncertainty.PANELS, refine),
+}
+"""What works out or makes finer, in seconds, the answer that a panel shows."""
+
+QUIET = (begin, _look_ahead, provenance.weigh)
+"""Of these the first page does not tell how far they are."""
 
 
 def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:

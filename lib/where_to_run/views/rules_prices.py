@@ -9,8 +9,8 @@ from ..decision.answer import Answer
 from ..decision.evaluate import evaluate
 from ..decision.prices import ENOUGH, Without, prices, without_vendors
 from ..inputs.facts import remembered
-from .panel import Pieces, aside
-from .table import money, table, usd
+from .panel import Fold, Pieces, aside
+from .table import about, money, table, usd
 from .titles import titles
 
 SHOWN, LEAST = 8, 0.01
@@ -82,5 +82,18 @@ def price_of_rules(answer: Answer) -> Pieces:
         "Saves, drawbacks counted": money(each["saves_usd_per_month"]),
         "Changes the level cost by": money(each["bill_usd_per_month"]),
     }
-    lifted = table(shown, "What the answer would be without a rule, a limit or a demand", left=3)
-    return Pieces([says + lifted + firms])
+    caption = "What the answer would be without a rule, a limit or a demand"
+    told = zip(shown["With"], shown["the answer would be"], each["saves_usd_per_month"], strict=True)
+    listed = "".join(f"<li>{escape(_saving(*one))}</li>" for one in list(told)[:LISTED])
+    summary = "Every rule, limit and demand that costs something"
+    every = Fold("rules", summary, lambda: says + table(shown, caption, left=3))
+    return Pieces([f"<ul>{listed}</ul>", every, firms])
+
+
+LISTED = 4
+"""Rows that are told in a sentence."""
+
+
+def _saving(lifted: str, title: str, saves: float) -> str:
+    """A rule that is lifted, in a sentence; where nothing is allowed now there is nothing to compare with."""
+    return f"{lifted}: {title}" + ("." if pd.isna(saves) else f", {about(saves)} a month less, drawbacks counted.")

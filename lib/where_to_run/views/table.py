@@ -34,6 +34,11 @@ def usd(amount: float) -> str:
     return NONE if pd.isna(amount) else f"{'-' if round(amount) < 0 else ''}${abs(amount):,.0f}"
 
 
+def about(amount: float) -> str:
+    """An amount of money to two significant digits at most: $3,800."""
+    return usd(amount if pd.isna(amount) else float(f"{amount:.2g}"))
+
+
 def money(amounts: Iterable[float]) -> list[Cell]:
     """Amounts of money as cells."""
     return [Cell(usd(amount), amount) for amount in amounts]

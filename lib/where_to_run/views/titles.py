@@ -102,7 +102,7 @@ def _where(option: Option, part: Part) -> str:
     if part.bill.machines is None:
         return at_vendor(facts, offer)
     vendor = f" at {facts.table(OFFERS[API]).at[offer, 'provider']}" if part.place == API else ""
-    return f"{facts.table('models').at[option.question.model, 'name']} on {_machines(facts, part, offer)}{vendor}"
+    return f"{facts.table('models').at[option.question.model, 'name']} on {machines(facts, part, offer)}{vendor}"
 
 
 def at_vendor(facts: Facts, offer: str) -> str:
@@ -115,7 +115,7 @@ KIND = {API: "dedicated endpoint", RENTED: "rented machine", OWN: "own server"}
 """The words for one of what stands at a place."""
 
 
-def _machines(facts: Facts, part: Part, offer: str) -> str:
+def machines(facts: Facts, part: Part, offer: str) -> str:
     """Machines in words, with those that are spare: how many in the first month of service, and in the last where that
     is another number.
     """

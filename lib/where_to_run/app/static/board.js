@@ -144,7 +144,7 @@ class Board {
     model.on("change:state", () => this.update());
     model.on("msg:custom", (message, buffers) => message.type === "file" && hand(message, buffers[0]));
     this.watch();
-    if (!model.get("panels").complete) this.line.say({ type: "hello", tab: this.tab });
+    this.line.say(model.get("panels").complete ? { type: "ready" } : { type: "hello", tab: this.tab });
     this.update();
   }
 
@@ -157,10 +157,11 @@ class Board {
     const reset = make("button", { type: "button", id: "wtr-reset", onclick: () => this.line.say({ type: "reset" }) }, "Reset");
     this.alert = make("div", { id: "wtr-alert", role: "alert" });
     this.bottom = make("div", { id: "wtr-bottom-line", role: "status" });
+    this.sure = make("div", { id: "wtr-sure" });
     this.progress = make("div", { class: "wtr-progress", hidden: true }, make("progress", { "aria-label": "Working" }), make("span"));
     const story = make("div", { class: "wtr-preset" }, make("label", { for: "wtr-preset" }, "Start from"), this.preset, reset);
     const side = make("section", { class: "wtr-side", "aria-label": "The question" }, story, this.story, this.changed, ...this.controls.elements);
-    const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, this.bottom);
+    const top = make("section", { class: "wtr-top", "aria-label": "The answer in short" }, this.alert, this.bottom, this.sure);
     const main = this.main = make("section", { class: "wtr-main", "aria-label": "The answer" }, this.progress);
     if (tabs.length) main.append(this.tablist(tabs), ...this.sheets(tabs));
     main.append(this.takeaway(files));
@@ -277,7 +278,8 @@ class Board {
     if (this.story.textContent !== story) this.story.textContent = story;
     if (this.changes !== state.changed) this.changed.innerHTML = this.changes = state.changed;
     if (this.alert.textContent !== state.message) this.alert.textContent = state.message;
-    if (this.bottomLine !== state.bottom_line) this.bottom.innerHTML = this.bottomLine = state.bottom_line;
+    if (this.bottomLine !== state.bottom_line) rewrite(this.bottom, (this.bottomLine = state.bottom_line));
+    if (this.sureness !== state.sure) this.sure.innerHTML = this.sureness = state.sure;
     this.address(state.query);
     this.working(state.busy || (state.pending.length ? "Working out this page" : ""));
     for (const [name, panel] of Object.entries(this.panels)) panel.element.classList.toggle("wtr-stale", state.pending.includes(name));
@@ -292,11 +294,22 @@ class Board {
     this.writing = setTimeout(() => this.write(), ADDRESS);
   }
 
-  /** Write the address now. */
-  write() {
+  /** Write the address now: a step to come back from, unless it is the first or the page is left. */
+  write(how = this.written ? "pushState" : "replaceState") {
     clearTimeout(this.writing);
     if (this.query === undefined) return;
-    history.replaceState(null, "", location.pathname + (this.query ? `?${this.query}` : ""));
+    const search = this.query ? `?${this.query}` : "";
+    if (search !== location.search) history[how](null, "", location.pathname + search);
+    this.written = true;
+  }
+
+  /** Ask for the scenario of the address, to which the reader went back or forth. */
+  went() {
+    const query = location.search.slice(1);
+    if (!isHosted() || this.query === undefined || query === this.query) return;
+    clearTimeout(this.writing);
+    this.query = query;
+    this.line.say({ type: "link", query });
   }
 
   /** Paint the newest panels; states that come while painting are painted after. */
@@ -341,7 +354,8 @@ class Board {
   /** Hear of a kernel that dies. */
   watch() {
     document.addEventListener("wtr-ended", () => this.lost("The session behind this page has ended."));
-    addEventListener("pagehide", () => this.write());
+    addEventListener("pagehide", () => this.write("replaceState"));
+    addEventListener("popstate", () => this.went());
     const kernel = this.model.widget_manager && this.model.widget_manager.kernel;
     if (!kernel || !kernel.statusChanged) return;
     kernel.statusChanged.connect((_, status) => {

@@ -12,23 +12,39 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A slider over stops; a value between two stops becomes a stop. */
+const SCALE = { "%": 0.01, k: 1e3, m: 1e6, g: 1e9 };
+
+/** The number that was typed, as 3e6, 3 M, 30 % or 3,000,000; what is none is left for the kernel to refuse in words. */
+function typedNumber(text, percent) {
+  const short = text.replace(/\(.*$/, "").trim();
+  const [, digits, unit] = short.match(/^(.*?)\s*([%kmg]?)$/i);
+  const number = Number(/^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(digits) ? digits.replaceAll(",", "") : digits || NaN);
+  const scale = SCALE[unit.toLowerCase() || (percent ? "%" : "")] ?? 1;
+  return isNaN(number) ? short : Number((number * scale).toPrecision(12));
+}
+
+/** A slider over stops, and a box to type in; a value between two stops becomes a stop. */
 class Slider {
   constructor(field, send) {
     this.field = field;
     this.stops = field.stops;
     const id = `wtr-${field.name}`;
+    this.percent = field.stops[0].text.includes("%");
     this.output = make("output", { for: id, "aria-hidden": "true" });
+    this.typed = make("input", { type: "text", id: `${id}-typed`, inputmode: "decimal", autocomplete: "off", maxlength: 30, "aria-label": `${field.label}, to type`, title: field.meaning });
+    this.typed.addEventListener("change", () => send(field.name, typedNumber(this.typed.value, this.percent)));
     this.input = make("input", { type: "range", id, min: 0, max: this.stops.length - 1, step: 1, title: field.meaning, "aria-describedby": `${id}-help` });
     this.input.addEventListener("input", () => {
       this.tell(this.stops[+this.input.value]);
       send(field.name, this.stops[+this.input.value].value);
     });
-    this.element = make("div", { class: "wtr-slider" }, make("label", { for: id }, field.label), this.output, this.input, help(field));
+    this.element = make("div", { class: field.small ? "wtr-slider wtr-small" : "wtr-slider" }, make("label", { for: id }, field.label), this.output, this.typed, this.input, help(field));
   }
 
   tell(stop) {
-    this.output.textContent = stop.text;
+    const [, number, word] = stop.text.match(/^([^(]*?)\s*(?:\((.*)\))?$/);
+    this.typed.value = number;
+    this.output.textContent = word || "";
     this.input.setAttribute("aria-valuetext", `${stop.text} ${this.field.unit}`.trim());
   }
 
@@ -60,7 +76,7 @@ class Names {
   constructor(field, send) {
     this.boxes = field.choices.map((choice) => make("input", { type: "checkbox", value: choice.value }));
     const lines = field.choices.map((choice, at) => make("label", { title: choice.meaning }, this.boxes[at], choice.text));
-    this.element = make("fieldset", { id: `wtr-${field.name}` }, make("legend", { title: field.meaning }, field.label), ...lines);
+    this.element = make("fieldset", { id: `wtr-${field.name}`, class: "wtr-names" }, make("legend", { title: field.meaning }, field.label), ...lines);
     this.element.addEventListener("change", () => send(field.name, this.boxes.filter((box) => box.checked).map((box) => box.value)));
   }
 
@@ -102,31 +118,49 @@ function help(field) {
   return make("span", { id: `wtr-${field.name}-help`, class: "wtr-unseen" }, field.meaning);
 }
 
+/** Fields by what they say under a name, in order of appearance. */
+function by(fields, name) {
+  const found = new Map();
+  for (const field of fields) found.set(field[name], [...(found.get(field[name]) || []), field]);
+  return [...found];
+}
+
 const SMALL = 760; // px: below it all groups are closed at first, so that the answer is in sight
 
 const KINDS = { number: Slider, whole: Slider, choice: Choice, names: Names, order: Order };
 
-/** All controls, those of the front groups open and the others closed at first. */
+/** All controls: the questions that come first, open where there is room, and the others by group under more. */
 class Controls {
   constructor(fields, send) {
     this.inputs = {};
     this.texts = {};
-    const groups = new Map();
-    for (const field of fields) {
-      const input = new KINDS[field.kind](field, send);
-      this.inputs[field.name] = input;
-      if (!groups.has(field.group)) groups.set(field.group, []);
-      groups.get(field.group).push({ field, input });
-    }
-    const front = (entries) => entries[0].field.front;
-    this.elements = [...groups].sort(([, a], [, b]) => front(b) - front(a)).map(([name, entries]) => {
-      const summary = make("summary", {}, name === "Headline" ? "Volume and budget" : name);
-      return make("details", { class: "wtr-group", open: front(entries) && innerWidth > SMALL }, summary, ...entries.map(({ input }) => input.element));
-    });
+    // a value that is refused comes back as it was before
+    const sends = (name, value) => { this.texts[name] = null; send(name, value); };
+    for (const field of fields) this.inputs[field.name] = new KINDS[field.kind](field, sends);
+    this.rest = fields.filter((field) => !field.ask);
+    this.summary = make("summary");
+    const asked = by(fields.filter((field) => field.ask), "ask").sort(([a], [b]) => (a < b ? -1 : 1));
+    const groups = by(this.rest, "group").map(([name, some]) => this.group(make("summary", {}, name), false, some));
+    this.elements = [
+      ...asked.map(([sentence, some]) => this.group(make("summary", {}, sentence), innerWidth > SMALL, some)),
+      make("details", { class: "wtr-group wtr-more" }, this.summary, ...groups),
+    ];
+  }
+
+  group(summary, open, fields) {
+    return make("details", { class: "wtr-group", open }, summary, ...fields.map(({ name }) => this.inputs[name].element));
+  }
+
+  /** Say how many of those under more stand as they come. */
+  count(values) {
+    const same = this.rest.filter((field) => JSON.stringify(values[field.name].value) === JSON.stringify(field.default)).length;
+    const words = `More: ${same === this.rest.length ? "all" : `${same} of`} ${this.rest.length} at their default`;
+    if (this.summary.textContent !== words) this.summary.textContent = words;
   }
 
   /** Show what the kernel holds, but for fields that are on their way to it. */
   set(values, underway) {
+    this.count(values);
     for (const [name, shown] of Object.entries(values)) {
       const text = JSON.stringify(shown.value);
       if (underway.has(name)) this.texts[name] = null;

@@ -5,6 +5,18 @@ function kindOf(piece) {
   return "spec" in piece ? "figure" : "fold" in piece ? "fold" : "html";
 }
 
+/** Write HTML into an element; what a reader opened there stays open, and where the keys are they stay. */
+function rewrite(host, html, then) {
+  const keyed = (key) => host.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const open = [...host.querySelectorAll("details[data-key][open]")].map((details) => details.dataset.key);
+  const focused = host.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : undefined;
+  host.innerHTML = html;
+  then?.();
+  for (const key of open) keyed(key)?.setAttribute("open", "");
+  const now = focused && keyed(focused);
+  if (now) (now.querySelector(":scope > summary") || now).focus();
+}
+
 /** A panel on the page; `unfold` asks for what a line opens to. */
 class LivePanel {
   constructor(element, unfold) {
@@ -66,10 +78,7 @@ class LivePanel {
     slot.piece = piece;
     if (slot.kind === "fold") return this.fold(slot, piece, before);
     if (piece.html === before.html) return;
-    const focused = slot.host.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : undefined;
-    slot.host.innerHTML = piece.html;
-    for (const table of slot.host.querySelectorAll("table.wtr")) this.sortable(table);
-    if (focused) slot.host.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    rewrite(slot.host, piece.html, () => slot.host.querySelectorAll("table.wtr").forEach((table) => this.sortable(table)));
   }
 
   /** A line that opens; what it opens to comes when it is first opened. Another line here has been closed. */
