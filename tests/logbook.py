@@ -130,8 +130,8 @@ FILES = {
     ).encode(),
     "helicone": lines(
         ["request_id", "request_created_at", "prompt_tokens", "completion_tokens", "prompt_cache_read_tokens"],
-        ["a", "2026-03-02T09:10:00.5+00:00", 100, 10, 40],
-        ["b", "2026-03-02T10:10:00.5+00:00", 300, 30, 60],
+        ["a", "2026-03-02T09:10:00.5+00:00", 60, 10, 40],
+        ["b", "2026-03-02T10:10:00.5+00:00", 240, 30, 60],
     ),
     "otlp": jsonl(
         {

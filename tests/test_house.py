@@ -28,6 +28,7 @@ ASIDE = (
     "inputs.log_file",
     "inputs.log_formats",
     "inputs.log_hours",
+    "inputs.log_times",
     "inputs.price_map",
     "inputs.refresh",
     "inputs.usage",

@@ -1,4 +1,4 @@
-"""The command line: where-to-run report | kit | mcp | sweep | app | lab | check-data | refresh."""
+"""The command line: where-to-run report | kit | mcp | usage | sweep | app | lab | check-data | refresh."""
 
 import argparse
 import datetime
@@ -12,6 +12,7 @@ from typing import Any
 from .decision.answer import Answer
 from .decision.evaluate import evaluate
 from .inputs import facts, question
+from .inputs.log_formats import ROLES
 from .inputs.question import ScenarioError
 from .inputs.tables import FactsError
 from .paths import DATA, NOTEBOOKS, REPORTS
@@ -51,6 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     mcp.add_argument("--log", action="append", default=[], type=Path, metavar="FILE", help="a log that may be read")
     _add_facts(mcp)
     mcp.set_defaults(run=_mcp)
+    usage = commands.add_parser("usage", help="say what a log or a usage export shows of a scenario")
+    usage.add_argument("file", type=Path, metavar="FILE", help="CSV, JSON, JSON lines or Parquet")
+    usage.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="WHAT=COLUMN",
+        dest="columns",
+        help=f"name a column, or several as a + b, where the layout is not known. What: {', '.join(ROLES)}",
+    )
+    usage.add_argument("--time-zone", default="UTC", help="of times that do not say theirs, as Europe/Berlin")
+    usage.set_defaults(run=_usage)
     _add_sweep(commands)
     _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
@@ -164,6 +177,18 @@ def _mcp(options: argparse.Namespace) -> int:
     from .batch import mcp_server
 
     mcp_server.server(facts.load(options.as_of or None, options.facts or None), options.log).run()
+    return 0
+
+
+def _usage(options: argparse.Namespace) -> int:
+    from .inputs import log_hours
+    from .inputs.usage import usage
+    from .views import usage as page
+
+    pairs = [text.partition("=") for text in options.columns]
+    found = usage(log_hours.read(options.file, {name: column for name, _, column in pairs}, options.time_zone))
+    for title, frame in page.told(found).items():
+        print(f"{title}\n{frame.to_string(index=False)}\n")
     return 0
 
 

@@ -5,8 +5,8 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -87,7 +87,9 @@ class Workbook:
         """Take the scenario of a link; one that cannot be answered is told in words, and the answer stays as it is."""
         try:
             if query:
-                self._ask(*share.from_query(query))
+                rows, preset, words = share.from_query(query)
+                self._ask(rows, preset)
+                self._message = words
         except (ScenarioError, FactsError) as error:
             self._message = f"The link could not be followed. {error}"
         if self.board is not None:

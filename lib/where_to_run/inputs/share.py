@@ -1,5 +1,6 @@
 """Share: a scenario as the query of a link and as a YAML file, and back; nothing that is read is trusted."""
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -34,16 +35,26 @@ def query(changes: Mapping[str, Any], preset: str) -> str:
     return urlencode(given | {name: _written(value) for name, value in changes.items()})
 
 
-def from_query(text: str) -> tuple[pd.DataFrame, str]:
-    """The scenario a link's query asks for, and its preset; refuses what `question.grid` refuses, and repeats."""
+def from_query(text: str) -> tuple[pd.DataFrame, str, str]:
+    """The scenario a link's query asks for, its preset, and words on names it has that are no fields.
+
+    What mail programs add is left out. Refuses what `question.grid` refuses, and repeats.
+    """
     # a plus in a query stands for a blank, so 1e+07 comes as "1e 07"
     read = re.sub(r"(?<=\d[eE])\+(?=\d)", "%2B", _short(text))
-    pairs = [(name, value) for name, value in parse_qsl(read, keep_blank_values=True) if ours(name)]
+    asked = [(name, value) for name, value in parse_qsl(read, keep_blank_values=True) if ours(name)]
+    pairs = [(name, value) for name, value in asked if name == "preset" or name in question.BY_NAME]
+    others = sorted({name[:60] for name, _ in asked} - {name for name, _ in pairs})
+    for name in others:
+        if difflib.get_close_matches(name, question.BY_NAME, 1):
+            question.field(name)  # a slip of the pen is refused, with the name that is meant
+    words = f"The link also says {', '.join(others[:5])}, which is no field and was left out." if others else ""
     given = dict(pairs)
     twice = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     if twice:
         raise ScenarioError(f"the link gives {twice[0][:60]} more than once; give it once")
-    return one(given.pop("preset", ""), {name: question.parse(name[:60], value) for name, value in given.items()})
+    preset = given.pop("preset", "")
+    return *one(preset, {name: question.parse(name, value) for name, value in given.items()}), words
 
 
 def to_yaml(changes: Mapping[str, Any], preset: str) -> str:

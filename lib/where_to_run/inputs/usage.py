@@ -10,7 +10,8 @@ import pandas as pd
 from ..formulas.load_curve import PEAK_QUANTILE
 from ..units import HOURS_PER_MONTH, HOURS_PER_WEEK, Array
 from .log_formats import COUNTS, UsageError
-from .log_hours import HOUR, Log
+from .log_hours import Log
+from .log_times import HOUR
 from .question import BY_NAME
 
 DAY_H, WEEK_H = 24, HOURS_PER_WEEK
@@ -74,21 +75,26 @@ def usage(log: Log) -> Usage:
     if step_h > WEEK_H:
         raise UsageError(f"a row of the file stands for {step_h:,} hours; give rows of a week or less")
     series, gaps = _series(log, step_h)
-    weeks = min(RECENT_WEEKS, len(series) * step_h // WEEK_H)
-    recent = series.tail(weeks * WEEK_H // step_h) if weeks else series
+    # a window of whole weeks, or else days, ends before an hour that was cut: a nightly load stays as large as it is
+    body = series[series["state"] != "partial"]
+    weeks = min(RECENT_WEEKS, len(body) * step_h // WEEK_H)
+    days_h = len(body) * step_h // DAY_H * DAY_H
+    window_h = weeks * WEEK_H or (days_h if days_h >= SHORTEST_H else len(body) * step_h)
+    recent = body.tail(max(1, window_h // step_h))
     whole = recent[recent["state"].isin(["measured", "idle"])]
     long = len(whole) * step_h >= SHORTEST_H
     part = whole if long else series[series["state"] != "missing"]
     if not part["load"].sum():
         last = series["time"].iloc[-1]
         raise UsageError(f"there is no load in the latest weeks of the file, up to {last:%Y-%m-%d}; is a time wrong?")
-    span_h = float(len(whole) * step_h) if long else (log.last_us - log.first_us) / HOUR
+    counted_h = len(part) * step_h if log.step_h >= 1 else (log.last_us - log.first_us) / HOUR
+    span_h = float(len(whole) * step_h) if long else counted_h
     drawn = _draws(len(whole), max(1, DAY_H // step_h)) if long else np.empty((0, len(part)), int)
     hours = _hours(recent, whole) if long and step_h == 1 else None
     slots = [series["time"].dt.day_of_week.rename("day"), series["time"].dt.hour.rename("hour")]
     return Usage(
         log=log,
-        fields=pd.DataFrame([*_fields(part, span_h, drawn, step_h), _in_use(hours), _growth(series, step_h)]),
+        fields=pd.DataFrame([*_fields(part, span_h, drawn, step_h), _in_use(hours), _growth(body, step_h)]),
         hours=hours,
         series=series,
         gaps=gaps,
@@ -118,20 +124,22 @@ def _in_use(hours: Array | None) -> dict[str, Any]:
 def _series(log: Log, step_h: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every hour (or longer step) of a log: time, counts, load, state; and what is missing: start, end, hours."""
     first = int(log.hours.index[0])
-    series = log.hours.groupby(first + (log.hours.index - first) // step_h * step_h).sum(min_count=1)
-    series = series.reindex(range(first, int(log.hours.index[-1]) + 1, step_h))
+    # rows of a day of a local clock are an hour early or late for half of the year
+    series = log.hours.groupby(first + (log.hours.index - first + step_h // 2) // step_h * step_h).sum(min_count=1)
+    series = series.reindex(range(first, max(int(log.hours.index[-1]), int(series.index[-1])) + 1, step_h))
     time = pd.to_datetime(series.index * HOUR, unit="us", utc=True)
     tokens = series["input"].add(series["output"], fill_value=0)
     load = series["requests"] if series["requests"].notna().any() else tokens
     series = series.assign(time=time if log.relative else time.tz_convert(log.zone), load=load, state="measured")
     absent = load.isna()
     lost = _lost(series, absent, log.relative, step_h)
-    known = [name for name in [*COUNTS, "load"] if series[name].notna().any()]
+    known = [name for name in [*COUNTS, "with_input", "with_output", "load"] if series[name].notna().any()]
     series.loc[absent & ~lost, known] = 0.0
     series.loc[absent, "state"] = np.where(lost[absent], "missing", "idle")
-    if not log.step_h and len(series) > DAY_H:
-        series.iloc[[0, -1], series.columns.get_loc("state")] = "partial"
-        series.iloc[[0, -1], series.columns.get_loc("load")] = np.nan
+    if log.step_h < 1 and len(series) > DAY_H:
+        edges = [place for place, us in ((0, log.first_us), (-1, log.last_us)) if us % HOUR or not log.step_h]
+        series.iloc[edges, series.columns.get_loc("state")] = "partial"
+        series.iloc[edges, series.columns.get_loc("load")] = np.nan
     runs = series[lost].groupby((~lost).cumsum()[lost])["time"].agg(["min", "max", "size"])
     step = pd.Timedelta(hours=step_h)
     gaps = pd.DataFrame({"start": runs["min"], "end": runs["max"] + step, "hours": runs["size"] * step_h})
@@ -170,18 +178,19 @@ def _draws(number: int, block: int) -> Array:
 
 def _fields(part: pd.DataFrame, span_h: float, drawn: Array, step_h: int) -> list[dict[str, Any]]:
     """The fields but for growth, with ranges where there are draws."""
-    counts = part[list(COUNTS)].to_numpy(float)
+    counts = part[[*COUNTS, "with_input", "with_output"]].to_numpy(float)
+    counts = np.where(np.isnan(counts).all(axis=0), np.nan, np.nan_to_num(counts))
     seen = f"{span_h:,.0f} hours" if span_h >= DAY_H else f"{span_h:.2g} hours, too few for a range"
     total = np.concatenate([counts.sum(axis=0)[None], counts[drawn].sum(axis=1)])
-    requests, prompt, answer, cached = total.T
+    requests, prompt, answer, cached, prompts, answers = total.T
     load = part["load"].to_numpy(float)
     spread = np.concatenate([load[None], load[drawn]])
     with np.errstate(divide="ignore", invalid="ignore"):
         peak = np.quantile(spread, PEAK_QUANTILE, axis=1) / spread.mean(axis=1)
         found = {
             "requests_per_month": requests / span_h * HOURS_PER_MONTH,
-            "input_tokens": prompt / requests,
-            "output_tokens": answer / requests,
+            "input_tokens": prompt / prompts,
+            "output_tokens": answer / answers,
             "cached_share": cached / prompt,
         }
     rows = [
@@ -190,7 +199,13 @@ def _fields(part: pd.DataFrame, span_h: float, drawn: Array, step_h: int) -> lis
     if step_h > 1 or not len(drawn):
         why = f"a row stands for {step_h} hours" if step_h > 1 else f"it takes {SHORTEST_H} whole hours"
         return [*rows, _field("spikiness", np.array([np.nan]), f"not known: {why}")]
-    return [*rows, _field("spikiness", peak, seen + ("" if span_h >= WEEK_H else ": not a whole week"))]
+    if peak[0] < 1:
+        why = "less than one hour in a hundred has most of the load, so its p99 says nothing; the hours do"
+        return [*rows, _field("spikiness", np.array([np.nan]), f"not known: {why}")]
+    return [
+        *rows,
+        _field("spikiness", np.maximum(peak, 1.0), seen + ("" if span_h >= WEEK_H else ": not a whole week")),
+    ]
 
 
 def _field(name: str, values: Array, seen: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Usage: the panels of a log that was read, what was found in and pieces of a page out."""
 
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -35,16 +36,20 @@ IN_USE = (
 
 def fields(found: Usage) -> Pieces:
     """A panel: the fields of a scenario as the log shows them, with their ranges."""
-    rows, asked = found.fields, [BY_NAME[name] for name in found.fields["field"]]
-    form = {"share": "{:.1%}", "share/month": "{:.1%}", "p99 hour / mean hour": "{:.2f}"}
-    forms = [form.get(field.unit, "{:,.0f}") for field in asked]
-    shown: dict[str, list[Any]] = {"Field": [f"{field.label} [{field.unit}]" for field in asked]}
-    for name in ("value", "low", "high"):
-        shown[name.capitalize()] = [numbers([v], f)[0] for v, f in zip(rows[name], forms, strict=True)]
     words = "<p>Low and high hold the value nine times in ten, if the weeks to come are like those seen.</p>"
     if found.counted == "tokens":
         words += "<p>The file counts tokens and no requests: the volume follows from the prompt length you set.</p>"
-    return Pieces([table(shown | {"Seen over": rows["seen"]}, "The scenario as your log shows it") + words])
+    return Pieces([table(_fields(found), "The scenario as your log shows it") + words])
+
+
+def _fields(found: Usage) -> dict[str, Any]:
+    rows, asked = found.fields, [BY_NAME[name] for name in found.fields["field"]]
+    form = {"share": "{:.1%}", "share/month": "{:.1%}", "p99 hour / mean hour": "{:.2f}"}
+    forms = [form.get(field.unit, "{:,.0f}") for field in asked]
+    shown: dict[str, Any] = {"Field": [f"{field.label} [{field.unit}]" for field in asked]}
+    for name in ("value", "low", "high"):
+        shown[name.capitalize()] = [numbers([v], f)[0] for v, f in zip(rows[name], forms, strict=True)]
+    return shown | {"Seen over": list(rows["seen"])}
 
 
 def hours(found: Usage) -> Pieces:
@@ -90,13 +95,18 @@ def load_duration(found: Usage) -> Pieces:
     hours, asked = found.hours / found.hours.mean(), BY_NAME["spikiness"]
     spikiness = float(found.fields.set_index("field").at["spikiness", "value"])
     share = np.concatenate([np.geomspace(0.002, 0.1, 40)[:-1], np.linspace(0.1, 0.998, 80)])
-    law = load_quantile(1 - share, 1.0, cv_from_spikiness(np.clip(spikiness, asked.low, asked.high)))
-    curves = {"as measured": np.quantile(hours, 1 - share, method="inverted_cdf"), "Gamma law, equally spiky": law}
+    curves = {"as measured": np.quantile(hours, 1 - share, method="inverted_cdf")}
+    if not np.isnan(spikiness):
+        spread = cv_from_spikiness(np.clip(spikiness, asked.low, asked.high))
+        curves["Gamma law, equally spiky"] = load_quantile(1 - share, 1.0, spread)
     drawn = pd.concat([pd.DataFrame({"share": share, "load": load, "curve": name}) for name, load in curves.items()])
-    words = f"Load-duration curve, {' and '.join(curves)}: p99 of the hours is {spikiness:.2f} times their mean"
+    words = f"Load-duration curve, {' and '.join(curves)}"
+    words += f": p99 of the hours is {spikiness:.2f} times their mean" if len(curves) > 1 else ""
     names, legend = list(curves), alt.Legend(orient="top", labelLimit=400)
-    hue = alt.Color("curve:N", title=None, scale=alt.Scale(domain=names, range=[MEASURED, LAW]), legend=legend)
-    dash = alt.StrokeDash("curve:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]))
+    hue = alt.Color(
+        "curve:N", title=None, scale=alt.Scale(domain=names, range=[MEASURED, LAW][: len(names)]), legend=legend
+    )
+    dash = alt.StrokeDash("curve:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]][: len(names)]))
     across = alt.X("share:Q", title="share of the hours at least as busy", axis=alt.Axis(format="%"))
     lines = alt.Chart(drawn, width=WIDTH, height=240, description=words).mark_line(strokeWidth=2)
     return Pieces([of(lines.encode(across, alt.Y("load:Q", title="load [times the mean]"), hue, dash))])
@@ -104,13 +114,45 @@ def load_duration(found: Usage) -> Pieces:
 
 def read(found: Usage) -> Pieces:
     """A panel: what was read of the file, what could not be used and why, and what is missing."""
+    log, rows = found.log, _read(found)
+    cells = [value if isinstance(value, str) else Cell(f"{value:,.0f}", float(value)) for value in rows.values()]
+    named = (
+        f"<p>Read from {escape(log.file[:100])}{EXAMPLE if log.file == EXAMPLE_FILE else ''}.</p>" if log.file else ""
+    )
+    lacks = f"<p>Not in the file, so not in the sum: {escape(', '.join(log.absent)[:300])}.</p>" if log.absent else ""
+    understood = table(_first(found), FIRST_ROWS, left=2)
+    whole = table({"What": rows, "Read": cells}, f"What was read: {_caption(found)}")
+    return Pieces([named + understood + lacks + whole + _gaps(found)])
+
+
+FIRST_ROWS = "The first rows as they were understood"
+
+
+def told(found: Usage) -> dict[str, pd.DataFrame]:
+    """What a log says, for a terminal: a frame by its title."""
+    rows = {name: value if isinstance(value, str) else f"{value:,.0f}" for name, value in _read(found).items()}
+    rows |= {"Not in the file, so not in the sum": ", ".join(found.log.absent)} if found.log.absent else {}
+    return {
+        FIRST_ROWS: pd.DataFrame(_first(found)),
+        f"What was read: {_caption(found)}": pd.DataFrame({"What": rows.keys(), "Read": rows.values()}),
+        "The scenario as the log shows it": pd.DataFrame(_fields(found)).map(
+            lambda cell: cell.text if isinstance(cell, Cell) else cell
+        ),
+    }
+
+
+def _caption(found: Usage) -> str:
+    log = found.log
+    return f"{log.layout.title}, " + ("since a start that is not known" if log.relative else f"in {log.zone}")
+
+
+def _read(found: Usage) -> dict[str, float | str]:
     log, states = found.log, found.series["state"].value_counts()
-    step_h = round(found.gaps["hours"].sum() / states["missing"]) if "missing" in states else 1
-    again = "kept: whole seconds tell no two requests apart" if log.kept else "counted once"
+    step_h = max(1, round(log.step_h))
     rows: dict[str, float | str] = {"Rows": log.rows}
     rows |= {f"Not used: {reason}": number for reason, number in log.bad.items()}
-    rows |= {f"Repeated rows, {again}": log.repeats, "Rows after a later one": log.late}
-    rows["Times a counter began again"] = log.resets
+    rows |= {"Older versions of a row, not counted": log.repeats, "Equal rows without an id, counted": log.equal}
+    rows |= {"Rows after a later one": log.late, "Times a counter began again": log.resets}
     for name, us in (("First time", log.first_us), ("Last time", log.last_us)):
         rows[name] = _told(found, pd.Timestamp(us, unit="us", tz="UTC").tz_convert(log.zone))
     rows |= {f"Hours {state}": int(number) * step_h for state, number in states.items()}
@@ -118,9 +160,25 @@ def read(found: Usage) -> Pieces:
         if len(by_tokens):
             middle = by_tokens.cumsum().searchsorted(by_tokens.sum() / 2)
             rows[f"{name}: median [token]"] = float(by_tokens.index[middle])
-    cells = [value if isinstance(value, str) else Cell(f"{value:,.0f}", float(value)) for value in rows.values()]
-    caption = f"{log.layout.title}, " + ("since a start that is not known" if log.relative else f"in {log.zone}")
-    return Pieces([table({"What": rows, "Read": cells}, f"What was read: {caption}") + _gaps(found)])
+    return rows
+
+
+EXAMPLE_FILE, EXAMPLE = "usage_example.csv", ", the synthetic example of this project: set usage_file to read your own"
+
+
+def _first(found: Usage) -> dict[str, list[str]]:
+    """The first rows as they were understood, beside what is written for the time."""
+    log = found.log
+    times = pd.to_datetime(log.first["us"], unit="us", utc=True)
+    shown = {
+        "Time in the file": [str(text)[:40] for text in log.first["written"]],
+        "Understood as": [_told(found, time if log.relative else time.tz_convert(log.zone)) for time in times],
+    }
+    known = {name: log.first[name].astype(float) for name in COUNTED if log.first[name].notna().any()}
+    return shown | {COUNTED[name]: [f"{count:,.6g}" for count in counts] for name, counts in known.items()}
+
+
+COUNTED = {"requests": "Requests", "input": "Tokens in", "output": "Tokens out", "cached": "Of them cached"}
 
 
 def _gaps(found: Usage) -> str:
