@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 from jupyter_core.paths import jupyter_path
 from jupyter_server.utils import url_path_join
+from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 from traitlets.config import Config
@@ -28,6 +29,7 @@ from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.static_file_handler import AllowListFileHandler, TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.utils import ENV_VARIABLE
 
 from ..analysis import draws
@@ -38,6 +40,7 @@ from ..paths import NOTEBOOKS, PROJECT
 from ..views import decide
 from ..views.figure import Figure
 from ..views.panel import Pieces
+from .door import SECRET, Channels, Door, Guests, Waiting
 from .kernels import VisitorKernels, Warm
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -77,14 +80,19 @@ class Service:
     seats: int = 8
     warm: int = 2
     fill_delay_s: float = 5
+    turn_s: float = 5
     grace_s: float = 60
     closed_s: float = 120
     open_s: float = 7200
     cull_every_s: int = 5
 
+    @property
+    def root(self) -> str:
+        """The base URL with a stroke at each end."""
+        return "/".join(["", *(part for part in self.base_url.split("/") if part), ""])
+
     def config(self) -> Config:
         """Voila's configuration; nothing is read from files of the machine."""
-        base_url = "/" + "/".join(part for part in self.base_url.split("/") if part)
         kernels = {
             "seats": self.seats,
             "grace_s": self.grace_s,
@@ -93,13 +101,16 @@ class Service:
             "cull_idle_timeout": max(1, int(self.closed_s)),  # starts the culler; the rules are in kernels.py
             "cull_interval": self.cull_every_s,
             "fill_delay": self.fill_delay_s,
+            "turns": self.warm,
+            "turn_s": self.turn_s,
         }
         served = {
             "ip": HERE,
             "port": self.port,
             "port_retries": 0,
-            "base_url": base_url.rstrip("/") + "/",
+            "base_url": self.root,
             "token": self.token or None,
+            "identity_provider_class": Guests,
             "open_browser": self.browser,
             "notebook_path": str(self.notebook),
             "config_file_paths": [],
@@ -122,7 +133,13 @@ class Service:
         if hasattr(socket, "AF_UNIX"):
             each["transport"] = "ipc"  # type: ignore[assignment]
         return Config(
-            {"Voila": served, "VoilaConfiguration": page, "MappingKernelManager": kernels, "KernelManager": each}
+            {
+                "Voila": served,
+                "VoilaConfiguration": page,
+                "MappingKernelManager": kernels,
+                "KernelManager": each,
+                "PasswordIdentityProvider": {"allow_password_change": False},
+            }
         )
 
 
@@ -152,13 +169,32 @@ class App(Voila):  # type: ignore[misc]
 
     def init_handlers(self) -> list[Any]:
         """Voila's handlers, without files, with our page, and with the login below the base URL."""
-        ours = {TornadoVoilaHandler: Visit, TemplateStaticFileHandler: Assets}
+        ours = {
+            TornadoVoilaHandler: Visit,
+            TemplateStaticFileHandler: Assets,
+            VoilaKernelWebsocketHandler: Channels,
+            RequestInfoSocketHandler: Waiting,
+        }
         handlers = []
         for pattern, handler, *rest in super().init_handlers():
             under = pattern if pattern.startswith(self.server_url) else url_path_join(self.server_url, pattern)
+            if handler is RequestInfoSocketHandler:
+                under = under.replace("/voila/query/", f"/{SECRET}/voila/query/")
             if handler is not AllowListFileHandler:
                 handlers.append((under, ours.get(handler, handler), *rest))
         return handlers
+
+    def listen(self) -> None:
+        """Serve until a signal, having said where."""
+        Door(self.app).listen(self.port, HERE)
+        print(f"Open {self.connection_url} in a browser. Ctrl-C here ends the app.", flush=True)
+        if self.open_browser:
+            self.launch_browser()
+        self.ioloop = IOLoop.current()
+        try:
+            self.ioloop.start()
+        finally:
+            self.stop()
 
     def launch_browser(self) -> None:
         """Open the page once the example is drawn; the token is not told to the browser's command line."""
@@ -231,6 +267,7 @@ def app(service: Service) -> None:
         raise ServeError(f"--kernels {service.seats}: give 1 or more, or nobody finds a seat")
     free(service.port, "app")
     on_path("JUPYTER_PATH", TEMPLATES)
+    os.environ["VOILA_WS_BASE_URL"] = url_path_join(service.root, SECRET, "/")  # where warm kernels wait
     server = App.instance(config=service.config())
     server.initialize(argv=[])
     signal.signal(signal.SIGINT, server._handle_signal_stop)
@@ -289,7 +326,7 @@ def free(port: int, command: str) -> None:
 
 
 RETRY_S = 10
-"""Time after which a visitor who found no seat is let try again; the page does so by itself."""
+"""Time after which a visitor who found no place in the line is let try again; the page does so by itself."""
 
 
 class Visit(TornadoVoilaHandler):  # type: ignore[misc]
@@ -297,30 +334,38 @@ class Visit(TornadoVoilaHandler):  # type: ignore[misc]
 
     @authenticated
     async def get(self, path: str = "") -> None:
-        """Write the page, or a page with status 503 where every seat is taken."""
+        """Write the page when its visitor's turn has come, or a page with status 503 where too many wait already."""
         if path:
             raise HTTPError(404)
         kernels: VisitorKernels = self.kernel_manager
-        if kernels.full():
-            return self._turn_away(kernels.seats)
+        if kernels.crowded(self.request.remote_ip):
+            return self._turn_away()
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.write(self.render_template("opening.html", **self._opening()))
-        self.flush()  # not waited for: the seat is taken before anybody else is asked
+        self.flush()  # not waited for: the place in the line is taken before anybody else is asked
         try:
-            warm = await kernels.seat(self.notebook_path)
+            async with kernels.in_line(self.request.remote_ip, self._tell):
+                warm = await kernels.seat(self.notebook_path)
             try:
                 await self._rest(warm)
-            finally:
                 kernels.sent(warm.kernel_id)
+            except BaseException:  # there is no page that could give the seat back
+                await kernels.shutdown_kernel(warm.kernel_id, now=True)
+                raise
         except StreamClosedError:
             self.log.info("a visitor left before the page was made")
         except Exception:
             self.log.exception("the page could not be made")
             self.finish(self.render_template("trouble.html"))
 
-    def _turn_away(self, seats: int) -> None:
-        self.log.warning("turned a visitor away: all %d seats are taken", seats)
+    async def _tell(self, place: int, full: bool) -> None:
+        """Tell a visitor who waits the place in the line; raises StreamClosedError where nobody listens any more."""
+        self.write(f"<script>wtr_place({place}, {str(full).lower()});</script>")
+        await self.flush()
+
+    def _turn_away(self) -> None:
+        self.log.warning("turned a visitor away: too many wait")
         self.set_status(503)
         self.set_header("Retry-After", str(RETRY_S))
         self.finish(self.render_template("503.html", retry_s=RETRY_S))
