@@ -76,7 +76,8 @@ class Server:
             def until(word: str) -> str:
                 nonlocal came
                 while word not in came:
-                    assert (more := answer.read1()), f"the page ended before {word}: {came[-500:]}"
+                    more = answer.read1()
+                    assert more, f"the page ended before {word}: {came[-500:]}"
                     came += more.decode(errors="replace")
                 return came
 

@@ -321,7 +321,7 @@ def free(port: int, command: str) -> None:
             reason = "something else listens there already" if taken else (error.strerror or str(error)).lower()
             raise ServeError(
                 f"port {port} cannot be used: {reason}. "
-                f"Stop that, or choose another: where-to-run {command} --port {port + 1}"
+                f"Stop that, or choose another: where-to-run {command} --port {port + 1 if port < 65_535 else port - 1}"
             ) from None
 
 

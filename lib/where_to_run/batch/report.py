@@ -3,13 +3,12 @@
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import papermill
@@ -24,6 +23,7 @@ from ..paths import NOTEBOOKS
 from ..views import decide, order
 from ..views.table import usd
 from . import warm_engine
+from .store import ASIDE, Store
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -36,38 +36,41 @@ def folder_name(preset: str, changes: Mapping[str, Any]) -> str:
     return f"{stem}-{hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()[:8]}"
 
 
-FILES = {"report.html", "report.ipynb", "decision.json"}
+FILES = ("decision.json", "report.ipynb", "report.html")
+"""The files of a report in the order they are written: a page means a whole report."""
+
+
+def check(folder: Path) -> None:
+    """Refuse, before any work, a folder that holds other things than a report, or cannot be written (`OSError`)."""
+    if folder.exists() and not (
+        folder.is_dir() and all(path.name in FILES or path.name.startswith(ASIDE) for path in folder.iterdir())
+    ):
+        raise question.ScenarioError(
+            f"{folder.absolute()} exists and holds other things than a report; name a new folder"
+        )
+    Store(str(folder.absolute())).check()
 
 
 def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     """Write report.html, report.ipynb and decision.json of a one-scenario answer into a folder; returns the folder.
 
-    The files are made aside and moved in at once: a failure leaves nothing half-written, and an older report stays
-    until the new one is whole. Refuses a folder that holds anything but an older report. Raises what the notebook
-    raised.
+    All is made in memory first, so that an older report stays until the new one is whole. Raises what `check` and
+    `made` raise.
     """
-    if len(answer.scenarios) != 1:
-        raise question.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
-    folder = folder.absolute()
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= FILES):
-        raise question.ScenarioError(f"{folder} exists and holds other things than a report; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _write(answer, parameters, aside / "new")
-        if folder.exists():
-            folder.replace(aside / "old")
-        (aside / "new").replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    check(folder)
+    files, store = made(answer, parameters), Store(str(folder.absolute()))
+    for name in FILES:
+        store.write(name, files[name])
     return folder
 
 
-def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
-    folder.mkdir()
+def made(answer: Answer, parameters: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a report of a one-scenario answer, the same bytes each time; raises what the notebook raised."""
+    if len(answer.scenarios) != 1:
+        raise question.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
-        str(folder / "report.ipynb"),
+        None,
         parameters=dict(parameters),
         progress_bar=False,
         log_output=False,
@@ -75,10 +78,16 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
         # a kernel has a shell already, and there is but one in a process
         **({} if InteractiveShell.initialized() else {"engine_name": warm_engine.NAME}),
     )
-    (folder / "report.html").write_text(to_html(notebook, _title(parameters)), encoding="utf-8")
-    (folder / "decision.json").write_text(
-        json.dumps(decision(answer), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    notebook.metadata.pop("papermill", None)  # when it ran, and for how long
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        cell.id = f"cell-{number:02d}"  # papermill's own has a name by chance
+    return {
+        "decision.json": (json.dumps(decision(answer), indent=1, ensure_ascii=False) + "\n").encode(),
+        "report.ipynb": nbformat.writes(notebook).encode(),
+        "report.html": to_html(notebook, _title(parameters)).encode(),
+    }
 
 
 def _title(parameters: Mapping[str, Any]) -> str:
