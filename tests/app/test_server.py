@@ -324,6 +324,7 @@ def test_a_signal_ends_the_server_and_every_kernel(tmp_path, number):
     with served.app(tmp_path, small) as server:
         if number == signal.SIGTERM:  # with a visitor; the other signal comes while the first kernels start
             server.get()
+        assert f"Open {server.root} in a browser. Ctrl-C here ends the app." in server.logged()
         kernels = served.wait_until(server.kernels)
         assert server.stop(number) == 0, server.logged()
     assert kernels and server.kernels() == [] and "Traceback" not in server.logged()
@@ -345,6 +346,10 @@ def test_a_server_without_a_seat_or_with_an_empty_password_does_not_start(capsys
     monkeypatch.setattr("getpass.getpass", lambda prompt: "")
     assert cli.main(["app", "--no-browser", "--password"]) == cli.REFUSED
     assert "let everybody in" in capsys.readouterr().err
+    assert cli.main(["app", "--no-browser", "--token", " "]) == cli.REFUSED
+    monkeypatch.setenv("WHERE_TO_RUN_TOKEN", "")
+    assert cli.main(["app", "--no-browser"]) == cli.REFUSED
+    assert capsys.readouterr().err.count("let everybody in") == 2
 
 
 def test_jupyterlab_opens_without_news_updates_or_other_hosts(tmp_path):
@@ -356,3 +361,6 @@ def test_jupyterlab_opens_without_news_updates_or_other_hosts(tmp_path):
         assert defaults["fetchNews"]["default"] == "false" and defaults["checkForUpdates"]["default"] is False
         assert json.loads(server.get("lab/api/news").body)["news"] == []
         assert json.loads(server.get("lab/api/update").body)["notification"] is None
+        said = server.logged()
+        assert "Open " + server.url("lab/tree/notebooks/1_decide.ipynb") + " in a browser. Ctrl-C here" in said
+        assert "Warning" not in said and "not trusted" not in said and "encrypt" not in said

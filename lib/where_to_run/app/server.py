@@ -6,16 +6,19 @@ import gc
 import logging
 import os
 import posixpath
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import warnings
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 from jupyter_core.paths import jupyter_path
@@ -281,9 +284,18 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
     """
     from jupyterlab.labapp import LabApp
 
+    if not notebook.is_file():
+        raise ServeError(f"there is no notebook {notebook}")
     free(port, "lab")
+    warnings.simplefilter("ignore", DeprecationWarning)  # of JupyterLab's own settings
+    logging.getLogger("ServerApp").addFilter(lambda record: "is not trusted" not in record.getMessage())
+    token = secrets.token_hex() if token is None else token
     root = PROJECT if notebook.resolve().is_relative_to(PROJECT) else notebook.resolve().parent
     on_path("JUPYTER_CONFIG_PATH", TEMPLATES / "lab")  # its labconfig switches the news off in the page
+    path = quote(notebook.resolve().relative_to(root).as_posix())
+    address = f"http://{HERE}:{port}/lab/tree/{path}" + (f"?token={token}" if token else "")
+    print(f"Open {address} in a browser. Ctrl-C here, twice, ends JupyterLab.", flush=True)
+    ipc = ["--KernelManager.transport=ipc"] if hasattr(socket, "AF_UNIX") else []
     LabApp.launch_instance(
         [
             str(notebook.resolve()),
@@ -298,7 +310,9 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",
-            *([] if token is None else [f"--IdentityProvider.token={token}"]),
+            f"--IdentityProvider.token={token}",
+            "--Application.log_level=WARN",
+            *ipc,
         ]
     )
 
