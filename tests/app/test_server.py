@@ -328,6 +328,7 @@ def test_a_signal_ends_the_server_and_every_kernel(tmp_path, number):
         kernels = served.wait_until(server.kernels)
         assert server.stop(number) == 0, server.logged()
     assert kernels and server.kernels() == [] and "Traceback" not in server.logged()
+    assert "not trusted" not in server.logged() and "never awaited" not in server.logged()
 
 
 def test_a_port_in_use_is_named_with_what_to_do(capsys):

@@ -165,6 +165,7 @@ class App(Voila):  # type: ignore[misc]
     def init_settings(self) -> Any:
         """Voila's settings, with the example and with our pages for login and errors."""
         settings = super().init_settings()
+        self.log.addFilter(worth_saying)
         self.example = Example()
         settings["example"] = self.example.html
         settings["jinja2_env"].loader.searchpath.insert(0, str(TEMPLATES / "voila" / "templates" / NAME))
@@ -269,6 +270,7 @@ def app(service: Service) -> None:
     if service.seats < 1:
         raise ServeError(f"--kernels {service.seats}: give 1 or more, or nobody finds a seat")
     free(service.port, "app")
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # of kernels that have not begun at Ctrl-C
     on_path("JUPYTER_PATH", TEMPLATES)
     os.environ["VOILA_WS_BASE_URL"] = url_path_join(service.root, SECRET, "/")  # where warm kernels wait
     server = App.instance(config=service.config())
@@ -288,7 +290,7 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
         raise ServeError(f"there is no notebook {notebook}")
     free(port, "lab")
     warnings.simplefilter("ignore", DeprecationWarning)  # of JupyterLab's own settings
-    logging.getLogger("ServerApp").addFilter(lambda record: "is not trusted" not in record.getMessage())
+    logging.getLogger("ServerApp").addFilter(worth_saying)
     token = secrets.token_hex() if token is None else token
     root = PROJECT if notebook.resolve().is_relative_to(PROJECT) else notebook.resolve().parent
     on_path("JUPYTER_CONFIG_PATH", TEMPLATES / "lab")  # its labconfig switches the news off in the page
@@ -315,6 +317,11 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
             *ipc,
         ]
     )
+
+
+def worth_saying(record: logging.LogRecord) -> bool:
+    """Whether a line of a server's log is one: that notebooks are not signed is so for all that come by Git."""
+    return "is not trusted" not in record.getMessage()
 
 
 def on_path(variable: str, folder: Path) -> None:

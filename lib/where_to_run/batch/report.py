@@ -65,7 +65,7 @@ def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
 
 
 def made(answer: Answer, parameters: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of a report of a one-scenario answer, the same bytes each time; raises what the notebook raised."""
+    """The files of a report of a one-scenario answer; raises what the notebook raised."""
     if len(answer.scenarios) != 1:
         raise question.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
     notebook = papermill.execute_notebook(
