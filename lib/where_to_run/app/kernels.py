@@ -55,6 +55,9 @@ class VisitorKernels(AsyncMappingKernelManager):  # type: ignore[misc]
     visitor are ended, by the rules of `cull_kernel_if_idle`.
     """
 
+    fill_delay: float
+    """Voila's: time after which the pool is filled again."""
+
     seats = Integer(8, help="visitors at once").tag(config=True)
     grace_s = Float(60, help="time a page has to connect to its kernel").tag(config=True)
     closed_s = Float(120, help="idle time after which the kernel of a closed page ends").tag(config=True)
