@@ -35,7 +35,11 @@ class Door(HTTPServer):
 
     def initialize(self, *arguments: Any, **options: Any) -> None:
         """Set the limits; the address of a visitor is what the proxy says."""
-        limits = {"idle_connection_timeout": PATIENCE_S, "body_timeout": PATIENCE_S, "max_body_size": LARGEST_FORM}
+        limits: dict[str, Any] = {
+            "idle_connection_timeout": PATIENCE_S,
+            "body_timeout": PATIENCE_S,
+            "max_body_size": LARGEST_FORM,
+        }
         super().initialize(*arguments, xheaders=True, **limits, **options)
         self.open: list[tuple[IOStream, str]] = []
 
@@ -74,7 +78,7 @@ class Guests(PasswordIdentityProvider):  # type: ignore[misc]
 class Login(VoilaLoginHandler):  # type: ignore[misc]
     """The page that asks for the token."""
 
-    @allow_unauthenticated
+    @allow_unauthenticated  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """Let in who knows it."""
         async with self.identity_provider.turns[self.request.remote_ip]:
