@@ -36,11 +36,12 @@ class Door(HTTPServer):
     def initialize(self, *arguments: Any, **options: Any) -> None:
         """Set the limits; the address of a visitor is what the proxy says."""
         limits: dict[str, Any] = {
+            "xheaders": True,
             "idle_connection_timeout": PATIENCE_S,
             "body_timeout": PATIENCE_S,
             "max_body_size": LARGEST_FORM,
         }
-        super().initialize(*arguments, xheaders=True, **limits, **options)
+        super().initialize(*arguments, **limits | options)
         self.open: list[tuple[IOStream, str]] = []
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
