@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -66,6 +66,22 @@ class Server:
                 return Reply(answer.status, answer.headers, answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.headers, error.read().decode(errors="replace"))
+
+    @contextlib.contextmanager
+    def reading(self, path: str = "") -> Iterator[Callable[[str], str]]:
+        """A page while it comes; called with a word it gives what came until that did."""
+        with urllib.request.urlopen(self.url(path), timeout=60) as answer:
+            came = ""
+
+            def until(word: str) -> str:
+                nonlocal came
+                while word not in came:
+                    more = answer.read1()
+                    assert more, f"the page ended before {word}: {came[-500:]}"
+                    came += more.decode(errors="replace")
+                return came
+
+            yield until
 
     def upgrade(self, path: str, **headers: str) -> int:
         """The status that asking for a websocket gives: 101 where it is let in."""

@@ -14,7 +14,7 @@ from .decision.evaluate import evaluate
 from .inputs import facts, question
 from .inputs.log_formats import ROLES
 from .inputs.question import ScenarioError
-from .inputs.tables import FactsError
+from .inputs.tables import FactsError, is_day
 from .paths import DATA, NOTEBOOKS, REPORTS
 
 REFUSED = 2
@@ -67,11 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_sweep(commands)
     _add_servers(commands)
     check = commands.add_parser("check-data", help="check every table and rule, and list what has gone stale")
-    check.add_argument("--today", default=datetime.date.today().isoformat(), help="day to count ages from")
+    today: dict[str, Any] = {"type": _day, "default": datetime.date.today().isoformat()}
+    check.add_argument("--today", **today, help="day to count ages from")
     check.set_defaults(run=_check_data)
     refresh = commands.add_parser("refresh", help="compare prices of APIs with two public price maps that pip fetches")
     refresh.add_argument("--write", action="store_true", help="add the new rows to data/api_offers.csv")
-    refresh.add_argument("--today", default=datetime.date.today().isoformat(), help="day the prices were read")
+    refresh.add_argument("--today", **today, help="day the prices were read")
     refresh.set_defaults(run=_refresh)
     return parser
 
@@ -103,7 +104,9 @@ def _add_sweep(commands: Any) -> None:
         "--out", metavar="DIR", help="folder to write, or s3://..., gs://... (default: reports/sweep-FILE)"
     )
     sweep.add_argument("--scheduler", default="", metavar="tcp://HOST:8786", help="a Dask scheduler elsewhere")
-    sweep.add_argument("--workers", type=int, default=0, metavar="N", help="workers here (default: one a processor)")
+    sweep.add_argument(
+        "--workers", type=_workers, default=0, metavar="N", help="workers here (default: one for each processor)"
+    )
     sweep.add_argument("--dry-run", action="store_true", help="say how many scenarios, and answer none")
     sweep.add_argument("--quiet", action="store_true", help="no progress bar")
     sweep.set_defaults(run=_sweep)
@@ -112,11 +115,11 @@ def _add_sweep(commands: Any) -> None:
 def _add_servers(commands: Any) -> None:
     """Add the commands that serve the workbook until Ctrl-C."""
     app = commands.add_parser("app", help="serve the workbook to browsers: no code is shown and none can be run")
-    app.add_argument("--port", type=int, default=8866, help="port of this machine to listen to (default: 8866)")
+    app.add_argument("--port", type=_port, default=8866, help="port of this machine to listen to (default: 8866)")
     app.add_argument("--base-url", default="/", metavar="/PATH/", help="path the app has behind a reverse proxy")
     app.add_argument("--kernels", type=int, default=8, metavar="N", help="visitors at once (default: 8)")
     secret = app.add_mutually_exclusive_group()
-    secret.add_argument("--token", default="", help="what visitors must know (or in $WHERE_TO_RUN_TOKEN)")
+    secret.add_argument("--token", help="what visitors must know (or in $WHERE_TO_RUN_TOKEN)")
     secret.add_argument(
         "--password", action="store_true", help="ask for the token here, so that no list of processes has it"
     )
@@ -124,7 +127,7 @@ def _add_servers(commands: Any) -> None:
     app.set_defaults(run=_app)
     lab = commands.add_parser("lab", help="open a notebook in JupyterLab")
     lab.add_argument("notebook", nargs="?", type=Path, default=NOTEBOOKS / "1_decide.ipynb", help="notebook to open")
-    lab.add_argument("--port", type=int, default=8888, help="port of this machine to listen to (default: 8888)")
+    lab.add_argument("--port", type=_port, default=8888, help="port of this machine to listen to (default: 8888)")
     lab.add_argument("--token", help="token to open it with (default: one is made up)")
     lab.add_argument("--no-browser", action="store_false", dest="browser", help="open no browser")
     lab.set_defaults(run=_lab)
@@ -132,11 +135,35 @@ def _add_servers(commands: Any) -> None:
 
 def _settings(texts: list[str]) -> dict[str, Any]:
     """Fields and values from `field=value` texts."""
-    pairs = [text.partition("=") for text in texts]
-    for name, equals, _ in pairs:
+    found: dict[str, Any] = {}
+    for name, equals, value in [text.partition("=") for text in texts]:
         if not equals:
             raise ScenarioError(f"--set {name!r}: write it as field=value, for example --set spikiness=8")
-    return {name: question.parse(name, value) for name, _, value in pairs}
+        if name in found:
+            raise ScenarioError(f"--set {name} is given twice; give it once")
+        found[name] = question.parse(name, value)
+    return found
+
+
+def _port(text: str) -> int:
+    return _whole(text, 1, 65_535)
+
+
+def _workers(text: str) -> int:
+    return _whole(text, 1, 4 * (os.cpu_count() or 1))
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    """A whole number of a range, or words for argparse."""
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"got {text[:40]!r}; allowed: {low} to {high:,}")
+    return int(text)
+
+
+def _day(text: str) -> str:
+    if not is_day(text):
+        raise argparse.ArgumentTypeError(f"got {text[:40]!r}; give a day as 2026-11-22")
+    return text
 
 
 def _asked(options: argparse.Namespace) -> tuple[Answer, dict[str, Any], str]:
@@ -144,12 +171,13 @@ def _asked(options: argparse.Namespace) -> tuple[Answer, dict[str, Any], str]:
     changes = _settings(options.settings)
     rows = question.grid(options.preset, **changes)
     overrides = str(Path(options.facts).resolve()) if options.facts else ""
-    answer = evaluate(rows, facts.load(options.as_of or None, overrides or None))
+    known = facts.load(options.as_of or None, overrides or None)
 
     from .batch import report
 
     files = {"facts_file": overrides, "as_of": options.as_of}
     # a number reaches the notebook as it was parsed, so both see the same scenario
+    answer = evaluate(rows, known)
     parameters = {"preset": options.preset, **changes, **files}
     return answer, parameters, report.folder_name(options.preset, changes | {k: v for k, v in files.items() if v})
 
@@ -210,18 +238,18 @@ def _sweep(options: argparse.Namespace) -> int:
 def _app(options: argparse.Namespace) -> int:
     from .app import server
 
-    token = options.token or os.environ.get("WHERE_TO_RUN_TOKEN", "")
+    token = os.environ.get("WHERE_TO_RUN_TOKEN") if options.token is None else options.token
     if options.password:
         token = getpass.getpass("Password for visitors: ")
-        if not token:
-            print("where-to-run: an empty password would let everybody in", file=sys.stderr)
-            return REFUSED
+    if token is not None and not token.strip():
+        print("where-to-run: an empty token or password would let everybody in; give one, or none", file=sys.stderr)
+        return REFUSED
     return _served(
         lambda: server.app(
             server.Service(
                 port=options.port,
                 base_url=options.base_url,
-                token=token,
+                token=token or "",
                 browser=options.browser,
                 seats=options.kernels,
             )

@@ -7,14 +7,19 @@ import re
 import select
 import signal
 import socket
+import time
 import uuid
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
 from tornado.websocket import websocket_connect
 
 import served
 from where_to_run import cli
+from where_to_run.app import door, kernels
+from where_to_run.app.kernels import VisitorKernels
 
 QUERY = "from voila.utils import get_query_string\nprint('query:', get_query_string())\nslider"
 SLIDER = """import sys; sys.modules["rfc3987_syntax"] = None  # as the package does
@@ -48,7 +53,7 @@ def house(tmp_path_factory):
     """Two seats; a closed page keeps its seat for a minute unless it says that it closes."""
     folder = tmp_path_factory.mktemp("house")
     small = served.notebook(folder / "small.ipynb", SLIDER, QUERY)
-    with served.app(folder, small, seats=2, warm=1, fill_delay_s=0) as server:
+    with served.app(folder, small, seats=2, warm=1, fill_delay_s=0, turn_s=0) as server:
         yield server
 
 
@@ -166,23 +171,94 @@ def test_a_page_of_another_site_cannot_connect(house):
         assert house.upgrade(path, Origin=house.root.rstrip("/")) == 101
 
 
-def test_seats_are_limited_and_come_free_when_pages_close(house):
+def test_who_finds_no_seat_is_told_the_place_in_the_line_and_served_when_a_page_closes(house):
     first, second = house.get(), house.get()
-    third = house.get()
-    assert (first.status, second.status, third.status) == (200, 200, 503)
-    assert "All seats are taken" in third.body and third.headers["Retry-After"] == "10"
-    assert foreign(third.body) == [] and "Traceback" not in third.body
-    assert leave(house, first, xsrf=False) == 403
-    assert leave(house, first) == 204
-    again = house.get()
-    assert again.status == 200 and house.get().status == 503
-    leave(house, again)
+    with house.reading() as third, house.reading() as fourth:
+        assert "wtr_place(1, true)" in third("wtr_place(1") and "wtr_place(2, true)" in fourth("wtr_place(2")
+        assert leave(house, first, xsrf=False) == 403
+        assert leave(house, first) == 204
+        page = third("</html>")
+        assert "shown" in page and "wtr_place(1, true)" in fourth("wtr_place(1")
+    # the fourth has left the line, so the next seat is there for whoever comes
+    leave(house, served.Reply(200, None, page))
+    with visit(house):
+        pass
     leave(house, second)
+
+
+def test_a_line_too_long_turns_visitors_away(house, monkeypatch):
+    manager = type("Manager", (VisitorKernels,), {"__init__": lambda self: None})()
+    manager.line = {object(): "10.0.0.1" for _ in range(kernels.LONGEST_OF_ONE)}
+    assert manager.crowded("10.0.0.1") and not manager.crowded("10.0.0.2")
+    manager.line |= {object(): str(number) for number in range(kernels.LONGEST)}
+    assert manager.crowded("10.0.0.2")
+
+
+def test_nobody_but_a_kernel_of_this_server_may_wait_to_be_told_of_a_visitor(house):
+    waiting = re.findall(r"Kernel started: (\S+)", house.logged())[-1]
+    for kernel in (str(uuid.uuid4()), waiting):
+        assert house.upgrade(f"voila/query/{kernel}") == 404
+        assert house.upgrade(f"{'x' * 43}/voila/query/{kernel}") == 404
+    with visit(house, "?preset=bank") as reply:
+        assert "query: preset=bank" in reply.body
+
+
+def test_what_a_kernel_prints_or_fails_with_and_broken_messages_stay_in_the_log(house):
+    async def talk(kernel):
+        seen = []
+        async with channels(house, kernel) as line:
+            # as a page that is not ours might: a widget without a state, then no message at all
+            await line.write_message(message("comm_open", comm_id="x", target_name="jupyter.widget", data={"state": 7}))
+            await line.write_message(message("kernel_info_request"))
+            while not seen or json.loads(seen[-1])["msg_type"] != "kernel_info_reply":
+                seen.append(await asyncio.wait_for(line.read_message(), 10))
+            await line.write_message('{"header": 5, "channel": "shell"}')
+        return "".join(seen)
+
+    with visit(house) as reply:
+        heard = asyncio.run(talk(kernel_of(reply.body)))
+        assert "Traceback" not in heard and "site-packages" not in heard
+    assert served.wait_until(lambda: "Exception opening comm" in house.logged())
+    assert "a broken message, TypeError" in house.logged()
+
+
+def test_half_a_request_and_an_answer_nobody_reads_are_given_up_and_one_address_holds_so_many_lines(monkeypatch):
+    """In this process, with less patience than the server has."""
+    monkeypatch.setattr(door, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(door, "CONNECTIONS", 3)
+
+    class Endless(RequestHandler):
+        async def get(self):
+            for _ in range(200):
+                self.write(b"x" * 1_000_000)
+                await self.flush()
+
+        def on_connection_close(self):
+            ended.set()
+
+    async def run():
+        server = door.Door(Application([("/", Endless)]))
+        (listening,) = bind_sockets(0, "127.0.0.1")
+        server.add_sockets([listening])
+        at = listening.getsockname()
+        half, hole = await asyncio.open_connection(*at), await asyncio.open_connection(*at)
+        third, fourth = await asyncio.open_connection(*at), await asyncio.open_connection(*at)
+        assert await asyncio.wait_for(fourth[0].read(), 5) == b""  # one too many
+        half[1].write(b"GET / HTT")
+        hole[1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await asyncio.wait_for(half[0].read(), 5) == b"" and await asyncio.wait_for(third[0].read(), 5) == b""
+        await asyncio.wait_for(ended.wait(), 15)
+        for _, writer in (half, hole, third, fourth):
+            writer.close()
+        server.stop()
+
+    ended = asyncio.Event()
+    asyncio.run(run())
 
 
 def test_kernels_of_closed_pages_end_and_those_of_open_pages_and_of_the_pool_stay(tmp_path):
     small = served.notebook(tmp_path / "small.ipynb", SLIDER, QUERY)
-    quick = {"warm": 1, "fill_delay_s": 0, "grace_s": 1, "closed_s": 1, "cull_every_s": 1}
+    quick = {"warm": 1, "fill_delay_s": 0, "turn_s": 0, "grace_s": 1, "closed_s": 1, "cull_every_s": 1}
 
     async def open_one_and_close_one(server):
         opened = kernel_of(server.get().body)
@@ -220,8 +296,12 @@ def test_without_the_token_there_is_a_login_and_nothing_else(guarded):
     def log_in(word):
         return guarded.get("login", f"_xsrf={xsrf}&password={word}".encode(), f"_xsrf={xsrf}")
 
+    begun = time.monotonic()
     refused = log_in("wrong")
     assert refused.status == 401 and "Invalid credentials" in refused.body
+    assert guarded.get("?token=wrong").status == 302
+    assert time.monotonic() - begun >= 2 * door.WRONG_S
+    assert log_in("sesame&new_password=mine").status == 302 and log_in("mine").status == 401
     let_in = log_in("sesame")
     assert let_in.status == 302 and let_in.headers["Location"] == "/deep/er/"
     assert guarded.upgrade(f"api/kernels/{uuid.uuid4()}/channels") == 403
@@ -244,9 +324,11 @@ def test_a_signal_ends_the_server_and_every_kernel(tmp_path, number):
     with served.app(tmp_path, small) as server:
         if number == signal.SIGTERM:  # with a visitor; the other signal comes while the first kernels start
             server.get()
+        assert f"Open {server.root} in a browser. Ctrl-C here ends the app." in server.logged()
         kernels = served.wait_until(server.kernels)
         assert server.stop(number) == 0, server.logged()
     assert kernels and server.kernels() == [] and "Traceback" not in server.logged()
+    assert "not trusted" not in server.logged() and "never awaited" not in server.logged()
 
 
 def test_a_port_in_use_is_named_with_what_to_do(capsys):
@@ -265,6 +347,10 @@ def test_a_server_without_a_seat_or_with_an_empty_password_does_not_start(capsys
     monkeypatch.setattr("getpass.getpass", lambda prompt: "")
     assert cli.main(["app", "--no-browser", "--password"]) == cli.REFUSED
     assert "let everybody in" in capsys.readouterr().err
+    assert cli.main(["app", "--no-browser", "--token", " "]) == cli.REFUSED
+    monkeypatch.setenv("WHERE_TO_RUN_TOKEN", "")
+    assert cli.main(["app", "--no-browser"]) == cli.REFUSED
+    assert capsys.readouterr().err.count("let everybody in") == 2
 
 
 def test_jupyterlab_opens_without_news_updates_or_other_hosts(tmp_path):
@@ -276,3 +362,6 @@ def test_jupyterlab_opens_without_news_updates_or_other_hosts(tmp_path):
         assert defaults["fetchNews"]["default"] == "false" and defaults["checkForUpdates"]["default"] is False
         assert json.loads(server.get("lab/api/news").body)["news"] == []
         assert json.loads(server.get("lab/api/update").body)["notification"] is None
+        said = server.logged()
+        assert "Open " + server.url("lab/tree/notebooks/1_decide.ipynb") + " in a browser. Ctrl-C here" in said
+        assert "Warning" not in said and "not trusted" not in said and "encrypt" not in said

@@ -11,6 +11,7 @@ from functools import cache
 from html.parser import HTMLParser
 from math import ceil
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import papermill
@@ -185,12 +186,31 @@ def test_settings_and_overrides_reach_the_report(own):
         (["--facts", "nowhere.csv"], "cannot read the override file"),
         (["--as-of", "yesterday"], "give a day as 2026-11-22"),
         (["--as-of", "2019-01-01"], "Ask for a later day"),
+        (["--as-of", "2099-01-01"], "none holds beyond"),
+        (["--facts", "/dev/zero"], "is no plain file"),
+        (["--set", "spikiness=8", "--set", "spikiness=9"], "given twice"),
     ],
 )
 def test_a_bad_question_is_refused_in_words_and_leaves_nothing(asked, words, tmp_path, capsys):
     assert main(["report", *asked, "--out", str(tmp_path / "reports" / "r")]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "reports").exists() or not list((tmp_path / "reports").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["app", "--port", "0"], "--port: got '0'; allowed: 1 to 65,535"),
+        (["lab", "--port", "65536"], "allowed: 1 to 65,535"),
+        (["check-data", "--today", "x"], "--today: got 'x'; give a day as 2026-11-22"),
+        (["sweep", "mine.yaml", "--workers", "-1"], "--workers: got '-1'; allowed: 1 to"),
+        (["sweep", "mine.yaml", "--workers", "100000"], "--workers: got '100000'; allowed: 1 to"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_in_words(asked, words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(asked)
+    assert ended.value.code == 2 and words in capsys.readouterr().err
 
 
 def test_a_report_that_fails_leaves_the_older_one_and_no_trace(hospital, monkeypatch):
@@ -202,6 +222,16 @@ def test_a_report_that_fails_leaves_the_older_one_and_no_trace(hospital, monkeyp
     assert [path.name for path in hospital.parent.iterdir()] == ["hospital"]
 
 
+def test_a_report_that_is_killed_leaves_nothing_beside_its_folder(tmp_path):
+    def killed(*_, **__):
+        assert list(tmp_path.iterdir()) == [], "something is written before the report is whole"
+        raise KeyboardInterrupt
+
+    with mock.patch("papermill.execute_notebook", side_effect=killed), pytest.raises(KeyboardInterrupt):
+        report.make(evaluate(question.grid("hospital"), facts.load()), {}, tmp_path / "r")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("mine")
     assert main(["report", "--out", str(tmp_path)]) == 2
@@ -211,7 +241,8 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path, capsys):
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert main(["report", "--out", str(tmp_path / "file" / "r")]) == 2
+    with mock.patch("where_to_run.cli.evaluate", side_effect=AssertionError("it was told after the work")):
+        assert main(["report", "--out", str(tmp_path / "file" / "r")]) == 2
     assert "cannot write" in capsys.readouterr().err
 
 

@@ -1,3 +1,4 @@
+import os
 import re
 
 import numpy as np
@@ -224,6 +225,22 @@ def test_an_override_changes_one_cell_and_says_where_it_is_from(shipped, overrid
         pd.testing.assert_frame_equal(mine.table(name), shipped.table(name))
 
 
+def test_a_row_given_twice_and_a_pipe_are_refused(override, tmp_path):
+    with pytest.raises(FactsError, match=r"line 3: gpus, h100, memory_gib stands in mine.csv, line 2 already"):
+        facts.load(overrides=override(GOOD, GOOD.replace("94", "95")))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(FactsError, match="is no plain file"):
+            facts.load(overrides=path)
+
+
+def test_a_day_beyond_which_no_fact_holds_is_refused(shipped):
+    # facts were read up to 2026-11-30 at least, and hold two years at most: `stale_after_days.other`, 730
+    assert facts.load("2028-11-01").as_of == "2028-11-01"
+    with pytest.raises(FactsError, match=r"as_of: got 2099-01-01; facts were last read on 20\d\d-\d\d-\d\d and none"):
+        facts.load("2099-01-01")
+
+
 def test_an_override_is_listed(shipped, override):
     mine = facts.load(overrides=override(GOOD))
     assert mine.overrides[["table", "key", "column", "value"]].values.tolist() == [["gpus", "h100", "memory_gib", "94"]]
@@ -307,7 +324,7 @@ def test_an_override_of_an_assumption_is_the_value_asked_for(override):
 )
 def test_a_bad_override_is_refused_with_its_line_and_its_problem(override, line, words):
     with pytest.raises(FactsError) as refused:
-        facts.load(overrides=override(GOOD, line))
+        facts.load(overrides=override(GOOD.replace("h100", "h200"), line))
     assert "mine.csv, line 3" in str(refused.value)
     assert words in str(refused.value)
 

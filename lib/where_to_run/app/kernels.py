@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +17,14 @@ TRIES = 3
 
 MAKING_S = 300
 """Time a page may take to be made, after which its visitor counts as gone."""
+
+LOOK_S, TELL_S = 0.2, 5
+"""How often somebody who waits looks whether it is their turn, and is told the place though it is the same."""
+
+LONGEST, LONGEST_OF_ONE = 200, 50
+"""People who can wait in the line, and of one address."""
+
+Tell = Callable[[int, bool], Awaitable[None]]
 
 
 class NoKernel(RuntimeError):
@@ -45,17 +55,62 @@ class VisitorKernels(AsyncMappingKernelManager):  # type: ignore[misc]
     visitor are ended, by the rules of `cull_kernel_if_idle`.
     """
 
+    fill_delay: float
+    """Voila's: time after which the pool is filled again."""
+
     seats = Integer(8, help="visitors at once").tag(config=True)
     grace_s = Float(60, help="time a page has to connect to its kernel").tag(config=True)
     closed_s = Float(120, help="idle time after which the kernel of a closed page ends").tag(config=True)
     open_s = Float(7200, help="idle time after which the kernel of an open page ends").tag(config=True)
+    turns = Integer(2, help="pages that are made at once").tag(config=True)
+    turn_s = Float(5, help="time a page that was sent has to connect before the next has a turn").tag(config=True)
 
     def __init__(self, **options: Any) -> None:
         self.visits: dict[str, float] = {}
+        self.loading: dict[str, float] = {}
+        self.line: dict[object, str] = {}
         self.arriving = 0
         self.starters: set[Any] = set()
         self.closing = False
         super().__init__(**options)
+        self.calm_delay = self.fill_delay
+
+    def crowded(self, address: str) -> bool:
+        """Whether too many wait already, in all or of one address."""
+        return len(self.line) >= LONGEST or [*self.line.values()].count(address) >= LONGEST_OF_ONE
+
+    @asynccontextmanager
+    async def in_line(self, address: str, tell: Tell) -> AsyncIterator[None]:
+        """Wait for a free seat and a turn to take it, first come, first served; `tell` is given the place meanwhile.
+
+        Few pages are made at once, or all of them would be late.
+        """
+        ticket, told, at = object(), (0, False), 0.0
+        self.line[ticket] = address
+        try:
+            while (place := 1 + [*self.line].index(ticket)) > 1 or not self._turn():
+                now = place, self.full()
+                if now != told or time.monotonic() - at > TELL_S:
+                    told, at = now, time.monotonic()
+                    await tell(*now)
+                await asyncio.sleep(LOOK_S)
+            if told[0]:
+                await tell(0, False)  # who has left meanwhile takes no seat
+            self.fill_delay = 0 if len(self.line) > 1 else self.calm_delay
+            self.line.pop(ticket)
+            yield
+        finally:
+            self.line.pop(ticket, None)
+
+    def _turn(self) -> bool:
+        """Whether the first in the line may go: a seat is free, and few pages are on their way."""
+        now = time.monotonic()
+        self.loading = {k: end for k, end in self.loading.items() if now < end and not self._connected(k)}
+        return not self.full() and self.arriving + len(self.loading) < max(1, self.turns)
+
+    def _connected(self, kernel_id: str) -> bool:
+        """Whether a kernel has a page, or is gone."""
+        return kernel_id not in self or bool(self._kernel_connections.get(kernel_id, 0))
 
     def full(self) -> bool:
         """Whether every seat is taken, by a visitor with a kernel or one on the way to it."""
@@ -67,7 +122,7 @@ class VisitorKernels(AsyncMappingKernelManager):  # type: ignore[misc]
         self.arriving += 1
         try:
             warm = await self._alive(notebook)
-            self.visits[warm.kernel_id] = time.monotonic() + MAKING_S
+            self.visits[warm.kernel_id] = self.loading[warm.kernel_id] = time.monotonic() + MAKING_S
             return warm
         finally:
             self.arriving -= 1
@@ -76,6 +131,7 @@ class VisitorKernels(AsyncMappingKernelManager):  # type: ignore[misc]
         """From now on the page has `grace_s` to connect: it was sent whole, or its visitor has left."""
         if kernel_id in self.visits:
             self.visits[kernel_id] = time.monotonic()
+            self.loading[kernel_id] = time.monotonic() + self.turn_s
 
     async def _alive(self, notebook: str) -> Warm:
         """The next kernel of the pool that lives; what died while waiting is cleared away and made up for."""

@@ -6,20 +6,24 @@ import gc
 import logging
 import os
 import posixpath
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import warnings
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 from jupyter_core.paths import jupyter_path
 from jupyter_server.utils import url_path_join
+from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, authenticated
 from traitlets.config import Config
@@ -28,6 +32,7 @@ from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.static_file_handler import AllowListFileHandler, TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.utils import ENV_VARIABLE
 
 from ..analysis import draws
@@ -38,6 +43,7 @@ from ..paths import NOTEBOOKS, PROJECT
 from ..views import decide
 from ..views.figure import Figure
 from ..views.panel import Pieces
+from .door import SECRET, Channels, Door, Guests, Waiting
 from .kernels import VisitorKernels, Warm
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -77,14 +83,19 @@ class Service:
     seats: int = 8
     warm: int = 2
     fill_delay_s: float = 5
+    turn_s: float = 5
     grace_s: float = 60
     closed_s: float = 120
     open_s: float = 7200
     cull_every_s: int = 5
 
+    @property
+    def root(self) -> str:
+        """The base URL with a stroke at each end."""
+        return "/".join(["", *(part for part in self.base_url.split("/") if part), ""])
+
     def config(self) -> Config:
         """Voila's configuration; nothing is read from files of the machine."""
-        base_url = "/" + "/".join(part for part in self.base_url.split("/") if part)
         kernels = {
             "seats": self.seats,
             "grace_s": self.grace_s,
@@ -93,13 +104,16 @@ class Service:
             "cull_idle_timeout": max(1, int(self.closed_s)),  # starts the culler; the rules are in kernels.py
             "cull_interval": self.cull_every_s,
             "fill_delay": self.fill_delay_s,
+            "turns": self.warm,
+            "turn_s": self.turn_s,
         }
         served = {
             "ip": HERE,
             "port": self.port,
             "port_retries": 0,
-            "base_url": base_url.rstrip("/") + "/",
+            "base_url": self.root,
             "token": self.token or None,
+            "identity_provider_class": Guests,
             "open_browser": self.browser,
             "notebook_path": str(self.notebook),
             "config_file_paths": [],
@@ -122,7 +136,13 @@ class Service:
         if hasattr(socket, "AF_UNIX"):
             each["transport"] = "ipc"  # type: ignore[assignment]
         return Config(
-            {"Voila": served, "VoilaConfiguration": page, "MappingKernelManager": kernels, "KernelManager": each}
+            {
+                "Voila": served,
+                "VoilaConfiguration": page,
+                "MappingKernelManager": kernels,
+                "KernelManager": each,
+                "PasswordIdentityProvider": {"allow_password_change": False},
+            }
         )
 
 
@@ -145,6 +165,7 @@ class App(Voila):  # type: ignore[misc]
     def init_settings(self) -> Any:
         """Voila's settings, with the example and with our pages for login and errors."""
         settings = super().init_settings()
+        self.log.addFilter(worth_saying)
         self.example = Example()
         settings["example"] = self.example.html
         settings["jinja2_env"].loader.searchpath.insert(0, str(TEMPLATES / "voila" / "templates" / NAME))
@@ -152,13 +173,32 @@ class App(Voila):  # type: ignore[misc]
 
     def init_handlers(self) -> list[Any]:
         """Voila's handlers, without files, with our page, and with the login below the base URL."""
-        ours = {TornadoVoilaHandler: Visit, TemplateStaticFileHandler: Assets}
+        ours = {
+            TornadoVoilaHandler: Visit,
+            TemplateStaticFileHandler: Assets,
+            VoilaKernelWebsocketHandler: Channels,
+            RequestInfoSocketHandler: Waiting,
+        }
         handlers = []
         for pattern, handler, *rest in super().init_handlers():
             under = pattern if pattern.startswith(self.server_url) else url_path_join(self.server_url, pattern)
+            if handler is RequestInfoSocketHandler:
+                under = under.replace("/voila/query/", f"/{SECRET}/voila/query/")
             if handler is not AllowListFileHandler:
                 handlers.append((under, ours.get(handler, handler), *rest))
         return handlers
+
+    def listen(self) -> None:
+        """Serve until a signal, having said where."""
+        Door(self.app).listen(self.port, HERE)
+        print(f"Open {self.connection_url} in a browser. Ctrl-C here ends the app.", flush=True)
+        if self.open_browser:
+            self.launch_browser()
+        self.ioloop = IOLoop.current()
+        try:
+            self.ioloop.start()
+        finally:
+            self.stop()
 
     def launch_browser(self) -> None:
         """Open the page once the example is drawn; the token is not told to the browser's command line."""
@@ -230,7 +270,9 @@ def app(service: Service) -> None:
     if service.seats < 1:
         raise ServeError(f"--kernels {service.seats}: give 1 or more, or nobody finds a seat")
     free(service.port, "app")
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # of kernels that have not begun at Ctrl-C
     on_path("JUPYTER_PATH", TEMPLATES)
+    os.environ["VOILA_WS_BASE_URL"] = url_path_join(service.root, SECRET, "/")  # where warm kernels wait
     server = App.instance(config=service.config())
     server.initialize(argv=[])
     signal.signal(signal.SIGINT, server._handle_signal_stop)
@@ -244,9 +286,18 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
     """
     from jupyterlab.labapp import LabApp
 
+    if not notebook.is_file():
+        raise ServeError(f"there is no notebook {notebook}")
     free(port, "lab")
+    warnings.simplefilter("ignore", DeprecationWarning)  # of JupyterLab's own settings
+    logging.getLogger("ServerApp").addFilter(worth_saying)
+    token = secrets.token_hex() if token is None else token
     root = PROJECT if notebook.resolve().is_relative_to(PROJECT) else notebook.resolve().parent
     on_path("JUPYTER_CONFIG_PATH", TEMPLATES / "lab")  # its labconfig switches the news off in the page
+    path = quote(notebook.resolve().relative_to(root).as_posix())
+    address = f"http://{HERE}:{port}/lab/tree/{path}" + (f"?token={token}" if token else "")
+    print(f"Open {address} in a browser. Ctrl-C here, twice, ends JupyterLab.", flush=True)
+    ipc = ["--KernelManager.transport=ipc"] if hasattr(socket, "AF_UNIX") else []
     LabApp.launch_instance(
         [
             str(notebook.resolve()),
@@ -261,9 +312,16 @@ def lab(notebook: Path, port: int, browser: bool, token: str | None = None) -> N
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.extension_manager=readonly",
-            *([] if token is None else [f"--IdentityProvider.token={token}"]),
+            f"--IdentityProvider.token={token}",
+            "--Application.log_level=WARN",
+            *ipc,
         ]
     )
+
+
+def worth_saying(record: logging.LogRecord) -> bool:
+    """Whether a line of a server's log is one: that notebooks are not signed is so for all that come by Git."""
+    return "is not trusted" not in record.getMessage()
 
 
 def on_path(variable: str, folder: Path) -> None:
@@ -284,12 +342,12 @@ def free(port: int, command: str) -> None:
             reason = "something else listens there already" if taken else (error.strerror or str(error)).lower()
             raise ServeError(
                 f"port {port} cannot be used: {reason}. "
-                f"Stop that, or choose another: where-to-run {command} --port {port + 1}"
+                f"Stop that, or choose another: where-to-run {command} --port {port + 1 if port < 65_535 else port - 1}"
             ) from None
 
 
 RETRY_S = 10
-"""Time after which a visitor who found no seat is let try again; the page does so by itself."""
+"""Time after which a visitor who found no place in the line is let try again; the page does so by itself."""
 
 
 class Visit(TornadoVoilaHandler):  # type: ignore[misc]
@@ -297,30 +355,38 @@ class Visit(TornadoVoilaHandler):  # type: ignore[misc]
 
     @authenticated
     async def get(self, path: str = "") -> None:
-        """Write the page, or a page with status 503 where every seat is taken."""
+        """Write the page when its visitor's turn has come, or a page with status 503 where too many wait already."""
         if path:
             raise HTTPError(404)
         kernels: VisitorKernels = self.kernel_manager
-        if kernels.full():
-            return self._turn_away(kernels.seats)
+        if kernels.crowded(self.request.remote_ip):
+            return self._turn_away()
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.write(self.render_template("opening.html", **self._opening()))
-        self.flush()  # not waited for: the seat is taken before anybody else is asked
+        self.flush()  # not waited for: the place in the line is taken before anybody else is asked
         try:
-            warm = await kernels.seat(self.notebook_path)
+            async with kernels.in_line(self.request.remote_ip, self._tell):
+                warm = await kernels.seat(self.notebook_path)
             try:
                 await self._rest(warm)
-            finally:
                 kernels.sent(warm.kernel_id)
+            except BaseException:  # there is no page that could give the seat back
+                await kernels.shutdown_kernel(warm.kernel_id, now=True)
+                raise
         except StreamClosedError:
             self.log.info("a visitor left before the page was made")
         except Exception:
             self.log.exception("the page could not be made")
             self.finish(self.render_template("trouble.html"))
 
-    def _turn_away(self, seats: int) -> None:
-        self.log.warning("turned a visitor away: all %d seats are taken", seats)
+    async def _tell(self, place: int, full: bool) -> None:
+        """Tell a visitor who waits the place in the line; raises StreamClosedError where nobody listens any more."""
+        self.write(f"<script>wtr_place({place}, {str(full).lower()});</script>")
+        await self.flush()
+
+    def _turn_away(self) -> None:
+        self.log.warning("turned a visitor away: too many wait")
         self.set_status(503)
         self.set_header("Retry-After", str(RETRY_S))
         self.finish(self.render_template("503.html", retry_s=RETRY_S))

@@ -48,10 +48,9 @@ def _report(job: dict[str, Any]) -> None:
     answer = evaluate(question.grid(given["preset"], **changes), known)
     parameters = {**given, "as_of": job["as_of"], "facts_file": path}
     store = Store(job["address"])
-    with tempfile.TemporaryDirectory() as aside:
-        made = report.make(answer, parameters, Path(aside) / "report")
-        for name in ("decision.json", "report.ipynb", "report.html"):
-            store.write(f"{job['folder']}/{name}", (made / name).read_bytes())
+    made = report.made(answer, parameters)
+    for name in report.FILES:
+        store.write(f"{job['folder']}/{name}", made[name])
 
 
 def _summary(job: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from ..paths import NOTEBOOKS
 from ..views import decide, order
 from ..views.table import usd
 from . import warm_engine
-from .store import replaced
+from .store import check_folder, write_files
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -36,24 +36,29 @@ def folder_name(preset: str, changes: Mapping[str, Any]) -> str:
     return f"{stem}-{hashlib.sha256(json.dumps(changes, sort_keys=True, default=str).encode()).hexdigest()[:8]}"
 
 
-FILES = {"report.html", "report.ipynb", "decision.json"}
+FILES = ("decision.json", "report.ipynb", "report.html")
+"""The files of a report in the order they are written: a page means a whole report."""
+
+
+def check(folder: Path) -> None:
+    """Refuse, before any work, a folder that holds other things than a report, or cannot be written (`OSError`)."""
+    check_folder(folder, FILES, "a report")
 
 
 def make(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> Path:
     """Write report.html, report.ipynb and decision.json of a one-scenario answer into a folder; returns the folder.
 
-    The files are made aside and moved in at once: a failure leaves nothing half-written, and an older report stays
-    until the new one is whole. Refuses a folder that holds anything but an older report. Raises what the notebook
-    raised.
+    All is made in memory first, so that an older report stays until the new one is whole. Raises what `check` and
+    `made` raise.
     """
+    check(folder)
+    return write_files(folder, made(answer, parameters))
+
+
+def made(answer: Answer, parameters: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a report of a one-scenario answer; raises what the notebook raised."""
     if len(answer.scenarios) != 1:
         raise question.ScenarioError(f"a report is about one scenario; {len(answer.scenarios)} were asked")
-    with replaced(folder, FILES, "a report") as new:
-        _write(answer, parameters, new)
-    return folder.absolute()
-
-
-def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
     notebook = papermill.execute_notebook(
         str(NOTEBOOKS / "report.ipynb"),
         None,
@@ -64,11 +69,12 @@ def _write(answer: Answer, parameters: Mapping[str, Any], folder: Path) -> None:
         # a kernel has a shell already, and there is but one in a process
         **({} if InteractiveShell.initialized() else {"engine_name": warm_engine.NAME}),
     )
-    nbformat.write(_timeless(notebook), folder / "report.ipynb")
-    (folder / "report.html").write_text(to_html(notebook, _title(parameters)), encoding="utf-8")
-    (folder / "decision.json").write_text(
-        json.dumps(decision(answer), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    page = _timeless(notebook)
+    return {
+        "decision.json": (json.dumps(decision(answer), indent=1, ensure_ascii=False) + "\n").encode(),
+        "report.ipynb": nbformat.writes(page).encode(),
+        "report.html": to_html(page, _title(parameters)).encode(),
+    }
 
 
 def _timeless(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -76,6 +82,7 @@ def _timeless(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
         cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
         cell["id"] = f"cell-{number}"
     return notebook
 

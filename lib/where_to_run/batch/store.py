@@ -2,9 +2,8 @@
 
 import fcntl
 import os
-import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -128,23 +127,25 @@ def _opened(folder: Path) -> Iterator[int]:
         os.close(handle)
 
 
-@contextmanager
-def replaced(folder: Path, names: Collection[str], what: str) -> Iterator[Path]:
-    """A new folder aside, which takes the place of another at once when the block ends: a failure leaves nothing
-    half-written, and an older one stays until the new one is whole.
-
-    Refuses a folder that holds other names than those of `what` is made.
+def check_folder(folder: Path, names: Collection[str], what: str) -> None:
+    """Refuse, before any work, a folder that holds other names than those of `what` is made, or cannot be written
+    (`OSError`).
     """
-    folder = folder.absolute()
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {*names}):
-        raise ScenarioError(f"{folder} exists and holds other things than {what}; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        (aside / "new").mkdir()
-        yield aside / "new"
-        if folder.exists():
-            folder.replace(aside / "old")
-        (aside / "new").replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists() and not (
+        folder.is_dir() and all(path.name in names or path.name.startswith(ASIDE) for path in folder.iterdir())
+    ):
+        raise ScenarioError(f"{folder.absolute()} exists and holds other things than {what}; name a new folder")
+    Store(str(folder.absolute())).check()
+
+
+def write_files(folder: Path, files: Mapping[str, bytes], names: Collection[str] = ()) -> Path:
+    """Write files made in memory into a folder, one after the other and the last one last; returns the folder.
+
+    Of `names`, those of an older kind that are not made now go.
+    """
+    store = Store(str(folder.absolute()))
+    for name in {*names} - {*files}:
+        store.remove(name)
+    for name, content in files.items():
+        store.write(name, content)
+    return folder.absolute()

@@ -22,6 +22,7 @@ from ..inputs.facts import Facts
 from ..inputs.question import BY_NAME, ScenarioError
 from ..inputs.share import Plain
 from ..inputs.tables import FactsError
+from ..paths import check_plain
 from ..units import HOURS_PER_WEEK
 from .sweep_plan import MOST_SCENARIOS, NAME, By, Plan, Reports, fitting, whole
 
@@ -271,6 +272,7 @@ LONGEST = 200_000
 def read_lined(path: Path) -> Lined:
     """A YAML file of names and values without aliases; refuses what is none, and names given twice, by line."""
     try:
+        check_plain(path)
         if path.stat().st_size > LONGEST:
             raise ScenarioError(f"{path.name} has {path.stat().st_size:,} characters; at most {LONGEST:,} are read")
         text = path.read_text(encoding="utf-8-sig")
@@ -346,6 +348,7 @@ def _lines(path: Path) -> tuple[list[str], list[Line]]:
     """The headings of a CSV file, and its filled lines."""
     lines: list[Line] = []
     try:
+        check_plain(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             heads = [head.strip() for head in next(reader, [])]

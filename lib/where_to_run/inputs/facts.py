@@ -170,6 +170,7 @@ def _load(as_of: str | None, overrides: tuple[Path, ...], stamps: tuple[tuple[st
     if not is_day(day):
         raise FactsError(f"as_of: got {day!r}; give a day as 2026-11-22")
     tables = {name: in_force(rows, day) for name, rows in every.items()}
+    _check_ahead(day, every, tables["assumptions"])
     hollow = {every[name]["effective_from"].min(): name for name, rows in tables.items() if rows.empty}
     if hollow:
         first = max(hollow)
@@ -179,6 +180,14 @@ def _load(as_of: str | None, overrides: tuple[Path, ...], stamps: tuple[tuple[st
     rules = read_yaml(DATA / "rules.yaml") | {"papers": read_yaml(DATA / "papers.yaml")}
     shipped = Facts(day, tables, rules, gathered([]))
     return laid_over(shipped, gathered(overrides))
+
+
+def _check_ahead(day: str, every: Mapping[str, pd.DataFrame], figures: pd.DataFrame) -> None:
+    """Refuse a day at which everything that is known would be stale."""
+    read_on = max(rows["read_on"].max() for rows in every.values())
+    days = figures["value"][figures.index.str.startswith("stale_after_days.")].max()
+    if not figures.empty and day > (last := str((pd.Timestamp(read_on) + pd.Timedelta(days=days)).date())):
+        raise FactsError(f"as_of: got {day}; facts were last read on {read_on} and none holds beyond {last}")
 
 
 def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:

@@ -64,7 +64,9 @@ def to_yaml(changes: Mapping[str, Any], preset: str) -> str:
 
 
 class Plain(yaml.SafeLoader):
-    """YAML without aliases, which a scenario needs none of and with which a short file can ask for all memory.
+    """YAML without names given twice, and without aliases.
+
+    A scenario needs no alias, and with them a short file can ask for all memory.
 
     Written in Python, it stops at deep nesting with an error where the quicker one might not stop.
     """
@@ -75,6 +77,14 @@ class Plain(yaml.SafeLoader):
             raise yaml.YAMLError("aliases are not read")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Names and values; refuses a name given twice."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise ScenarioError(f"{name[:60]} is given twice in the file; give it once")
+        return super().construct_mapping(node, deep)
+
 
 def from_yaml(text: str) -> tuple[pd.DataFrame, str]:
     """The scenario of a file made by `to_yaml` or of a story of data/scenarios, and its preset.
@@ -84,6 +94,8 @@ def from_yaml(text: str) -> tuple[pd.DataFrame, str]:
     short = _short(text)
     try:
         given = yaml.load(short, Loader=Plain)
+    except ScenarioError:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f" in line {line + 1}" if line is not None else ""

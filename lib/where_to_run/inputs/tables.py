@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..paths import DATA, read_yaml
+from ..paths import DATA, check_plain, read_yaml
 
 COLUMNS = ("table", "key", "column", "value", "source", "note")
 
@@ -27,6 +27,7 @@ def gathered(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 def _lines(path: Path) -> list[tuple[str, list[str]]]:
     try:
+        check_plain(path)
         lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, ValueError, csv.Error) as error:
         raise FactsError(f"cannot read the override file {path.name}: {error}") from None
@@ -35,9 +36,12 @@ def _lines(path: Path) -> list[tuple[str, list[str]]]:
         first = ",".join(lines[0]) if lines else ""
         raise FactsError(f"{path.name}: its first line is {first!r}; it must be {wanted!r}")
     filled = [(f"{path.name}, line {number}", line) for number, line in enumerate(lines[1:], start=2) if line]
+    seen: dict[tuple[str, ...], str] = {}
     for where, line in filled:
         if len(line) != len(COLUMNS):
             raise FactsError(f"{where}: {len(line)} cells; it takes {len(COLUMNS)}: {wanted}")
+        if (first := seen.setdefault(tuple(line[:3]), where)) != where:
+            raise FactsError(f"{where}: {', '.join(line[:3])} stands in {first} already; give it once")
     return filled
 
 

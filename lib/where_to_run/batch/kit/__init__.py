@@ -11,7 +11,7 @@ from pathlib import Path
 from ...decision.answer import Answer
 from ...decision.routing import TITLES
 from ...inputs.question import ScenarioError
-from ..store import replaced
+from ..store import check_folder, write_files
 from . import decision_record, finance, focus, monitoring, routing, serving
 
 MODULES = (routing, serving, monitoring, decision_record, finance, focus)
@@ -37,17 +37,19 @@ def files(answer: Answer) -> dict[str, bytes]:
     return {READ_ME: _read_me(answer, made).encode()} | made
 
 
-def write(answer: Answer, folder: Path) -> Path:
-    """Write the kit of a one-scenario answer into a folder, at once; returns the folder.
+def check(folder: Path) -> None:
+    """Refuse, before any work, a folder that holds other things than a kit, or cannot be written (`OSError`)."""
+    check_folder(folder, _names(), "a kit")
 
-    Refuses what `files` refuses, and a folder that holds anything but an older kit.
-    """
-    made = files(answer)
-    names = {READ_ME, *(name for module in MODULES for name, *_ in module.READ_ME)}
-    with replaced(folder, names, "a kit") as new:
-        for name, content in made.items():
-            (new / name).write_bytes(content)
-    return folder.absolute()
+
+def write(answer: Answer, folder: Path) -> Path:
+    """Write the kit of a one-scenario answer into a folder; returns the folder. Refuses what `files` and `check` do."""
+    check(folder)
+    return write_files(folder, files(answer), _names())
+
+
+def _names() -> set[str]:
+    return {READ_ME, *(name for module in MODULES for name, *_ in module.READ_ME)}
 
 
 def packed(answer: Answer) -> bytes:

@@ -12,7 +12,7 @@
   scheme();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", scheme);
   const get = (id) => document.getElementById(id);
-  const say = (text) => { const e = get("loading_text"); if (e) e.textContent = text; };
+  const say = (text) => { const e = get("loading_text"); if (e && e.textContent !== text) e.textContent = text; };
   const note = (id, words) => {
     let box = get(id);
     if (!words) { box?.remove(); return; }
@@ -24,10 +24,25 @@
     if (box.textContent !== words) box.textContent = words;
   };
 
+  // The server calls this while others come first.
+  let told = began;
+  window.wtr_place = (place, full) => {
+    told = performance.now();
+    if (!place) say("The page is loading.");
+    else say(full ? `All seats are taken. You are number ${place} in the line; the page goes on by itself when somebody leaves.`
+      : `Others came just before you. You are number ${place} in the line; the page goes on by itself.`);
+  };
+
   // Voila calls these
   window.voila_heartbeat = () => {};
   window.voila_process = window.update_loading_text = () => {};
   window.voila_finish = window.display_cells = () => { if (window.themeLoaded) get("rendered_cells").hidden = false; else window.cellLoaded = true; };
+
+  // ms since the last byte came, of the page or of what it loads.
+  const silent = () => {
+    const of = (kind) => performance.getEntriesByType(kind).map((entry) => entry.responseEnd);
+    return document.readyState === "loading" ? 0 : performance.now() - Math.max(told, ...of("navigation"), ...of("resource"));
+  };
 
   // The example goes when the live page is painted, or when it is clear that it will not come.
   const over = () => {
@@ -50,13 +65,12 @@
   };
   const empty = () => (get("rendered_cells")?.textContent || "").includes("Error displaying widget");
   const look = () => {
-    if (live()) { over(); tries(0); }
+    if (live()) { over(); tries(0); note("wtr-late", ""); }
     else if (empty() && tries() < TRIES) { clearInterval(timer); tries(tries() + 1); location.reload(); }
     else if (document.querySelector("#rendered_cells .trouble")) { get("rendered_cells").hidden = false; over(); }
-    else if (performance.now() - began > LATEST_MS) {
-      over();
+    else if (silent() > LATEST_MS)
       note("wtr-late", "The live page did not load. Reload to try again; if that does not help, tell who runs this server.");
-    } else if (performance.now() - began > 10000) say("The page is still loading; the server has much to do.");
+    else if (performance.now() - told > 10000) say("The page is still loading; the server has much to do.");
   };
   const timer = setInterval(look, 50);
   document.addEventListener("DOMContentLoaded", look);
