@@ -194,7 +194,9 @@ class Workbook:
             case "tab" if message["name"] in PAGES:
                 self._open(message["name"])
             case "link":
-                self._ask(*share.from_query(str(message["query"])))
+                rows, preset, words = share.from_query(str(message["query"]))
+                self._ask(rows, preset)
+                self._message = words
             case "load":
                 self._ask(*share.from_yaml(downloads.text(message["name"], message["text"])))
             case "download" if message["name"] in downloads.TITLES:
