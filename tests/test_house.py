@@ -35,7 +35,7 @@ ASIDE = (
 )
 """In rooms of the core, but not of it: the formulas of two pages, and the reading of logs and of price maps."""
 
-MOST_CORE, MOST = 5_274, 15_098
+MOST_CORE, MOST = 5_274, 15_100
 """Lines of code of the core, and of all; the goal of the core is 3,000."""
 
 FILES = {path.relative_to(LIB).with_suffix("").as_posix().replace("/", "."): path for path in LIB.rglob("*.py")}

@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_question(report)
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/NAME)")
     report.set_defaults(run=_report)
-    kit = commands.add_parser("kit", help="what follows from the answer: routing, serving, and a README of the files")
+    kit = commands.add_parser(
+        "kit", help="what follows from the answer: routing, serving, monitoring, decision record, finance"
+    )
     _add_question(kit)
     kit.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: reports/kit-NAME)")
     kit.set_defaults(run=_kit)

@@ -483,7 +483,13 @@ def test_a_row_withdrawn_by_one_file_is_a_new_one_for_the_next(tmp_path):
 
 
 def test_a_model_withdrawn_with_all_that_names_it_leaves_nothing_of_it(override):
-    lines = ["models,kimi-k3", "quality,kimi-k3:*", "api_offers,*/kimi-k3", "throughput,*/kimi-k3/*"]
+    lines = [
+        "models,kimi-k3",
+        "quality,kimi-k3:*",
+        "api_offers,*/kimi-k3",
+        "throughput,*/kimi-k3/*",
+        "weights,kimi-k3/*",
+    ]
     mine = facts.load(overrides=override(*(f"{line},,,estimate,a licence we cannot take" for line in lines)))
     assert "kimi-k3" not in mine.keys()["models"]
     assert "kimi-k3" not in set(mine.table("api_offers")["open_model"]) | set(mine.table("quality")["model"])

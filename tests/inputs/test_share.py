@@ -141,7 +141,10 @@ def test_what_others_added_to_a_link_is_left_out_and_told():
         ("preset=bank&preset=hospital", "preset more than once"),
         ("preset=castle", "no preset 'castle'"),
         ("preset=../../etc/passwd", "no preset '../../etc/passwd'"),
-        ("requests_per_month=10.000", "10.000 may have a dot for thousands; write 10000, or 10.0000"),
+        (
+            "requests_per_month=10.000",
+            "may have a separator of thousands or decimals; write 10000 for the one, 10.0000 for the other",
+        ),
         (f"spikiness={SCRIPT}", "not a number"),
         ("regimes=" + "x" * 30_000, "30,008 characters are no scenario"),
     ],
