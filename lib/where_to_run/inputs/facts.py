@@ -208,7 +208,7 @@ def laid_over(facts: Facts, overrides: pd.DataFrame) -> Facts:
     return Facts(facts.as_of, tables, facts.rules, pd.concat([facts.overrides, overrides]))
 
 
-WITHDRAWABLE = ("api_offers", "machines", "dedicated", "servers", "models", "throughput", "quality")
+WITHDRAWABLE = ("api_offers", "machines", "dedicated", "servers", "models", "throughput", "quality", "weights")
 """Tables of what may be had or not, and of what is known of it."""
 
 
