@@ -174,27 +174,43 @@ def at_stake(answer: Answer) -> pd.DataFrame:
     machines or the values of the two on the criteria rest on. No rows where nothing is recommended.
     """
     names = leading(answer)
+    return _by_change(answer, _ranged(answer, used(answer, names) if names else set()))
+
+
+@remembered
+def foremost(answer: Answer) -> pd.DataFrame:
+    """Those rows of `at_stake` that come first: of the facts that the cost of the recommended option rests on."""
+    return _by_change(answer, _foremost(answer))
+
+
+def _foremost(answer: Answer) -> list[Fact]:
+    names = leading(answer)[:1]
+    mine = {fact for name in names for facts in rests_on(answer, name).values() for fact in facts}
+    stands = answer.sizing["option"].isin(names).any()
+    return _ranged(answer, mine | {*sizing(answer)} if stands else mine)
+
+
+def _by_change(answer: Answer, facts: list[Fact]) -> pd.DataFrame:
     ends = [f"{name}_at_{end}" for end in ("low", "high") for name in ("usd", "option")]
-    rows = [(*fact, *_moved(answer, fact)) for fact in _ranged(answer, names)]
+    rows = [(*fact, *_moved(answer, fact)) for fact in facts]
     found = pd.DataFrame(rows, columns=["table", "key", *TOLD, *ends])
     largest = found[["usd_at_low", "usd_at_high"]].abs().max(axis=1)
     return found.loc[largest.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
 
 
-def _ranged(answer: Answer, names: list[str]) -> list[Fact]:
-    """The facts with a range that some options rest on; none where there is no option."""
-    every = sorted(used(answer, names)) if names else []
-    rows = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in every}
+def _ranged(answer: Answer, facts: set[Fact]) -> list[Fact]:
+    """Those of some facts that have a range, in order."""
+    rows = {fact: rows_of(answer.facts, fact.table)[fact.key] for fact in sorted(facts)}
     return [fact for fact, row in rows.items() if row["high"] > row["low"]]
 
 
 def weigh(answer: Answer, tell: Callable[[float], None]) -> None:
-    """Work out what `at_stake` says, fact by fact; tells the share that is done, and what that raises ends it."""
-    facts = _ranged(answer, leading(answer))
+    """Work out what `foremost` says, fact by fact; tells the share that is done, and what that raises ends it."""
+    facts = _foremost(answer)
     for number, fact in enumerate(facts, 1):
         _moved(answer, fact)
         tell(number / len(facts))
-    at_stake(answer)
+    foremost(answer)
 
 
 def leading(answer: Answer) -> list[str]:

@@ -26,7 +26,7 @@ from ..inputs.usage import Usage
 from ..units import Array
 from ..views import decide, order, summary, usage
 from ..views.figure import Figure
-from ..views.pages import PAGES, QUIET, REFINED, SORRY, USAGE, Panel, timed
+from ..views.pages import LATE, PAGES, QUIET, REFINED, SORRY, USAGE, Panel, timed
 from ..views.panel import Pieces
 from . import controls, downloads
 from .board import Board, Slot, sent
@@ -390,7 +390,7 @@ class Refining:
             loop = asyncio.get_running_loop()
             for refine in dict.fromkeys(REFINED[panel] for panel in shown if panel in REFINED):
                 if refine not in self._begun:
-                    loop.call_later(CALM, self._start, self._answer, refine)
+                    loop.call_later(LATE.get(refine, CALM), self._start, self._answer, refine)
 
     def _start(self, answer: Answer | None, refine: Refine) -> None:
         if answer and answer is self._answer and refine not in self._begun:

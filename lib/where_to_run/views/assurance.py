@@ -22,7 +22,7 @@ MOST = 3
 
 def rests_on(answer: Answer) -> Pieces:
     """The facts whose error, as large as their range, would change the bill most, and how each is known, as a list."""
-    found = records(provenance.at_stake(answer).head(MOST))
+    found = records(provenance.foremost(answer).head(MOST))
     first, *_ = [*provenance.leading(answer), ""]
     items = "".join(_fact(answer, row, first) for row in found)
     return Pieces([f"<ul>{items}</ul>" if items else "<p>No fact changes this answer within its range.</p>"])

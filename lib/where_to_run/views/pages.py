@@ -52,7 +52,7 @@ def on_monday(answer: Answer) -> Pieces:
 
 def rests_on(answer: Answer) -> Pieces:
     """As `assurance.rests_on`, once it is worked out."""
-    if is_remembered(provenance.at_stake, answer):
+    if is_remembered(provenance.foremost, answer):
         return assurance.rests_on(answer)
     return Pieces(["<p class='wtr-soon'>Each fact behind the answer is tried at both ends of its range.</p>"])
 
@@ -205,6 +205,10 @@ REFINED: dict[Panel, Callable[[Answer, Listener], None]] = {
 
 QUIET = (begin, _look_ahead, provenance.weigh)
 """Of these the first page does not tell how far they are."""
+
+
+LATE = {provenance.weigh: 4.0}
+"""What waits longer for the visitor to rest, as it takes a processor for seconds [second]."""
 
 
 def timed(panel: Panel, answer: Answer) -> tuple[Pieces, float]:
